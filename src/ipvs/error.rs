@@ -1,0 +1,53 @@
+//! What can go wrong with the kernel, in words.
+
+use std::fmt;
+
+pub use rustix::io::Errno;
+
+/// There is no talking to the kernel's IPVS.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The generic netlink family `IPVS` does not exist, even after an attempt to load the module.
+    #[error(
+        "the ip_vs kernel module is not available ({0}); load it with `modprobe ip_vs`, or install the kernel's module package"
+    )]
+    NoFamily(String),
+    /// EPERM.
+    #[error(
+        "not permitted: reading and changing IPVS takes CAP_NET_ADMIN in the initial user namespace (run as root, or grant the capability; rootless containers cannot)"
+    )]
+    NotPermitted,
+    /// The socket failed, after the retries that make sense.
+    #[error("netlink: {doing}: {source}")]
+    Socket { doing: &'static str, source: std::io::Error },
+    /// The kernel did not answer in time.
+    #[error("netlink: no answer from the kernel within {0:?} while {1}")]
+    Timeout(std::time::Duration, &'static str),
+    /// The kernel answered something that makes no sense.
+    #[error("netlink: {0}")]
+    Protocol(String),
+    /// A request that is not about one entry was refused.
+    #[error("the kernel refused to {doing}: {refusal}")]
+    Refused { doing: &'static str, refusal: Refusal },
+}
+
+/// The kernel's answer to one operation that it did not carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub errno: Errno,
+    /// The reason in plain words, with the mend where there is one, made from the operation and the errno
+    /// (kernel.md 5.3: ENOENT of a service add is a scheduler that is not available, and so on).
+    pub reason: String,
+    /// What the kernel itself added (the text of an extended ACK).
+    pub kernel_text: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if let Some(text) = &self.kernel_text {
+            write!(f, " (kernel: {text})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The edge to the kernel.
+//!
+//! [`Ipvs`] is all that the rest of ipvsd knows of it: read, read exactly, execute. [`Fake`] stands in for
+//! the kernel in the fast tests, and one conformance suite (`tests/kernel`) holds it to the real one.
+
+mod error;
+
+pub use error::{Errno, Error, Refusal};
+
+use std::collections::BTreeMap;
+
+use crate::model::{Live, LiveService, ServiceKey};
+use crate::plan::Operation;
+
+/// What the kernel says of its IPVS (`IPVS_CMD_GET_INFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Info {
+    /// Major, minor, patch: 1.2.1 in every kernel of the last ten years.
+    pub version: (u8, u8, u8),
+    /// Buckets of the connection table.
+    pub table_size: u32,
+}
+
+/// The IPVS of one network namespace.
+///
+/// Methods fail as a whole only when there is no talking to the kernel ([`Error`]); what the kernel refuses
+/// is a [`Refusal`] of one operation.
+pub trait Ipvs {
+    /// Version and table size.
+    fn info(&mut self) -> Result<Info, Error>;
+
+    /// The whole table from dumps, de-duplicated. Dumps are not consistent views (they tear while somebody
+    /// else writes): an entry in it was there as it is shown, but an absent one may exist all the same.
+    fn read(&mut self) -> Result<Live, Error>;
+
+    /// Those of `keys` that exist, each service by an exact single read, with their destinations.
+    fn read_services(&mut self, keys: &[ServiceKey]) -> Result<BTreeMap<ServiceKey, LiveService>, Error>;
+
+    /// Sends the operations in order, batched, and gives one result for each, in the same order. A refused
+    /// operation does not stop the ones after it. Adds and edits carry every attribute. Nothing is
+    /// interpreted here: EEXIST, ENOENT and ESRCH come back as they are.
+    ///
+    /// An `Err` as a whole means that it is not known which of them were carried out.
+    fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error>;
+}

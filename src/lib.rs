@@ -1,0 +1,3 @@
+pub mod ipvs;
+pub mod model;
+pub mod plan;

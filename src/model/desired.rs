@@ -1,0 +1,78 @@
+//! What the files and the other sources ask for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{Family, ServiceKey, Table};
+
+/// One element of a `manage` list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Services whose address lies within the prefix.
+    Prefix(IpNet),
+    /// The service of a firewall mark.
+    Mark(Family, u32),
+}
+
+/// What may be deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Manage {
+    /// Only what the ownership record names.
+    #[default]
+    Owned,
+    /// The files are the whole truth.
+    All,
+    /// As `All` within these, and nothing else.
+    Within(Vec<Scope>),
+}
+
+impl Manage {
+    /// Whether a service lies in what is managed whole; never the case under `Owned`.
+    pub fn covers(&self, key: &ServiceKey) -> bool {
+        match self {
+            Manage::Owned => false,
+            Manage::All => true,
+            Manage::Within(scopes) => scopes.iter().any(|scope| match (scope, key) {
+                (Scope::Prefix(net), ServiceKey::Address { address, .. }) => net.contains(address),
+                (Scope::Mark(family, mark), ServiceKey::Mark { family: f, mark: m }) => family == f && mark == m,
+                _ => false,
+            }),
+        }
+    }
+}
+
+/// How much one pass may delete of what is owned, in entries (services and destinations).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxDelete {
+    /// 0..=100
+    Percent(u8),
+    Count(u32),
+}
+
+/// Where a service came from, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceOrigin {
+    /// The `name` in the configuration, unique; a service of several addresses is several keys with one name.
+    pub name: String,
+    /// The file that claims it.
+    pub file: PathBuf,
+    /// 1-based line of the address there.
+    pub line: usize,
+}
+
+/// A whole, resolved configuration: defaults applied, everything checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    pub table: Table,
+    /// For every key of `table`.
+    pub origins: BTreeMap<ServiceKey, ServiceOrigin>,
+    pub manage: Manage,
+    pub max_delete: MaxDelete,
+    /// The longest time between two full passes.
+    pub resync: Duration,
+    pub state_dir: PathBuf,
+}

@@ -1,0 +1,24 @@
+//! The vocabulary of ipvsd: pure data, no IO, no clock, no log.
+//!
+//! Everything else speaks in these types. Keys ([`ServiceKey`], [`DestinationKey`]) are what the kernel
+//! identifies an entry by and can never be edited; settings ([`ServiceSettings`], [`DestinationSettings`])
+//! are everything else, and always edited in place. A [`Table`] is both, sorted; a [`Live`] table carries
+//! what the kernel counts, too.
+
+mod address;
+mod desired;
+mod destination;
+mod live;
+mod record;
+mod scheduler;
+mod service;
+mod table;
+
+pub use address::ParseKeyError;
+pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
+pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
+pub use live::{Live, LiveDestination, LiveService, Stats};
+pub use record::{OwnedService, Record};
+pub use scheduler::Scheduler;
+pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};
+pub use table::{Service, Table};

@@ -1,0 +1,41 @@
+//! A whole IPVS table, sorted, without counters.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
+
+/// A service with its destinations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    pub settings: ServiceSettings,
+    #[serde(default)]
+    pub destinations: BTreeMap<DestinationKey, DestinationSettings>,
+}
+
+impl Service {
+    /// The sum of the weights of all destinations.
+    pub fn total_weight(&self) -> u64 {
+        self.destinations.values().map(|settings| u64::from(settings.weight)).sum()
+    }
+}
+
+/// Services by their key. Sorted, so that every walk over it, and all that is printed from it, is stable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Table {
+    pub services: BTreeMap<ServiceKey, Service>,
+}
+
+impl Table {
+    /// The number of destinations over all services.
+    pub fn destination_count(&self) -> usize {
+        self.services.values().map(|service| service.destinations.len()).sum()
+    }
+
+    /// The number of services and destinations together.
+    pub fn entry_count(&self) -> usize {
+        self.services.len() + self.destination_count()
+    }
+}
