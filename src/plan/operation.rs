@@ -1,6 +1,63 @@
 //! The six operations, ipvsadm's -A -E -D and -a -e -d.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::model::{DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
+
+/// The kind of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    Add,
+    Edit,
+    Delete,
+}
+
+impl Verb {
+    /// `add`, `edit` or `delete`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Add => "add",
+            Verb::Edit => "edit",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Not the name of a [`Verb`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an operation: expected add, edit or delete")]
+pub struct ParseVerbError(String);
+
+impl FromStr for Verb {
+    type Err = ParseVerbError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "add" => Ok(Verb::Add),
+            "edit" => Ok(Verb::Edit),
+            "delete" => Ok(Verb::Delete),
+            other => Err(ParseVerbError(other.to_owned())),
+        }
+    }
+}
+
+/// When in a pass an operation has its turn: traffic is given before it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Adds and edits of services; adds of destinations, and edits that do not lower their weight.
+    Raise,
+    /// Edits that lower the weight of a destination.
+    Lower,
+    /// Deletes.
+    Delete,
+}
 
 /// One change to the kernel's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +119,29 @@ impl Operation {
         }
     }
 
+    /// The kind of the operation.
+    pub fn kind(&self) -> Verb {
+        match self {
+            Operation::AddService { .. } | Operation::AddDestination { .. } => Verb::Add,
+            Operation::EditService { .. } | Operation::EditDestination { .. } => Verb::Edit,
+            Operation::DeleteService { .. } | Operation::DeleteDestination { .. } => Verb::Delete,
+        }
+    }
+
     /// `add`, `edit` or `delete`.
     pub fn verb(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// The stage of a pass that the operation belongs to.
+    pub fn stage(&self) -> Stage {
         match self {
-            Operation::AddService { .. } | Operation::AddDestination { .. } => "add",
-            Operation::EditService { .. } | Operation::EditDestination { .. } => "edit",
-            Operation::DeleteService { .. } | Operation::DeleteDestination { .. } => "delete",
+            Operation::AddService { .. } | Operation::EditService { .. } | Operation::AddDestination { .. } => {
+                Stage::Raise
+            }
+            Operation::EditDestination { from, to, .. } if to.weight < from.weight => Stage::Lower,
+            Operation::EditDestination { .. } => Stage::Raise,
+            Operation::DeleteDestination { .. } | Operation::DeleteService { .. } => Stage::Delete,
         }
     }
 }

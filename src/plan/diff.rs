@@ -1,0 +1,195 @@
+//! The diff: a merge-join of the live table and the effective one.
+
+use crate::model::{DestinationKey, DestinationSettings, Manage, Record, Service, ServiceKey, ServiceSettings, Table};
+
+use super::Plan;
+use super::join::{Joined, join};
+use super::note::Note;
+use super::operation::{Cause, Operation, Stage, Step};
+
+/// What turns `live` into `effective`, in the order of execution, as far as `manage` and `record` allow.
+///
+/// Carried out in full on `live`, the plan gives `effective` and what is foreign beside it; a second diff is
+/// then empty. It holds one operation for each difference and no more. What is wanted is added and edited
+/// under every policy, also outside of a `manage` list.
+///
+/// Nothing is allocated for what is equal.
+pub fn diff(live: &Table, effective: &Table, manage: &Manage, record: &Record) -> Plan {
+    let mut differ = Differ::new(manage, record);
+    for joined in join(&live.services, &effective.services) {
+        match joined {
+            Joined::Both(key, live, wanted) => differ.both(*key, live, wanted),
+            Joined::Live(key, live) => differ.live_only(*key, live),
+            Joined::Wanted(key, wanted) => differ.wanted_only(*key, wanted),
+        }
+    }
+    differ.finish()
+}
+
+/// The plan while it is made. Deletes of services wait at the end, and so do the later stages.
+struct Differ<'a> {
+    manage: &'a Manage,
+    record: &'a Record,
+    plan: Plan,
+    /// The raises of the service at hand: they stand behind its adds.
+    raises: Vec<Step>,
+    lowerings: Vec<Step>,
+    destination_deletes: Vec<Step>,
+    service_deletes: Vec<Step>,
+}
+
+impl<'a> Differ<'a> {
+    fn new(manage: &'a Manage, record: &'a Record) -> Self {
+        Self {
+            manage,
+            record,
+            plan: Plan::default(),
+            raises: Vec::new(),
+            lowerings: Vec::new(),
+            destination_deletes: Vec::new(),
+            service_deletes: Vec::new(),
+        }
+    }
+
+    fn finish(self) -> Plan {
+        let Self { manage: _, record: _, mut plan, raises: _, lowerings, destination_deletes, service_deletes } = self;
+        plan.steps.extend(lowerings);
+        plan.steps.extend(destination_deletes);
+        plan.steps.extend(service_deletes);
+        plan
+    }
+
+    fn both(&mut self, service: ServiceKey, live: &Service, wanted: &Service) {
+        let Service { settings: from, destinations: live } = live;
+        let Service { settings: to, destinations: wanted } = wanted;
+        self.count_owned(self.may_delete(&service));
+        if from == to {
+            self.plan.unchanged += 1;
+        } else {
+            let cause = self.service_cause(&service, to);
+            let operation = Operation::EditService { service, from: from.clone(), to: to.clone() };
+            self.plan.steps.push(Step { operation, cause });
+        }
+        for joined in join(live, wanted) {
+            match joined {
+                Joined::Both(&destination, &from, &to) => self.destination_in_both(service, destination, from, to),
+                Joined::Wanted(&destination, &settings) => self.add_destination(service, destination, settings),
+                Joined::Live(&destination, &from) => {
+                    if self.may_delete_destination(&service, &destination) {
+                        self.count_owned(true);
+                        self.delete_destination(service, destination, from);
+                    } else {
+                        self.plan.notes.push(Note::ForeignDestination { service, destination });
+                    }
+                }
+            }
+        }
+        self.plan.steps.append(&mut self.raises);
+    }
+
+    fn destination_in_both(
+        &mut self,
+        service: ServiceKey,
+        destination: DestinationKey,
+        from: DestinationSettings,
+        to: DestinationSettings,
+    ) {
+        self.count_owned(self.may_delete_destination(&service, &destination));
+        if from == to {
+            self.plan.unchanged += 1;
+            return;
+        }
+        let cause = self.destination_cause(&service, &destination, &to);
+        let operation = Operation::EditDestination { service, destination, from, to };
+        let queue = match operation.stage() {
+            Stage::Lower => &mut self.lowerings,
+            Stage::Raise | Stage::Delete => &mut self.raises,
+        };
+        queue.push(Step { operation, cause });
+    }
+
+    fn wanted_only(&mut self, service: ServiceKey, wanted: &Service) {
+        let Service { settings, destinations } = wanted;
+        let cause = self.service_cause(&service, settings);
+        let operation = Operation::AddService { service, settings: settings.clone() };
+        self.plan.steps.push(Step { operation, cause });
+        for (&destination, &settings) in destinations {
+            self.add_destination(service, destination, settings);
+        }
+    }
+
+    fn live_only(&mut self, service: ServiceKey, live: &Service) {
+        let Service { settings, destinations } = live;
+        if !self.may_delete(&service) {
+            self.plan.notes.push(Note::ForeignService { service, destinations: destinations.len() });
+            return;
+        }
+        self.count_owned(true);
+        let foreign: Vec<DestinationKey> =
+            destinations.keys().filter(|key| !self.may_delete_destination(&service, key)).copied().collect();
+        self.plan.owned += destinations.len() - foreign.len();
+        if foreign.is_empty() {
+            let cause = self.delete_cause(self.record.owns(&service));
+            let operation =
+                Operation::DeleteService { service, from: settings.clone(), destinations: destinations.len() };
+            self.service_deletes.push(Step { operation, cause });
+            return;
+        }
+        for (&destination, &from) in destinations {
+            if self.may_delete_destination(&service, &destination) {
+                self.delete_destination(service, destination, from);
+            }
+        }
+        self.plan.notes.push(Note::KeptService { service, foreign });
+    }
+
+    fn add_destination(&mut self, service: ServiceKey, destination: DestinationKey, settings: DestinationSettings) {
+        let cause = self.destination_cause(&service, &destination, &settings);
+        let operation = Operation::AddDestination { service, destination, settings };
+        self.plan.steps.push(Step { operation, cause });
+    }
+
+    fn delete_destination(&mut self, service: ServiceKey, destination: DestinationKey, from: DestinationSettings) {
+        let cause = self.delete_cause(self.record.owns_destination(&service, &destination));
+        let operation = Operation::DeleteDestination { service, destination, from };
+        self.destination_deletes.push(Step { operation, cause });
+    }
+
+    fn count_owned(&mut self, owned: bool) {
+        self.plan.owned += usize::from(owned);
+    }
+
+    fn may_delete(&self, service: &ServiceKey) -> bool {
+        self.manage.covers(service) || (*self.manage == Manage::Owned && self.record.owns(service))
+    }
+
+    fn may_delete_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
+        self.manage.covers(service)
+            || (*self.manage == Manage::Owned && self.record.owns_destination(service, destination))
+    }
+
+    /// Of an add or edit that makes a service what is wanted.
+    fn service_cause(&self, service: &ServiceKey, wanted: &ServiceSettings) -> Cause {
+        drift_if(self.record.left(service) == Some(wanted))
+    }
+
+    /// Of an add or edit that makes a destination what is wanted.
+    fn destination_cause(
+        &self,
+        service: &ServiceKey,
+        destination: &DestinationKey,
+        wanted: &DestinationSettings,
+    ) -> Cause {
+        drift_if(self.record.left_destination(service, destination) == Some(wanted))
+    }
+
+    /// What we put there is deleted because desired dropped it. What we did not, somebody else added: drift,
+    /// unless there is no record to tell by.
+    fn delete_cause(&self, owned: bool) -> Cause {
+        drift_if(!owned && !self.record.services.is_empty())
+    }
+}
+
+fn drift_if(drift: bool) -> Cause {
+    if drift { Cause::Drift } else { Cause::Change }
+}

@@ -1,0 +1,23 @@
+//! Plans for people and for programs: text and JSON, made of the same data.
+
+mod attributes;
+mod json;
+mod lines;
+mod notes;
+mod style;
+mod text;
+pub mod words;
+
+pub use attributes::{Attribute, destination_changes, service_changes};
+pub use json::json;
+pub use lines::operation_line;
+pub use notes::note_line;
+pub use style::Style;
+pub use text::text;
+
+use std::collections::BTreeMap;
+
+use crate::model::{ServiceKey, ServiceOrigin};
+
+/// Where services come from: for their names.
+type Origins = BTreeMap<ServiceKey, ServiceOrigin>;

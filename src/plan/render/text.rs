@@ -1,0 +1,136 @@
+//! The plan as a person reads it: drift apart from change, grouped by service.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::model::{DestinationKey, ServiceKey};
+use crate::plan::{Cause, Counts, Operation, Plan, Stage, Step};
+
+use super::attributes::{destination_changes, service_changes};
+use super::style::{DRIFT, FAINT, HEADING, SERVICE, Style};
+use super::{Origins, lines, notes, words};
+
+/// The plan as text, in lines that each end in a newline: the drift that is repaired, the changes, the
+/// notes, and one summary line. Services stand in key order with their operation before those on their
+/// destinations; how they are carried out is another order, and said where it matters.
+pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
+    let mut out = String::new();
+    let drift = plan.steps.iter().filter(|step| step.cause == Cause::Drift);
+    let heading = style.paint(DRIFT, "Drift: somebody else changed the table; this puts it right.");
+    section(&mut out, heading, drift, origins, style);
+    let change = plan.steps.iter().filter(|step| step.cause == Cause::Change);
+    section(&mut out, style.paint(HEADING, "Changes:"), change, origins, style);
+    if !plan.stage(Stage::Delete).is_empty() && plan.stage(Stage::Delete).start > 0 {
+        let order = "Carried out in this order: adds and raises, then lowerings, then deletes.";
+        let _ = writeln!(out, "{}\n", style.paint(FAINT, order));
+    }
+    let notes = notes::condensed(&plan.notes);
+    if !notes.is_empty() {
+        let _ = writeln!(out, "{}", style.paint(HEADING, "Not done:"));
+        for line in notes {
+            let _ = writeln!(out, "  {}", style.paint(FAINT, line));
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}", style.paint(HEADING, summary(plan)));
+    out
+}
+
+/// A service's steps of one cause.
+#[derive(Default)]
+struct Group<'a> {
+    service: Option<&'a Operation>,
+    destinations: BTreeMap<&'a DestinationKey, &'a Operation>,
+}
+
+fn section<'a>(
+    out: &mut String,
+    heading: impl std::fmt::Display,
+    steps: impl Iterator<Item = &'a Step>,
+    origins: &Origins,
+    style: Style,
+) {
+    let mut groups: BTreeMap<&ServiceKey, Group<'a>> = BTreeMap::new();
+    for Step { operation, cause: _ } in steps {
+        let group = groups.entry(operation.service()).or_default();
+        match operation.destination() {
+            None => group.service = Some(operation),
+            Some(destination) => {
+                group.destinations.insert(destination, operation);
+            }
+        }
+    }
+    if groups.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{heading}\n");
+    for (service, Group { service: operation, destinations }) in groups {
+        service_line(out, service, operation, origins, style);
+        for (destination, operation) in destinations {
+            let symbol = style.symbol(operation.kind());
+            let _ = writeln!(out, "      {symbol} {destination}  {}", effect(operation));
+        }
+        out.push('\n');
+    }
+}
+
+fn service_line(
+    out: &mut String,
+    service: &ServiceKey,
+    operation: Option<&Operation>,
+    origins: &Origins,
+    style: Style,
+) {
+    match operation {
+        Some(operation) => {
+            let _ = write!(out, "  {} {}", style.symbol(operation.kind()), style.paint(SERVICE, service));
+        }
+        None => {
+            let _ = write!(out, "    {}", style.paint(SERVICE, service));
+        }
+    }
+    if let Some(origin) = origins.get(service) {
+        let _ = write!(out, " ({})", origin.name);
+    }
+    if let Some(operation) = operation {
+        let _ = write!(out, "  {}", effect(operation));
+    }
+    out.push('\n');
+}
+
+/// What an operation does to its entry.
+fn effect(operation: &Operation) -> String {
+    match operation {
+        Operation::AddService { service: _, settings } => words::service(settings),
+        Operation::EditService { service: _, from, to } => lines::changes(&service_changes(from, to)),
+        Operation::DeleteService { service: _, from: _, destinations: 0 } => {
+            "deleted; it has no destinations".to_owned()
+        }
+        Operation::DeleteService { service: _, from: _, destinations } => {
+            format!("deleted with its {}; its connections are cut", words::count(*destinations, "destination"))
+        }
+        Operation::AddDestination { service: _, destination: _, settings } => words::destination(settings),
+        Operation::EditDestination { service: _, destination: _, from, to } => {
+            lines::changes(&destination_changes(from, to))
+        }
+        Operation::DeleteDestination { service: _, destination: _, from } => {
+            format!("deleted from weight {}; its connections are cut", from.weight)
+        }
+    }
+}
+
+/// The last line.
+fn summary(plan: &Plan) -> String {
+    let Plan { steps, notes: _, unchanged, owned: _ } = plan;
+    if steps.is_empty() {
+        let entries = words::count(*unchanged, "entry");
+        return if plan.is_waiting() {
+            format!("No changes now: some of what the configuration asks for has to wait; {entries} unchanged.")
+        } else {
+            format!("No changes: the kernel has what the configuration asks for ({entries}).")
+        };
+    }
+    let Counts { add, edit, delete } = plan.counts();
+    let (add, edit, delete) = (add.total(), edit.total(), delete.total());
+    format!("Plan: {add} to add, {edit} to edit, {delete} to delete; {unchanged} unchanged.")
+}

@@ -1,0 +1,163 @@
+//! Settings in the words of the configuration.
+//!
+//! Each function gives the text that a person would have to write to get the value, so that what a plan, the
+//! log and `ipvsd show` say can be found in the file.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::model::{
+    Checksum, DestinationSettings, Forward, Netmask, Persistence, Scheduler, ServiceFlags, ServiceSettings, Tunnel,
+    TunnelType,
+};
+
+/// Seconds as a duration: `45s`, `1m30s`, `1d`.
+pub fn duration(seconds: u64) -> String {
+    let mut text = String::new();
+    let mut rest = seconds;
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if rest >= length {
+            let _ = write!(text, "{}{unit}", rest / length);
+            rest %= length;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// The prefix length, or the mask itself where it is none: `24`, `255.0.255.0`.
+pub fn netmask(netmask: Netmask) -> String {
+    match netmask {
+        Netmask::Prefix(length) => length.to_string(),
+        Netmask::Odd(mask) => mask.to_string(),
+    }
+}
+
+/// `timeout 5m netmask 24 engine sip`.
+pub fn persistence(persistence: &Persistence) -> String {
+    let Persistence { timeout, netmask: mask, engine } = persistence;
+    let mut text = format!("timeout {} netmask {}", duration(u64::from(*timeout)), netmask(*mask));
+    if let Some(engine) = engine {
+        let _ = write!(text, " engine {engine}");
+    }
+    text
+}
+
+/// The names of a scheduler's flags that are set; [`ServiceFlags::ONE_PACKET`] has a key of its own.
+pub fn scheduler_flags(scheduler: &Scheduler, flags: ServiceFlags) -> Vec<String> {
+    ServiceFlags(flags.0 & !ServiceFlags::ONE_PACKET.0).names(scheduler)
+}
+
+/// `ipip`, `gue`, `gre`, or `type-77` for what ipvsd does not know.
+pub fn tunnel_type(kind: TunnelType) -> Cow<'static, str> {
+    match kind {
+        TunnelType::Ipip => "ipip".into(),
+        TunnelType::Gue => "gue".into(),
+        TunnelType::Gre => "gre".into(),
+        TunnelType::Other(number) => format!("type-{number}").into(),
+    }
+}
+
+/// `off`, `on`, `remote`, or the bits in hexadecimal for what ipvsd does not know.
+pub fn checksum(checksum: Checksum) -> Cow<'static, str> {
+    match checksum {
+        Checksum::Off => "off".into(),
+        Checksum::On => "on".into(),
+        Checksum::Remote => "remote".into(),
+        Checksum::Other(bits) => format!("{bits:#x}").into(),
+    }
+}
+
+/// The method, with the tunnel's type, port and checksum where they are set: `nat`, `tunnel ipip`,
+/// `tunnel gue port 6080 checksum on`, `method-5`.
+pub fn forward(forward: &Forward) -> Cow<'static, str> {
+    match forward {
+        Forward::Nat | Forward::Dr | Forward::Local | Forward::Bypass => forward.name().into(),
+        Forward::Other(method) => format!("method-{method}").into(),
+        Forward::Tunnel(Tunnel { kind, port, checksum: sum }) => {
+            let mut text = format!("tunnel {}", tunnel_type(*kind));
+            if *port != 0 {
+                let _ = write!(text, " port {port}");
+            }
+            if *sum != Checksum::Off {
+                let _ = write!(text, " checksum {}", checksum(*sum));
+            }
+            text.into()
+        }
+    }
+}
+
+/// A number of connections; 0 is `none`.
+pub fn threshold(connections: u32) -> Cow<'static, str> {
+    if connections == 0 { "none".into() } else { connections.to_string().into() }
+}
+
+/// All that is set on a service: `scheduler mh, scheduler_flags mh-port, persistence timeout 5m netmask 24`.
+/// What is off is not mentioned.
+pub fn service(settings: &ServiceSettings) -> String {
+    let ServiceSettings { scheduler, flags, persistence: sticky } = settings;
+    let mut text = format!("scheduler {scheduler}");
+    let names = scheduler_flags(scheduler, *flags);
+    if !names.is_empty() {
+        let _ = write!(text, ", scheduler_flags {}", names.join(" "));
+    }
+    if flags.contains(ServiceFlags::ONE_PACKET) {
+        text.push_str(", one_packet");
+    }
+    if let Some(sticky) = sticky {
+        let _ = write!(text, ", persistence {}", persistence(sticky));
+    }
+    text
+}
+
+/// All that is set on a destination: `forward nat, weight 100, max_connections 1000, min_connections 800`.
+/// Thresholds that are not set are not mentioned.
+pub fn destination(settings: &DestinationSettings) -> String {
+    let DestinationSettings { forward: method, weight, max_connections, min_connections } = settings;
+    let mut text = format!("forward {}, weight {weight}", forward(method));
+    if *max_connections != 0 {
+        let _ = write!(text, ", max_connections {max_connections}");
+    }
+    if *min_connections != 0 {
+        let _ = write!(text, ", min_connections {min_connections}");
+    }
+    text
+}
+
+/// `1 destination`, `2 destinations`; `entry` and its like become `entries`.
+pub fn count(number: usize, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_the_configuration_takes_them() {
+        for (seconds, want) in [
+            (0, "0s"),
+            (45, "45s"),
+            (60, "1m"),
+            (90, "1m30s"),
+            (3_600, "1h"),
+            (86_401, "1d1s"),
+            (4_294_967, "49d17h2m47s"),
+        ] {
+            assert_eq!(duration(seconds), want);
+            assert_eq!(humantime::parse_duration(want).unwrap().as_secs(), seconds);
+        }
+    }
+
+    #[test]
+    fn what_is_foreign_has_words_too() {
+        assert_eq!(forward(&Forward::Other(5)), "method-5");
+        let tunnel = Tunnel { kind: TunnelType::Other(77), port: 1, checksum: Checksum::Other(6) };
+        assert_eq!(forward(&Forward::Tunnel(tunnel)), "tunnel type-77 port 1 checksum 0x6");
+        assert_eq!(netmask(Netmask::Odd("255.0.255.0".parse().unwrap())), "255.0.255.0");
+        assert_eq!(scheduler_flags(&Scheduler::new("sh"), ServiceFlags(0x54)), ["sh-port", "0x40"]);
+    }
+}
