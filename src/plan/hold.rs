@@ -170,3 +170,115 @@ pub fn hold(plan: Plan, live: &Table, mut held: impl FnMut(&Operation) -> Option
     }
     Plan { steps: kept, notes, unchanged, owned }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Manage, Record};
+    use crate::plan::testing::{lines, table};
+    use crate::plan::{diff, render};
+
+    const WEB: &str = "tcp://192.0.2.10:80";
+
+    fn web(destinations: &[(&str, u32)]) -> Table {
+        table(&[(WEB, destinations)])
+    }
+
+    fn plan(live: &Table, effective: &Table) -> Plan {
+        diff(live, effective, &Manage::All, &Record::default())
+    }
+
+    fn skips(live: &Table, plan: &Plan, failed: &[usize]) -> Vec<(usize, usize, SkipReason)> {
+        let skips = held_back(live, &plan.steps, &failed.iter().copied().collect());
+        skips.into_iter().map(|Skip { step, because, reason }| (step, because, reason)).collect()
+    }
+
+    #[test]
+    fn a_replaced_set_keeps_its_heaviest_when_nothing_of_the_new_one_came() {
+        let live = web(&[("10.0.0.1:80", 10), ("10.0.0.2:80", 20), ("10.0.0.3:80", 20)]);
+        let plan = plan(&live, &web(&[("10.0.0.4:80", 0), ("10.0.0.5:80", 10)]));
+        assert_eq!(plan.stage(Stage::Delete), 2..5);
+        assert_eq!(skips(&live, &plan, &[0]), []);
+        assert_eq!(skips(&live, &plan, &[1]), [(3, 1, SkipReason::LastWeight)]);
+        assert_eq!(skips(&live, &plan, &[0, 1]), [(3, 1, SkipReason::LastWeight)]);
+        // A delete that failed keeps the weight already.
+        assert_eq!(skips(&live, &plan, &[0, 1, 2]), []);
+    }
+
+    #[test]
+    fn weights_that_change_places() {
+        let live = web(&[("10.0.0.1:80", 100), ("10.0.0.2:80", 0)]);
+        let plan = plan(&live, &web(&[("10.0.0.1:80", 0), ("10.0.0.2:80", 100)]));
+        assert_eq!(
+            lines(&plan),
+            [
+                "edit destination 10.0.0.2:80 of tcp://192.0.2.10:80: weight 0 → 100",
+                "edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 100 → 0",
+            ]
+        );
+        assert_eq!(skips(&live, &plan, &[0]), [(1, 0, SkipReason::LastWeight)]);
+        assert_eq!(skips(&live, &plan, &[1]), []);
+    }
+
+    #[test]
+    fn a_delete_is_held_back_rather_than_a_lowering() {
+        let live = web(&[("10.0.0.1:80", 100), ("10.0.0.2:80", 1)]);
+        let plan = plan(&live, &web(&[("10.0.0.1:80", 0), ("10.0.0.3:80", 1)]));
+        assert_eq!(skips(&live, &plan, &[0]), [(2, 0, SkipReason::LastWeight)]);
+        assert_eq!(plan.steps[2].operation.verb(), "delete");
+    }
+
+    #[test]
+    fn a_service_without_weight_is_still_not_emptied() {
+        let live = web(&[("10.0.0.1:80", 0)]);
+        let replaced = plan(&live, &web(&[("10.0.0.2:80", 5)]));
+        assert_eq!(skips(&live, &replaced, &[0]), [(1, 0, SkipReason::LastDestination)]);
+        let live = web(&[("10.0.0.1:80", 7)]);
+        let quiesced = plan(&live, &web(&[("10.0.0.2:80", 0)]));
+        assert_eq!(skips(&live, &quiesced, &[0]), [(1, 0, SkipReason::LastDestination)]);
+    }
+
+    #[test]
+    fn what_is_to_be_empty_or_without_weight_becomes_so() {
+        let live = web(&[("10.0.0.1:80", 7), ("10.0.0.2:80", 7)]);
+        assert_eq!(skips(&live, &plan(&live, &web(&[])), &[0]), []);
+        let plan = plan(&live, &web(&[("10.0.0.1:80", 0), ("10.0.0.3:80", 0)]));
+        assert_eq!(skips(&live, &plan, &[0]), []);
+    }
+
+    #[test]
+    fn destinations_of_a_service_that_was_not_added_are_skipped() {
+        let live = web(&[("10.0.0.1:80", 7)]);
+        let effective = table(&[("tcp://192.0.2.9:80", &[("10.0.0.1:80", 7), ("10.0.0.2:80", 7)]), (WEB, &[])]);
+        let plan = plan(&live, &effective);
+        let reason = SkipReason::NoService;
+        assert_eq!(skips(&live, &plan, &[0, 1]), [(1, 0, reason), (2, 0, reason)]);
+        assert_eq!(skips(&live, &plan, &[1]), []);
+    }
+
+    #[test]
+    fn indices_beyond_the_plan_mean_nothing() {
+        assert_eq!(held_back(&Table::default(), &[], &BTreeSet::from([7])), []);
+    }
+
+    #[test]
+    fn what_waits_is_noted() {
+        let live = web(&[("10.0.0.1:80", 7)]);
+        let plan = plan(&live, &web(&[("10.0.0.2:80", 7)]));
+        let held = hold(plan.clone(), &live, |operation| {
+            (operation.verb() == "add").then(|| Held { seconds: 90, reason: "the kernel is out of memory".to_owned() })
+        });
+        assert!(held.is_empty() && held.is_waiting());
+        let notes: Vec<String> = held.notes.iter().map(render::note_line).collect();
+        assert_eq!(
+            notes,
+            [
+                "add of destination 10.0.0.2:80 of tcp://192.0.2.10:80 waits 1m30s more after a failure: \
+                 the kernel is out of memory",
+                "delete of destination 10.0.0.1:80 of tcp://192.0.2.10:80 is held back: it would leave the \
+                 service without weight while what replaces it is missing",
+            ]
+        );
+        assert_eq!(hold(plan.clone(), &live, |_| None), plan);
+    }
+}

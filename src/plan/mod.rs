@@ -36,6 +36,8 @@ mod simulate;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod testing;
 
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};

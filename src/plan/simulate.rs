@@ -27,7 +27,6 @@ pub enum Nonsense {
 /// `from` and the count of a deleted service's destinations are not looked at.
 pub fn apply(table: &mut Table, operation: &Operation) -> Result<(), Nonsense> {
     let services = &mut table.services;
-
     match operation {
         Operation::AddService { service, settings } => match services.entry(*service) {
             Entry::Occupied(_) => return Err(Nonsense::ServiceExists(*service)),
@@ -36,30 +35,23 @@ pub fn apply(table: &mut Table, operation: &Operation) -> Result<(), Nonsense> {
             }
         },
         Operation::EditService { service, from: _, to } => {
-            services.get_mut(service).ok_or_else(|| Nonsense::NoService(*service))?.settings = to.clone();
+            services.get_mut(service).ok_or(Nonsense::NoService(*service))?.settings = to.clone();
         }
         Operation::DeleteService { service, from: _, destinations: _ } => {
-            services.remove(service).ok_or_else(|| Nonsense::NoService(*service))?;
+            services.remove(service).ok_or(Nonsense::NoService(*service))?;
         }
         Operation::AddDestination { service, destination, settings } => {
-            match services
-                .get_mut(service)
-                .ok_or_else(|| Nonsense::NoService(*service))?
-                .destinations
-                .entry(*destination)
-            {
+            match services.get_mut(service).ok_or(Nonsense::NoService(*service))?.destinations.entry(*destination) {
                 Entry::Occupied(_) => return Err(Nonsense::DestinationExists(*service, *destination)),
                 Entry::Vacant(entry) => entry.insert(*settings),
             };
         }
         Operation::EditDestination { service, destination, from: _, to } => {
-            let destinations =
-                &mut services.get_mut(service).ok_or_else(|| Nonsense::NoService(*service))?.destinations;
+            let destinations = &mut services.get_mut(service).ok_or(Nonsense::NoService(*service))?.destinations;
             *destinations.get_mut(destination).ok_or(Nonsense::NoDestination(*service, *destination))? = *to;
         }
         Operation::DeleteDestination { service, destination, from: _ } => {
-            let destinations =
-                &mut services.get_mut(service).ok_or_else(|| Nonsense::NoService(*service))?.destinations;
+            let destinations = &mut services.get_mut(service).ok_or(Nonsense::NoService(*service))?.destinations;
             destinations.remove(destination).ok_or(Nonsense::NoDestination(*service, *destination))?;
         }
     }

@@ -109,7 +109,7 @@ fn step_value(step: &Step, origins: &Origins) -> Value {
 }
 
 /// A service's settings as the configuration would have them.
-pub(super) fn service(settings: &ServiceSettings) -> Value {
+pub fn service(settings: &ServiceSettings) -> Value {
     let ServiceSettings { scheduler, flags, persistence } = settings;
     json!({
         "scheduler": scheduler.as_str(),
@@ -127,7 +127,7 @@ pub(super) fn service(settings: &ServiceSettings) -> Value {
 }
 
 /// A destination's settings as the configuration would have them.
-pub(super) fn destination(settings: &DestinationSettings) -> Value {
+pub fn destination(settings: &DestinationSettings) -> Value {
     let DestinationSettings { forward, weight, max_connections, min_connections } = settings;
     let mut value = Map::new();
     match forward {

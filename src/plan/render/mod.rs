@@ -9,7 +9,7 @@ mod text;
 pub mod words;
 
 pub use attributes::{Attribute, destination_changes, service_changes};
-pub use json::json;
+pub use json::{destination as destination_json, json, service as service_json};
 pub use lines::operation_line;
 pub use notes::note_line;
 pub use style::Style;

@@ -1,7 +1,9 @@
 //! What a plan does not do, in words.
 
+use std::collections::BTreeMap;
+
 use crate::model::{DestinationKey, ServiceKey};
-use crate::plan::{Held, Note, Verb};
+use crate::plan::{Held, Note, SkipReason, Verb};
 
 use super::words;
 
@@ -48,19 +50,35 @@ fn object(verb: Verb, service: &ServiceKey, destination: Option<&DestinationKey>
     }
 }
 
-/// The lines of the notes' section: what waits first, then what is kept, then what is foreign.
+/// The lines of the notes' section: what waits first, then what is kept, then what is foreign. The
+/// destinations of a service that waits are counted on its line.
 pub(super) fn condensed(notes: &[Note]) -> Vec<String> {
-    let is_foreign = |note: &&Note| matches!(note, Note::ForeignService { .. } | Note::ForeignDestination { .. });
-    let is_kept = |note: &&Note| matches!(note, Note::KeptService { .. });
+    let mut dependent: BTreeMap<ServiceKey, usize> = BTreeMap::new();
+    let (mut waiting, mut kept, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+    for note in notes {
+        match note {
+            Note::HeldBack { service, reason: SkipReason::NoService, .. } => {
+                *dependent.entry(*service).or_default() += 1;
+            }
+            Note::Waiting { .. } | Note::HeldBack { .. } => waiting.push(note),
+            Note::KeptService { .. } => kept.push(note),
+            Note::ForeignService { .. } | Note::ForeignDestination { .. } => foreign.push(note),
+        }
+    }
     let mut lines = Vec::new();
-    let mut group = |notes: Vec<&Note>, rest: &str| {
-        lines.extend(notes.iter().take(SHOWN).map(|note| note_line(note)));
+    for (notes, rest) in [(waiting, "that wait"), (kept, "that are kept"), (foreign, "that are foreign")] {
+        lines.extend(notes.iter().take(SHOWN).map(|note| {
+            let line = note_line(note);
+            match (note, dependent.get(note.service())) {
+                (Note::Waiting { destination: None, .. }, Some(&count)) => {
+                    format!("{line} (and with it {})", words::count(count, "destination"))
+                }
+                _ => line,
+            }
+        }));
         if notes.len() > SHOWN {
             lines.push(format!("… and {} more {rest}", notes.len() - SHOWN));
         }
-    };
-    group(notes.iter().filter(|note| !is_foreign(note) && !is_kept(note)).collect(), "that wait");
-    group(notes.iter().filter(is_kept).collect(), "that are kept");
-    group(notes.iter().filter(is_foreign).collect(), "that are foreign");
+    }
     lines
 }

@@ -103,18 +103,17 @@ fn effect(operation: &Operation) -> String {
     match operation {
         Operation::AddService { service: _, settings } => words::service(settings),
         Operation::EditService { service: _, from, to } => lines::changes(&service_changes(from, to)),
-        Operation::DeleteService { service: _, from: _, destinations: 0 } => {
-            "deleted; it has no destinations".to_owned()
-        }
+        Operation::DeleteService { service: _, from: _, destinations: 0 } => "without destinations".to_owned(),
         Operation::DeleteService { service: _, from: _, destinations } => {
-            format!("deleted with its {}; its connections are cut", words::count(*destinations, "destination"))
+            format!("with its {}; its connections are cut", words::count(*destinations, "destination"))
         }
         Operation::AddDestination { service: _, destination: _, settings } => words::destination(settings),
         Operation::EditDestination { service: _, destination: _, from, to } => {
             lines::changes(&destination_changes(from, to))
         }
         Operation::DeleteDestination { service: _, destination: _, from } => {
-            format!("deleted from weight {}; its connections are cut", from.weight)
+            let which = if from.weight == 0 { "the connections that it still has" } else { "its connections" };
+            format!("weight {}; {which} are cut", from.weight)
         }
     }
 }

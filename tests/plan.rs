@@ -1,0 +1,73 @@
+//! Golden cases of the plan: each directory in `tests/plan` holds what is live, desired and on record, and
+//! what a person and a program are shown. `UPDATE_GOLDEN=1 cargo test --test plan` writes the expectations
+//! again; read them before they are committed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipvsd::model::{Manage, Record, Scope, ServiceKey, ServiceOrigin, Table};
+use ipvsd::plan::{Held, diff, hold, render};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Desired {
+    /// `owned`, `all`, or a prefix that is managed whole.
+    manage: String,
+    /// Services by their name in the configuration.
+    #[serde(default)]
+    names: BTreeMap<ServiceKey, String>,
+    /// Seconds that operations on an object (`SERVICE` or `SERVICE DESTINATION`) have to wait.
+    #[serde(default)]
+    waiting: BTreeMap<String, u64>,
+    table: Table,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn golden_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan");
+    let mut cases: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let live: Table = read(&case.join("live.json"));
+        let record: Record = read(&case.join("record.json"));
+        let Desired { manage, names, waiting, table } = read(&case.join("desired.json"));
+        let manage = match manage.as_str() {
+            "owned" => Manage::Owned,
+            "all" => Manage::All,
+            prefix => Manage::Within(vec![Scope::Prefix(prefix.parse().unwrap())]),
+        };
+        let origin = |name| ServiceOrigin { name, file: "ipvsd.toml".into(), line: 1 };
+        let origins = names.into_iter().map(|(key, name)| (key, origin(name))).collect();
+        let plan = hold(diff(&live, &table, &manage, &record), &live, |operation| {
+            let service = operation.service().to_string();
+            let object =
+                operation.destination().map_or(service.clone(), |destination| format!("{service} {destination}"));
+            let reason = "the kernel has no memory left".to_owned();
+            waiting.get(&object).map(|&seconds| Held { seconds, reason })
+        });
+        let lines: String = plan.steps.iter().map(|step| render::operation_line(&step.operation) + "\n").collect();
+        for (file, got) in [
+            ("expected.txt", render::text(&plan, &origins, render::Style::PLAIN)),
+            ("expected.color.txt", render::text(&plan, &origins, render::Style::COLOR)),
+            ("expected.json", format!("{:#}\n", render::json(&plan, &origins))),
+            ("expected.order.txt", lines),
+        ] {
+            let path = case.join(file);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&path, got).unwrap();
+            } else if fs::read_to_string(&path).unwrap_or_default() != got {
+                wrong.push(format!("{} should be:\n{got}", path.display()));
+            }
+        }
+    }
+    assert!(cases.len() >= 9, "only {} cases were found", cases.len());
+    assert!(wrong.is_empty(), "{}\nUPDATE_GOLDEN=1 writes them again", wrong.join("\n"));
+}
