@@ -24,9 +24,9 @@ struct Desired {
     table: Table,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn golden_cases() {
     cases.sort();
     let mut wrong = Vec::new();
     for case in &cases {
-        let live: Table = read(&case.join("live.json"));
-        let record: Record = read(&case.join("record.json"));
-        let Desired { manage, names, waiting, table } = read(&case.join("desired.json"));
+        let live: Table = read(&case.join("live.json")).unwrap();
+        let record: Record = read(&case.join("record.json")).unwrap();
+        let Desired { manage, names, waiting, table } = read(&case.join("desired.json")).unwrap();
         let manage = match manage.as_str() {
             "owned" => Manage::Owned,
             "all" => Manage::All,
