@@ -193,3 +193,110 @@ impl<'a> Differ<'a> {
 fn drift_if(drift: bool) -> Cause {
     if drift { Cause::Drift } else { Cause::Change }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{OwnedService, Scope};
+    use crate::plan::testing::{destination_key, lines, record_of, service_key, settings, table, weight};
+
+    const WEB: &str = "tcp://192.0.2.10:80";
+
+    fn causes(plan: &Plan) -> Vec<Cause> {
+        plan.steps.iter().map(|step| step.cause).collect()
+    }
+
+    #[test]
+    fn an_edit_is_drift_only_if_the_last_pass_left_what_is_wanted() {
+        let live = table(&[(WEB, &[("10.0.0.1:80", 1)])]);
+        let wanted = table(&[(WEB, &[("10.0.0.1:80", 2)])]);
+        for (left, cause) in [
+            (Some(weight(2)), Cause::Drift),
+            (Some(weight(1)), Cause::Change),
+            (Some(weight(3)), Cause::Change),
+            (None, Cause::Change),
+        ] {
+            let destinations = [(destination_key("10.0.0.1:80"), left)].into();
+            let owned = OwnedService { left: Some(settings("wlc")), destinations };
+            let record = Record { services: [(service_key(WEB), owned)].into() };
+            assert_eq!(causes(&diff(&live, &wanted, &Manage::Owned, &record)), [cause], "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_service_is_drift_and_a_destination_that_is_new_in_it_is_a_change() {
+        let left = table(&[(WEB, &[("10.0.0.1:80", 1)])]);
+        let wanted = table(&[(WEB, &[("10.0.0.1:80", 1), ("10.0.0.2:80", 1)])]);
+        let plan = diff(&Table::default(), &wanted, &Manage::Owned, &record_of(&left));
+        assert_eq!(causes(&plan), [Cause::Drift, Cause::Drift, Cause::Change]);
+        assert!(plan.has_drift());
+    }
+
+    #[test]
+    fn what_is_dropped_is_a_change_and_what_somebody_added_is_drift() {
+        let wanted = table(&[(WEB, &[])]);
+        let live = table(&[(WEB, &[("10.0.0.1:80", 1), ("10.0.0.9:80", 1)]), ("fwmark:9", &[])]);
+        let record = record_of(&table(&[(WEB, &[("10.0.0.1:80", 1)])]));
+        let plan = diff(&live, &wanted, &Manage::All, &record);
+        assert_eq!(causes(&plan), [Cause::Change, Cause::Drift, Cause::Drift]);
+        assert_eq!(plan.owned, 4);
+        let plan = diff(&live, &wanted, &Manage::All, &Record::default());
+        assert_eq!(causes(&plan), [Cause::Change; 3]);
+    }
+
+    #[test]
+    fn a_service_that_holds_a_foreign_destination_is_kept() {
+        let live = table(&[(WEB, &[("10.0.0.1:80", 1), ("10.0.0.9:80", 1)])]);
+        let record = record_of(&table(&[(WEB, &[("10.0.0.1:80", 1)])]));
+        let plan = diff(&live, &Table::default(), &Manage::Owned, &record);
+        assert_eq!(lines(&plan), ["delete destination 10.0.0.1:80 of tcp://192.0.2.10:80"]);
+        let foreign = vec![destination_key("10.0.0.9:80")];
+        assert_eq!(plan.notes, [Note::KeptService { service: service_key(WEB), foreign }]);
+        assert_eq!((plan.owned, plan.deletes()), (2, 1));
+        let plan = diff(&live, &Table::default(), &Manage::All, &record);
+        assert_eq!(lines(&plan), ["delete service tcp://192.0.2.10:80 and its 2 destinations"]);
+        assert_eq!((plan.owned, plan.deletes()), (3, 3));
+    }
+
+    #[test]
+    fn a_list_decides_alone_and_wanted_outside_of_it_is_still_made() {
+        let manage = Manage::Within(vec![Scope::Prefix("198.51.100.0/24".parse().unwrap())]);
+        let live = table(&[(WEB, &[("10.0.0.1:80", 1)]), ("tcp://198.51.100.1:80", &[("10.0.0.1:80", 1)])]);
+        let wanted = table(&[(WEB, &[("10.0.0.2:80", 1)])]);
+        let plan = diff(&live, &wanted, &manage, &record_of(&live));
+        assert_eq!(
+            lines(&plan),
+            [
+                "add destination 10.0.0.2:80 of tcp://192.0.2.10:80: forward nat, weight 1",
+                "delete service tcp://198.51.100.1:80 and its 1 destination",
+            ]
+        );
+        let (service, destination) = (service_key(WEB), destination_key("10.0.0.1:80"));
+        assert_eq!(plan.notes, [Note::ForeignDestination { service, destination }]);
+        assert_eq!(plan.owned, 2);
+    }
+
+    #[test]
+    fn raises_come_before_lowerings_across_services_and_zero_is_a_weight() {
+        let live = table(&[
+            (WEB, &[("10.0.0.1:80", 0), ("10.0.0.2:80", 5), ("10.0.0.3:80", 0)]),
+            ("fwmark:7", &[("10.0.0.1:80", 1)]),
+        ]);
+        let wanted = table(&[
+            (WEB, &[("10.0.0.1:80", 5), ("10.0.0.2:80", 0), ("10.0.0.4:80", 0)]),
+            ("fwmark:7", &[("10.0.0.1:80", 2)]),
+        ]);
+        let plan = diff(&live, &wanted, &Manage::All, &Record::default());
+        assert_eq!(
+            lines(&plan),
+            [
+                "add destination 10.0.0.4:80 of tcp://192.0.2.10:80: forward nat, weight 0",
+                "edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 0 → 5",
+                "edit destination 10.0.0.1:80 of fwmark:7: weight 1 → 2",
+                "edit destination 10.0.0.2:80 of tcp://192.0.2.10:80: weight 5 → 0",
+                "delete destination 10.0.0.3:80 of tcp://192.0.2.10:80",
+            ]
+        );
+        assert_eq!(plan.unchanged, 2);
+    }
+}
