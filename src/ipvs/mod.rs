@@ -3,9 +3,17 @@
 //! [`Ipvs`] is all that the rest of ipvsd knows of it: read, read exactly, execute. [`Fake`] stands in for
 //! the kernel in the fast tests, and one conformance suite (`tests/kernel`) holds it to the real one.
 
+mod carry_out;
+mod codec;
 mod error;
+mod fake;
+mod socket;
+mod uapi;
 
-pub use error::{Errno, Error, Refusal};
+pub use carry_out::{Outcome, carry_out};
+pub use error::{Errno, Error, Refusal, Retry};
+pub use fake::{Executed, Fake, Hidden};
+pub use socket::Kernel;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,259 @@
+//! Requests to the kernel.
+//!
+//! Adds and edits always carry every attribute: an edit replaces (`ip_vs_genl_set_cmd`), it does not patch.
+
+use std::net::IpAddr;
+
+use neli::consts::genl::{CtrlAttr, CtrlCmd};
+use neli::consts::nl::{GenlId, NlmF};
+
+use super::attributes::{Writer, aligned};
+use crate::ipvs::uapi::netlink::CONTROLLER_VERSION;
+use crate::ipvs::uapi::{
+    self, FAMILY_NAME, FAMILY_VERSION, command, family, forward, service_flag, top, tunnel_flag, tunnel_type,
+};
+use crate::model::{
+    Checksum, DestinationKey, DestinationSettings, Family, Forward, Netmask, ServiceKey, ServiceSettings, Tunnel,
+    TunnelType,
+};
+use crate::plan::Operation;
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ipvs) enum Request<'a> {
+    /// The number of the `IPVS` family, asked of generic netlink's controller.
+    ResolveFamily,
+    Info,
+    /// One service, exactly.
+    Service(&'a ServiceKey),
+    DumpServices,
+    DumpDestinations(&'a ServiceKey),
+    Carry(&'a Operation),
+}
+
+/// Requests that go out in one send, with consecutive sequence numbers.
+#[derive(Debug)]
+pub(in crate::ipvs) struct Batch {
+    family: u16,
+    first: u32,
+    /// Where each message begins.
+    starts: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// An empty batch for the generic netlink family of that number, its sequence numbers from `first` on.
+    pub(in crate::ipvs) fn new(family: u16, first: u32) -> Self {
+        Self { family, first, starts: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// The number of requests.
+    pub(in crate::ipvs) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The number of bytes.
+    pub(in crate::ipvs) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends a request.
+    pub(in crate::ipvs) fn push(&mut self, request: Request<'_>) {
+        let (kind, version) = match request {
+            Request::ResolveFamily => (u16::from(GenlId::Ctrl), CONTROLLER_VERSION),
+            _ => (self.family, FAMILY_VERSION),
+        };
+        let flags = match request {
+            Request::DumpServices | Request::DumpDestinations(_) => NlmF::REQUEST | NlmF::DUMP,
+            _ => NlmF::REQUEST,
+        };
+        let sequence = self.first.wrapping_add(u32::try_from(self.starts.len()).unwrap_or(u32::MAX));
+        let start = self.bytes.len();
+        self.starts.push(start);
+        self.bytes.extend_from_slice(&[0; 4]);
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&flags.bits().to_ne_bytes());
+        self.bytes.extend_from_slice(&sequence.to_ne_bytes());
+        self.bytes.extend_from_slice(&[0; 4]);
+        self.bytes.extend_from_slice(&[command_of(request), version, 0, 0]);
+        body(&mut Writer(&mut self.bytes), request);
+        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
+        self.bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());
+        self.bytes.resize(aligned(self.bytes.len()), 0);
+    }
+
+    /// The bytes to send, with an acknowledgement asked for behind the last message: it says that
+    /// everything before has been carried out or refused. A dump ends by itself and gets none.
+    pub(in crate::ipvs) fn acknowledged(&mut self) -> &[u8] {
+        if let Some(flags) = self.starts.last().and_then(|start| self.bytes.get_mut(start + 6..start + 8)) {
+            let old = NlmF::from(u16::from_ne_bytes([flags[0], flags[1]]));
+            if !old.contains(NlmF::DUMP) {
+                flags.copy_from_slice(&(old | NlmF::ACK).bits().to_ne_bytes());
+            }
+        }
+        &self.bytes
+    }
+
+    /// The first and the last sequence number; of an empty batch both are the first.
+    pub(in crate::ipvs) fn sequences(&self) -> (u32, u32) {
+        let further = u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        (self.first, self.first.wrapping_add(further))
+    }
+}
+
+fn command_of(request: Request<'_>) -> u8 {
+    match request {
+        Request::ResolveFamily => CtrlCmd::Getfamily.into(),
+        Request::Info => command::GET_INFO,
+        Request::Service(_) | Request::DumpServices => command::GET_SERVICE,
+        Request::DumpDestinations(_) => command::GET_DEST,
+        Request::Carry(operation) => match operation {
+            Operation::AddService { .. } => command::NEW_SERVICE,
+            Operation::EditService { .. } => command::SET_SERVICE,
+            Operation::DeleteService { .. } => command::DEL_SERVICE,
+            Operation::AddDestination { .. } => command::NEW_DEST,
+            Operation::EditDestination { .. } => command::SET_DEST,
+            Operation::DeleteDestination { .. } => command::DEL_DEST,
+        },
+    }
+}
+
+fn body(out: &mut Writer<'_>, request: Request<'_>) {
+    match request {
+        Request::ResolveFamily => out.text(CtrlAttr::FamilyName.into(), FAMILY_NAME),
+        Request::Info | Request::DumpServices => {}
+        Request::Service(key) | Request::DumpDestinations(key) => service(out, key, None),
+        Request::Carry(operation) => match operation {
+            Operation::AddService { service: key, settings }
+            | Operation::EditService { service: key, to: settings, .. } => {
+                service(out, key, Some(settings));
+            }
+            Operation::DeleteService { service: key, .. } => service(out, key, None),
+            Operation::AddDestination { service: key, destination: target, settings }
+            | Operation::EditDestination { service: key, destination: target, to: settings, .. } => {
+                service(out, key, None);
+                destination(out, target, Some(settings));
+            }
+            Operation::DeleteDestination { service: key, destination: target, .. } => {
+                service(out, key, None);
+                destination(out, target, None);
+            }
+        },
+    }
+}
+
+fn family_number(family: Family) -> u16 {
+    match family {
+        Family::V4 => family::INET,
+        Family::V6 => family::INET6,
+    }
+}
+
+fn address_bytes(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            bytes
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+fn service(out: &mut Writer<'_>, key: &ServiceKey, settings: Option<&ServiceSettings>) {
+    use uapi::service as attr;
+    out.nested(top::SERVICE, |out| {
+        out.u16(attr::AF, family_number(key.family()));
+        match key {
+            ServiceKey::Address { protocol, address, port } => {
+                out.u16(attr::PROTOCOL, protocol.number());
+                out.bytes(attr::ADDR, &address_bytes(*address));
+                out.be16(attr::PORT, *port);
+            }
+            ServiceKey::Mark { mark, .. } => out.u32(attr::FWMARK, *mark),
+        }
+        if let Some(settings) = settings {
+            service_settings(out, key.family(), settings);
+        }
+    });
+}
+
+fn service_settings(out: &mut Writer<'_>, family: Family, settings: &ServiceSettings) {
+    use uapi::service as attr;
+    let ServiceSettings { scheduler, flags, persistence } = settings;
+    let mask = !service_flag::HASHED;
+    let mut bits = flags.0 & mask & !service_flag::PERSISTENT;
+    if persistence.is_some() {
+        bits |= service_flag::PERSISTENT;
+    }
+    let (timeout, netmask) = match persistence {
+        Some(persistence) => (persistence.timeout, persistence.netmask),
+        None => (0, Netmask::host(family)),
+    };
+    out.text(attr::SCHED_NAME, scheduler.as_str());
+    let mut pair = [0; 8];
+    pair[..4].copy_from_slice(&bits.to_ne_bytes());
+    pair[4..].copy_from_slice(&mask.to_ne_bytes());
+    out.bytes(attr::FLAGS, &pair);
+    out.u32(attr::TIMEOUT, timeout);
+    match (family, netmask) {
+        (Family::V4, mask) => out.bytes(attr::NETMASK, &mask.to_v4().octets()),
+        (Family::V6, Netmask::Prefix(length)) => out.u32(attr::NETMASK, length),
+        // No such thing: the kernel refuses every number over 128.
+        (Family::V6, Netmask::Odd(mask)) => out.u32(attr::NETMASK, u32::from(mask).max(129)),
+    }
+    if let Some(engine) = persistence.as_ref().and_then(|persistence| persistence.engine.as_deref()) {
+        out.text(attr::PE_NAME, engine);
+    }
+}
+
+fn destination(out: &mut Writer<'_>, key: &DestinationKey, settings: Option<&DestinationSettings>) {
+    use uapi::destination as attr;
+    out.nested(top::DEST, |out| {
+        out.bytes(attr::ADDR, &address_bytes(key.address));
+        out.be16(attr::PORT, key.port);
+        // On a delete, too: without it a destination of the other family is not found.
+        out.u16(attr::ADDR_FAMILY, family_number(key.family()));
+        if let Some(settings) = settings {
+            let DestinationSettings { forward, weight, max_connections, min_connections } = settings;
+            let (method, tunnel) = forward_numbers(*forward);
+            out.u32(attr::FWD_METHOD, method);
+            out.u32(attr::WEIGHT, *weight);
+            out.u32(attr::U_THRESH, *max_connections);
+            out.u32(attr::L_THRESH, *min_connections);
+            out.u8(attr::TUN_TYPE, tunnel_type_number(tunnel.kind));
+            out.be16(attr::TUN_PORT, tunnel.port);
+            out.u16(attr::TUN_FLAGS, tunnel_flag_bits(tunnel.checksum));
+        }
+    });
+}
+
+/// The method, and the tunnel attributes that go with it: those of another method are ipip's.
+fn forward_numbers(forward: Forward) -> (u32, Tunnel) {
+    match forward {
+        Forward::Nat => (forward::MASQ, Tunnel::default()),
+        Forward::Local => (forward::LOCALNODE, Tunnel::default()),
+        Forward::Tunnel(tunnel) => (forward::TUNNEL, tunnel),
+        Forward::Dr => (forward::DROUTE, Tunnel::default()),
+        Forward::Bypass => (forward::BYPASS, Tunnel::default()),
+        Forward::Other(number) => (u32::from(number), Tunnel::default()),
+    }
+}
+
+fn tunnel_type_number(kind: TunnelType) -> u8 {
+    match kind {
+        TunnelType::Ipip => tunnel_type::IPIP,
+        TunnelType::Gue => tunnel_type::GUE,
+        TunnelType::Gre => tunnel_type::GRE,
+        TunnelType::Other(number) => number,
+    }
+}
+
+fn tunnel_flag_bits(checksum: Checksum) -> u16 {
+    match checksum {
+        Checksum::Off => tunnel_flag::NOCSUM,
+        Checksum::On => tunnel_flag::CSUM,
+        Checksum::Remote => tunnel_flag::REMCSUM,
+        Checksum::Other(bits) => bits,
+    }
+}

@@ -1,0 +1,17 @@
+//! Messages as bytes: what is sent to the kernel's IPVS and what it answers. Pure, and total: no input makes
+//! the decoder panic, attributes that it does not know are skipped, and an entry that it does not understand is
+//! put into words instead.
+//!
+//! After `net/netfilter/ipvs/ip_vs_ctl.c`: `ip_vs_genl_parse_service`, `ip_vs_genl_parse_dest` on the way in,
+//! `ip_vs_genl_fill_service`, `ip_vs_genl_fill_dest` on the way out.
+
+mod attributes;
+mod datagram;
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+pub(super) use datagram::{Body, messages};
+pub(super) use decode::{decode_destination, decode_family_id, decode_info, decode_service};
+pub(super) use encode::{Batch, Request};
