@@ -1,6 +1,8 @@
 //! The conformance suite on the fake kernel. `tests/kernel` runs the same suite on the real one.
 
-#[path = "kernel/conformance.rs"]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "kernel/conformance/mod.rs"]
 mod conformance;
 
 use ipvsd::ipvs::Fake;

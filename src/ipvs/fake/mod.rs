@@ -1,6 +1,6 @@
 //! The kernel's IPVS in memory: its rules, its errnos and its quirks, for tests that need no kernel.
 //!
-//! One conformance suite (`tests/kernel/conformance.rs`) runs on this and on the real one, so that it
+//! One conformance suite (`tests/kernel/conformance`) runs on this and on the real one, so that it
 //! cannot lie. On top it can be told to fail in ways that a real kernel only does on a bad day.
 
 mod rules;
