@@ -4,6 +4,8 @@
 //! cannot lie. On top it can be told to fail in ways that a real kernel only does on a bad day.
 
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
