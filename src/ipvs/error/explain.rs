@@ -151,8 +151,8 @@ fn why_invalid(service: &ServiceKey, destination: &DestinationKey, forward: Forw
     match not_a_host(address) {
         Some(kind) => format!("{address} is {kind}, and cannot be a destination"),
         None => format!(
-            "the kernel does not take {address} as a destination: no route reaches it, or it is a broadcast address \
-             here; see `ip route get {address}`"
+            "the kernel does not take {address} as a destination: it is the broadcast address of an interface, or this \
+             network namespace has no interface that is up; see `ip address`"
         ),
     }
 }
@@ -245,8 +245,8 @@ mod tests {
             (
                 add_destination(web, "10.0.0.1:80", |_| ()),
                 Errno::INVAL,
-                "the kernel does not take 10.0.0.1 as a destination: no route reaches it, or it is a broadcast address here; \
-                 see `ip route get 10.0.0.1`",
+                "the kernel does not take 10.0.0.1 as a destination: it is the broadcast address of an interface, or this \
+                 network namespace has no interface that is up; see `ip address`",
             ),
             (
                 add_destination(web, "[2001:db8::2]:80", |_| ()),

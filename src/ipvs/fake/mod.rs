@@ -1,9 +1,11 @@
 //! The kernel's IPVS in memory: its rules, its errnos and its quirks, for tests that need no kernel.
 //!
-//! One conformance suite (`tests/kernel/conformance.rs`) runs on this and on the real one, so that it
+//! One conformance suite (`tests/kernel/conformance`) runs on this and on the real one, so that it
 //! cannot lie. On top it can be told to fail in ways that a real kernel only does on a bad day.
 
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -37,7 +39,7 @@ pub struct Fake {
     unknown: Vec<String>,
     schedulers: BTreeSet<String>,
     engines: BTreeSet<String>,
-    unreachable: Vec<IpNet>,
+    not_unicast: Vec<IpNet>,
     sync_daemon: bool,
     thresholds_are_checked: bool,
     ticks_per_second: u32,
@@ -58,7 +60,7 @@ impl Default for Fake {
             unknown: Vec::new(),
             schedulers: Scheduler::KNOWN.iter().map(|name| (*name).to_owned()).collect(),
             engines: BTreeSet::from(["sip".to_owned()]),
-            unreachable: Vec::new(),
+            not_unicast: Vec::new(),
             sync_daemon: false,
             thresholds_are_checked: true,
             ticks_per_second: 250,
@@ -96,9 +98,10 @@ impl Fake {
         self.schedulers.insert(name.to_owned());
     }
 
-    /// Destinations within `prefix` answer EINVAL from now on.
-    pub fn unreachable(&mut self, prefix: IpNet) {
-        self.unreachable.push(prefix);
+    /// New destinations within `prefix` answer EINVAL from now on, as the broadcast address of an interface does,
+    /// and every address where no interface is up. (The kernel does not look for a route.)
+    pub fn not_unicast(&mut self, prefix: IpNet) {
+        self.not_unicast.push(prefix);
     }
 
     /// Whether the connection synchronisation daemon runs: no destinations of another family then.
@@ -186,6 +189,7 @@ impl Fake {
     }
 
     fn carry(&mut self, operation: &Operation) -> Result<(), Errno> {
+        let operation = &rules::heard(operation);
         let key = (*operation.service(), operation.destination().copied());
         if let Some(errno) = self.refusals.get(&key) {
             return Err(*errno);

@@ -1,16 +1,35 @@
 //! What the kernel refuses, in the order in which it looks (`ip_vs_genl_set_cmd` and what it calls), and what it
 //! makes of the settings that it takes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Fake;
 use crate::ipvs::Errno;
 use crate::ipvs::uapi::service_flag;
 use crate::model::{
-    DestinationKey, DestinationSettings, Family, Forward, Netmask, Persistence, Scheduler, ServiceFlags, ServiceKey,
-    ServiceSettings, Tunnel, TunnelType,
+    DestinationKey, DestinationSettings, Family, Forward, Netmask, Persistence, Protocol, Scheduler, ServiceFlags,
+    ServiceKey, ServiceSettings, Tunnel, TunnelType,
 };
 use crate::plan::Operation;
+
+/// The operation as the kernel hears it: to it, the mark 0 is the service tcp, address 0, port 0.
+pub(super) fn heard(operation: &Operation) -> Operation {
+    let mut heard = operation.clone();
+    let (Operation::AddService { service, .. }
+    | Operation::EditService { service, .. }
+    | Operation::DeleteService { service, .. }
+    | Operation::AddDestination { service, .. }
+    | Operation::EditDestination { service, .. }
+    | Operation::DeleteDestination { service, .. }) = &mut heard;
+    if let ServiceKey::Mark { family, mark: 0 } = *service {
+        let address = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        *service = ServiceKey::Address { protocol: Protocol::Tcp, address, port: 0 };
+    }
+    heard
+}
 
 /// Refuses what the kernel refuses.
 pub(super) fn check(fake: &Fake, operation: &Operation) -> Result<(), Errno> {
@@ -118,8 +137,8 @@ fn reachable(fake: &Fake, address: IpAddr) -> Result<(), Errno> {
                 || address.is_unicast_link_local()
         }
     };
-    let unreachable = fake.unreachable.iter().any(|prefix| prefix.contains(&address));
-    if refused || unreachable { Err(Errno::INVAL) } else { Ok(()) }
+    let not_unicast = fake.not_unicast.iter().any(|prefix| prefix.contains(&address));
+    if refused || not_unicast { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 /// The settings as the kernel gives them back: bits that are not the caller's are gone, the timeout is

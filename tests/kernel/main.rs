@@ -1,0 +1,31 @@
+//! ipvsd's kernel edge on a real kernel. Run it in the lab, as root: it never touches any other network namespace
+//! than those that it makes for itself.
+//!
+//! Without IPVS or without permission every test here fails, and says so: a kernel test that did not run
+//! is not a pass.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod attributes;
+mod conformance;
+mod limits;
+mod netns;
+
+macro_rules! on_the_real_kernel {
+    ($($case:ident),* $(,)?) => {
+        mod real {
+            $(
+                #[test]
+                fn $case() {
+                    let mut kernel = crate::netns::enter();
+                    crate::conformance::$case(&mut crate::conformance::Subject {
+                        thresholds_are_checked: crate::netns::release() >= (6, 12),
+                        ipvs: &mut kernel,
+                    });
+                }
+            )*
+        }
+    };
+}
+
+conformance::every_case!(on_the_real_kernel);
