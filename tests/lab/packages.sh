@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Debian packages for the lab without root and without installing anything: `apt-get download` and `dpkg -x` into a
-# cache folder of the user's own. Sourced by uml, qemu and the quickstart.
+# cache folder of the user's own. Sourced by uml, qemu, tests/run and the quickstart.
 #
 #   lab_cache            the cache folder (IPVSD_LAB_CACHE, else XDG_CACHE_HOME or ~/.cache, else /tmp)
 #   lab_packages P…      makes sure that P… and what they need beyond this host are under "$(lab_cache)/root"
@@ -65,19 +65,28 @@ lab_lists() {
   esac
 }
 
-lab_fetch() { # PACKAGE: it and what it needs that is not installed here
+lab_needed() { # PACKAGE: it and what it needs that is not installed here
+  case $1 in
+    linux-image-*) # of a kernel only the kernel itself: all else is about installing it
+      LC_ALL=C lab_apt apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | tail -1
+      ;;
+    *) # A simulated installation names exactly what this host lacks. libc6 stays the host's: a second one does not mix.
+      LC_ALL=C lab_apt apt-get --simulate --no-install-recommends --reinstall install "$1" 2>/dev/null |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v -x -E 'libc6|libc-bin|debconf|cdebconf' | sort -u
+      ;;
+  esac
+}
+
+lab_fetch() { # PACKAGE, from the lists that are set
   local cache staging needed
   cache=$(lab_cache)
-  # A simulated installation names exactly what this host lacks. libc6 stays the host's: a second one does not mix.
-  needed=$(LC_ALL=C lab_apt apt-get --simulate --no-install-recommends --reinstall install "$1" 2>/dev/null | sed -n 's/^Inst \([^ ]*\) .*/\1/p' |
-    grep -v -x -E 'libc6|libc-bin|debconf|cdebconf|linux-base|initramfs-tools.*|dracut.*' | sort -u)
+  needed=$(lab_needed "$1")
   [ -n "$needed" ] || return 1
   staging=$(mktemp -d "$cache/staging.XXXXXX") || return 1
   # shellcheck disable=SC2086 # one word per package
   if (cd "$staging" && lab_apt apt-get -qq download $needed) >"$staging/log" 2>&1; then
     local package ok=1
     for package in "$staging"/*.deb; do
-      # A .deb that holds /lib would replace the link /lib -> usr/lib: keep it apart and merge the trees.
       dpkg -x "$package" "$cache/root" || ok=0
     done
     rm -rf "$staging"
