@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ipvsd::ipvs::{Error, Ipvs, Kernel};
-use ipvsd::model::{DestinationSettings, Forward, Scheduler, ServiceFlags, ServiceKey, ServiceSettings};
+use ipvsd::model::{
+    DestinationKey, DestinationSettings, Forward, Scheduler, ServiceFlags, ServiceKey, ServiceSettings,
+};
 use ipvsd::plan::Operation;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
@@ -44,7 +46,7 @@ fn exact_reads_do_not_tear() {
     let weight = DestinationSettings { forward: Forward::Nat, weight: 1, max_connections: 0, min_connections: 0 };
     let mut operations: Vec<Operation> =
         keys.iter().map(|key| Operation::AddService { service: *key, settings: settings() }).collect();
-    let stable: BTreeSet<_> =
+    let stable: BTreeSet<DestinationKey> =
         (0..600u32).map(|number| format!("10.3.{}.{}:80", number / 200, number % 200 + 1).parse().unwrap()).collect();
     operations.extend(stable.iter().map(|destination| Operation::AddDestination {
         service: keys[0],
@@ -75,14 +77,19 @@ fn exact_reads_do_not_tear() {
             }
             changes
         });
+        let mut missing = BTreeSet::new();
         for _ in 0..20 {
-            let found = kernel.read_services(&keys).unwrap();
-            assert!(found.keys().eq(keys.iter()), "{} of {} services", found.len(), keys.len());
-            let seen: BTreeSet<_> = found[&keys[0]].destinations.keys().copied().collect();
-            let missing: Vec<_> = stable.difference(&seen).collect();
-            assert!(missing.is_empty(), "not seen: {missing:?}");
+            let found = kernel.read_services(&keys);
+            let found = found.inspect_err(|_| stop.store(true, Ordering::Relaxed)).unwrap();
+            missing.extend(keys.iter().filter(|key| !found.contains_key(key)).map(ToString::to_string));
+            if let Some(first) = found.get(&keys[0]) {
+                let unseen = stable.iter().filter(|destination| !first.destinations.contains_key(destination));
+                missing.extend(unseen.map(ToString::to_string));
+            }
         }
+        // Before anything is asserted: the scope waits for the other one.
         stop.store(true, Ordering::Relaxed);
         assert!(other.join().unwrap() > 0, "the other one did change something");
+        assert_eq!(missing, BTreeSet::new());
     });
 }

@@ -90,6 +90,12 @@ lab_fetch() { # PACKAGE, from the lists that are set
       dpkg -x "$package" "$cache/root" || ok=0
     done
     rm -rf "$staging"
+    # Links like /sbin/modprobe -> /bin/kmod mean the package's own file, not the host's.
+    local link aim
+    find "$cache/root" -type l -lname '/*' | while IFS= read -r link; do
+      aim=$cache/root$(readlink "$link")
+      if [ -e "$aim" ] || [ -L "$aim" ]; then ln -sfnr "$aim" "$link"; fi
+    done
     [ $ok = 1 ]
   else
     cat "$staging/log" >&2
