@@ -1,3 +1,4 @@
+pub mod config;
 pub mod ipvs;
 pub mod model;
 pub mod plan;

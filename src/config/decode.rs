@@ -1,0 +1,211 @@
+//! From a tree to typed tables, saying everything that does not fit on the way instead of stopping at the first.
+
+use super::fault::{Fault, Faults};
+use super::names;
+use super::tree::{Entry, Node, Place, Value};
+
+/// What can be read from a node. `None` means that a fault was pushed.
+pub(super) trait Decode: Sized {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self>;
+}
+
+/// A value and the place it stands at.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub place: Place,
+    pub value: T,
+}
+
+/// A key of a table.
+#[derive(Debug, Default)]
+pub(super) enum Field<T> {
+    #[default]
+    Absent,
+    /// Given, but not to be understood; a fault says why, so nobody need say that it is missing.
+    Broken,
+    Set(At<T>),
+}
+
+impl<T> Field<T> {
+    pub(super) fn get(&self) -> Option<&At<T>> {
+        match self {
+            Field::Set(at) => Some(at),
+            Field::Absent | Field::Broken => None,
+        }
+    }
+
+    pub(super) fn value(&self) -> Option<&T> {
+        self.get().map(|at| &at.value)
+    }
+
+    pub(super) fn into_value(self) -> Option<T> {
+        match self {
+            Field::Set(at) => Some(at.value),
+            Field::Absent | Field::Broken => None,
+        }
+    }
+
+    pub(super) fn place(&self) -> Option<Place> {
+        self.get().map(|at| at.place)
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Field::Absent)
+    }
+}
+
+impl<T: Decode> Field<T> {
+    pub(super) fn fill(&mut self, node: Node<'_>, faults: &mut Faults) {
+        *self = At::decode(node, faults).map_or(Field::Broken, Field::Set);
+    }
+}
+
+impl<T: Decode> Decode for At<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let place = node.place;
+        T::decode(node, faults).map(|value| Self { place, value })
+    }
+}
+
+/// Says that a value is of another type than its key wants.
+pub(super) fn wrong_type(place: Place, expected: &str, found: &Value<'_>) -> Fault {
+    Fault::new(place, format!("expected {expected}, found {}", found.describe())).label(format!("expected {expected}"))
+}
+
+impl Decode for String {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Text(text) => Some(text.into_owned()),
+            other => {
+                let mut fault = wrong_type(node.place, "a string", &other);
+                if let Value::Integer(_) | Value::Bool(_) | Value::Other(_) = other {
+                    fault = fault.help("put it in double quotes");
+                }
+                faults.push(fault);
+                None
+            }
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Bool(value) => Some(value),
+            other => {
+                let help = "write true or false, without quotes";
+                faults.push(wrong_type(node.place, "true or false", &other).help(help));
+                None
+            }
+        }
+    }
+}
+
+impl Decode for i128 {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Integer(value) => Some(value),
+            other => {
+                let mut fault = wrong_type(node.place, "an integer", &other);
+                if let Value::Text(text) = &other
+                    && text.parse::<i128>().is_ok()
+                {
+                    fault = fault.help("remove the quotes");
+                }
+                faults.push(fault);
+                None
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::List(items) => Some(items.into_iter().filter_map(|item| T::decode(item, faults)).collect()),
+            other => {
+                let mut fault = wrong_type(node.place, "a list", &other);
+                fault = match other {
+                    Value::Table(_) => {
+                        fault.help("a list of tables is `[[…]]` with double brackets in TOML, `- ` in YAML")
+                    }
+                    _ => fault.help("write it in brackets: `[…]`"),
+                };
+                faults.push(fault);
+                None
+            }
+        }
+    }
+}
+
+/// Says that a table carries the same key twice (TOML's own parser says it earlier).
+pub(super) fn key_twice(entry: &Entry<'_>, first: Place, faults: &mut Faults) {
+    let fault = Fault::new(entry.place, format!("the key `{}` stands here twice", names::quote(&entry.key)));
+    faults.push(fault.label("again here").related(first, "first here").help("keep one of the two"));
+}
+
+/// Says that a table has no such key, and which one may have been meant.
+pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later: &[&str], faults: &mut Faults) {
+    let key = names::quote(&entry.key);
+    if later.contains(&&*entry.key) {
+        let message = format!("this version of ipvsd does not have `{key}` {table} yet");
+        let help = "remove it, or use a version of ipvsd that has it";
+        faults.push(Fault::new(entry.place, message).label("not yet").help(help));
+        return;
+    }
+    let fault = Fault::new(entry.place, format!("unknown key `{key}` {table}"));
+    faults.push(match names::nearest(&entry.key, known.iter().copied()) {
+        Some(near) => fault.label("unknown key").help(format!("there is `{near}`")),
+        None if key == "<<" => fault.label("unknown key").help("merge keys are not read: write the keys out"),
+        None => fault.label("unknown key").help(format!("the keys here are {}", names::list(known))),
+    });
+}
+
+/// Declares a table of the configuration: the struct, how it is read, and what its schema is, from one list of keys.
+/// `later` names the keys that the design has and this version does not.
+macro_rules! table {
+    (
+        $(#[$meta:meta])*
+        $name:ident $title:literal later $later:expr;
+        $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)*
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub(super) struct $name {
+            $($(#[$field_meta])* pub $field: Field<$type>,)*
+        }
+
+        impl Decode for $name {
+            fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+                let place = node.place;
+                let entries = match node.value {
+                    Value::Table(entries) => entries,
+                    other => {
+                        let keys = [$(concat!("`", $key, "`")),*].join(", ");
+                        let fault = wrong_type(place, "a table", &other);
+                        faults.push(fault.help(format!("its keys are {keys}")));
+                        return None;
+                    }
+                };
+                let mut table = Self::default();
+                let mut seen: Vec<(&'static str, Place)> = Vec::new();
+                for entry in entries {
+                    $(if entry.key == $key {
+                        if let Some((_, first)) = seen.iter().find(|(key, _)| *key == $key) {
+                            key_twice(&entry, *first, faults);
+                            continue;
+                        }
+                        seen.push(($key, entry.place));
+                        table.$field.fill(entry.node, faults);
+                        continue;
+                    })*
+                    unknown_key(&entry, $title, &[$($key),*], &$later, faults);
+                }
+                Some(table)
+            }
+        }
+    };
+}
+
+pub(super) use table;

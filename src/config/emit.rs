@@ -1,0 +1,216 @@
+//! The kernel's table as configuration text that means exactly that table.
+//!
+//! Every key that `[defaults]` could change is written out, so that the text means the same among other files. What
+//! the rules of a configuration do not allow is left out, and said: in the text as a comment, and to the caller.
+
+use std::fmt::Write as _;
+
+use super::problem::Severity;
+use super::rules::{self, Breaches};
+use crate::model::{
+    Checksum, DestinationKey, DestinationSettings, Forward, Live, LiveService, Netmask, Persistence, ServiceFlags,
+    ServiceKey, ServiceSettings, Tunnel, TunnelType,
+};
+
+/// A configuration text, and what could not be put into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    pub text: String,
+    /// In words; also comments in the text.
+    pub omitted: Vec<String>,
+}
+
+/// The table as TOML. Sorted; the same table gives the same text.
+pub fn emit_toml(live: &Live) -> Emitted {
+    emit(live, toml)
+}
+
+/// The table as YAML. Sorted; the same table gives the same text.
+pub fn emit_yaml(live: &Live) -> Emitted {
+    emit(live, yaml)
+}
+
+/// A service that a configuration can express.
+struct Entry<'l> {
+    key: ServiceKey,
+    settings: &'l ServiceSettings,
+    destinations: Vec<(DestinationKey, DestinationSettings)>,
+}
+
+fn emit(live: &Live, write: fn(&mut String, &[Entry<'_>])) -> Emitted {
+    let Live { services, unknown } = live;
+    let mut omitted: Vec<String> = unknown.iter().map(|words| one_line(words)).collect();
+    let mut entries = Vec::new();
+    for (key, LiveService { settings, stats: _, destinations }) in services {
+        if let Some(why) = first_error(rules::service(key, settings)) {
+            let with = match destinations.len() {
+                0 => String::new(),
+                1 => ", with its destination".to_owned(),
+                many => format!(", with its {many} destinations"),
+            };
+            omitted.push(one_line(&format!("{key}{with}: {why}")));
+            continue;
+        }
+        let mut kept = Vec::new();
+        for (destination, live) in destinations {
+            match first_error(rules::destination(key, destination, &live.settings)) {
+                Some(why) => omitted.push(one_line(&format!("{key} -> {destination}: {why}"))),
+                None => kept.push((*destination, live.settings)),
+            }
+        }
+        entries.push(Entry { key: *key, settings, destinations: kept });
+    }
+    let mut text = String::new();
+    for words in &omitted {
+        push(&mut text, format_args!("# left out: {words}\n"));
+    }
+    if !omitted.is_empty() {
+        text.push('\n');
+    }
+    write(&mut text, &entries);
+    Emitted { text, omitted }
+}
+
+fn first_error(breaches: Breaches) -> Option<String> {
+    breaches.0.into_iter().find(|breach| breach.severity == Severity::Error).map(|breach| breach.message)
+}
+
+fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = out.write_fmt(arguments);
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// `tcp-192.0.2.10-80`, `udp-2001-db8--10-53`, `fwmark-7`: readable, and unique because the key can be read back from it.
+fn name(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Address { protocol, address, port } => {
+            format!("{protocol}-{}-{port}", address.to_string().replace(':', "-"))
+        }
+        ServiceKey::Mark { .. } => key.to_string().replace(':', "-"),
+    }
+}
+
+/// A string in double quotes, as both formats read it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            c => push(&mut out, format_args!("\\U{:08X}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The keys of a service beside name, address and destinations, with values as both formats read them inline; tables
+/// are in braces with `separator` between key and value.
+fn service_keys(settings: &ServiceSettings, separator: &str) -> Vec<(&'static str, String)> {
+    let ServiceSettings { scheduler, flags, persistence } = settings;
+    let mut keys = vec![("scheduler", quoted(scheduler.as_str()))];
+    let named = scheduler.flags().iter().filter(|(flag, _)| flags.contains(*flag));
+    let names: Vec<String> = named.map(|(_, name)| quoted(name)).collect();
+    if !names.is_empty() {
+        keys.push(("scheduler_flags", format!("[{}]", names.join(", "))));
+    }
+    if let Some(Persistence { timeout, netmask, engine }) = persistence {
+        let mut table = format!("timeout{separator}\"{timeout}s\"");
+        match netmask {
+            Netmask::Prefix(length) => push(&mut table, format_args!(", netmask{separator}{length}")),
+            Netmask::Odd(mask) => push(&mut table, format_args!(", netmask{separator}\"{mask}\"")),
+        }
+        if let Some(engine) = engine {
+            push(&mut table, format_args!(", engine{separator}{}", quoted(engine)));
+        }
+        keys.push(("persistence", format!("{{ {table} }}")));
+    }
+    if flags.contains(ServiceFlags::ONE_PACKET) {
+        keys.push(("one_packet", "true".to_owned()));
+    }
+    keys
+}
+
+/// The keys of a destination.
+fn destination_keys(
+    key: &DestinationKey,
+    settings: &DestinationSettings,
+    separator: &str,
+) -> Vec<(&'static str, String)> {
+    let DestinationSettings { forward, weight, max_connections, min_connections } = settings;
+    let mut keys = vec![
+        ("address", quoted(&key.to_string())),
+        ("weight", weight.to_string()),
+        ("forward", quoted(forward.name())),
+    ];
+    if let Forward::Tunnel(Tunnel { kind, port, checksum }) = forward {
+        let kind = match kind {
+            TunnelType::Ipip => "ipip",
+            TunnelType::Gue => "gue",
+            TunnelType::Gre => "gre",
+            TunnelType::Other(_) => "unknown",
+        };
+        let mut table = format!("type{separator}\"{kind}\"");
+        if *port != 0 {
+            push(&mut table, format_args!(", port{separator}{port}"));
+        }
+        match checksum {
+            Checksum::Off => {}
+            Checksum::On => push(&mut table, format_args!(", checksum{separator}true")),
+            Checksum::Remote | Checksum::Other(_) => push(&mut table, format_args!(", checksum{separator}\"remote\"")),
+        }
+        keys.push(("tunnel", format!("{{ {table} }}")));
+    }
+    if *max_connections != 0 {
+        keys.push(("max_connections", max_connections.to_string()));
+    }
+    if *min_connections != 0 {
+        keys.push(("min_connections", min_connections.to_string()));
+    }
+    keys
+}
+
+fn toml(out: &mut String, entries: &[Entry<'_>]) {
+    out.push_str("version = 1\n");
+    if entries.is_empty() {
+        out.push_str("services = []\n");
+    }
+    for Entry { key, settings, destinations } in entries {
+        push(
+            out,
+            format_args!("\n[[services]]\nname = {}\naddress = {}\n", quoted(&name(key)), quoted(&key.to_string())),
+        );
+        for (key, value) in service_keys(settings, " = ") {
+            push(out, format_args!("{key} = {value}\n"));
+        }
+        for (key, settings) in destinations {
+            out.push_str("\n[[services.destinations]]\n");
+            for (key, value) in destination_keys(key, settings, " = ") {
+                push(out, format_args!("{key} = {value}\n"));
+            }
+        }
+    }
+}
+
+fn yaml(out: &mut String, entries: &[Entry<'_>]) {
+    out.push_str("version: 1\n");
+    out.push_str(if entries.is_empty() { "services: []\n" } else { "services:\n" });
+    for Entry { key, settings, destinations } in entries {
+        push(out, format_args!("  - name: {}\n    address: {}\n", quoted(&name(key)), quoted(&key.to_string())));
+        for (key, value) in service_keys(settings, ": ") {
+            push(out, format_args!("    {key}: {value}\n"));
+        }
+        if !destinations.is_empty() {
+            out.push_str("    destinations:\n");
+        }
+        for (key, settings) in destinations {
+            for (index, (key, value)) in destination_keys(key, settings, ": ").into_iter().enumerate() {
+                push(out, format_args!("      {} {key}: {value}\n", if index == 0 { "-" } else { " " }));
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The configuration: TOML and YAML text to a [`Desired`] state, or every problem in it, each with its place, a caret
+//! and a way to mend it.
+//!
+//! ```text
+//!  paths ──load──▶ Source ──toml, yaml──▶ tree ──decode──▶ raw ──resolve──▶ Desired
+//!                                  └────────────┴─────faults─────┴──▶ Problems
+//! ```
+//!
+//! - [`load`] (and [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
+//! - Both formats become one tree (`tree`), with the place of everything in it; `toml` and `yaml` are the only files that
+//!   know the parsers. Whether a text is TOML or YAML its name says, and for other names (standard input) its first line.
+//! - `raw` declares the keys; `decode` reads them from the tree and says all that does not fit. A key that the design has
+//!   and this version does not is told apart from one that is misspelt.
+//! - `settings`, `services` and `values` lay the defaults under and look at what takes two keys or two files; `rules` are
+//!   the kernel's, on the model.
+//! - [`emit_toml`] and [`emit_yaml`] go the other way, and [`schema`] tells the format to editors.
+//!
+//! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
+//! syntax is broken says nothing else; the same text gives the same answer.
+
+mod decode;
+mod emit;
+mod fault;
+mod load;
+mod names;
+mod problem;
+mod raw;
+mod render;
+mod rules;
+mod schema;
+mod services;
+mod settings;
+mod toml;
+mod tree;
+mod values;
+mod yaml;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+pub use emit::{Emitted, emit_toml, emit_yaml};
+pub use load::{MAX_BYTES, default_path, load, read};
+pub use problem::{Problem, Problems, Related, Severity};
+pub use render::render;
+pub use schema::schema;
+
+use crate::model::{Desired, Table};
+use decode::{At, Decode};
+use fault::{Fault, Faults};
+use problem::Atlas;
+use tree::{Node, Value};
+use yaml::Positions;
+
+/// The version of the format that this ipvsd reads.
+const VERSION: i128 = 1;
+
+/// A configuration file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `-` for standard input.
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl Source {
+    /// The text without a byte order mark, which editors on other systems leave. Positions count from here.
+    pub(crate) fn body(&self) -> &str {
+        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
+}
+
+/// A configuration without errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub desired: Desired,
+    /// What is allowed, and probably not meant. [`render`] draws them.
+    pub warnings: Vec<Problem>,
+}
+
+/// A configuration without errors, and the texts it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub sources: Vec<Source>,
+    pub desired: Desired,
+    /// What is allowed, and probably not meant. [`render`] draws them.
+    pub warnings: Vec<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Toml,
+    Yaml,
+}
+
+impl Format {
+    /// By the file's name; if that does not say, by the first line that is neither empty nor a comment. In TOML that is
+    /// `[…]` or `key = …`, in YAML (and JSON) `key: …`, `---`, `%YAML` or `{`.
+    fn of(source: &Source) -> Self {
+        match source.path.extension().and_then(|end| end.to_str()) {
+            Some("toml") => return Format::Toml,
+            Some("yaml" | "yml") => return Format::Yaml,
+            _ => {}
+        }
+        let mut lines = source.body().lines().map(str::trim_start);
+        let first = lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
+        match first.find(['=', ':']) {
+            _ if first.starts_with('[') => Format::Toml,
+            _ if first.starts_with(['{', '%', '-']) => Format::Yaml,
+            Some(at) if first.as_bytes().get(at) == Some(&b':') => Format::Yaml,
+            _ => Format::Toml,
+        }
+    }
+}
+
+/// The desired state that these files ask for together, or everything that is wrong with them. Pure.
+///
+/// The files merge: `[daemon]` and `[defaults]` are for all of them, and no key, name or address may be claimed twice.
+pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
+    let mut atlas = Atlas::new(sources);
+    let mut faults = Faults::default();
+    let mut desired = attempt(sources, Positions::Addresses, &mut atlas, &mut faults);
+    if !faults.is_empty() && sources.iter().any(|source| Format::of(source) == Format::Yaml) {
+        // Now that something is to be shown, it is worth knowing where everything is.
+        faults = Faults::default();
+        desired = attempt(sources, Positions::All, &mut atlas, &mut faults);
+    }
+    let errors = faults.errors();
+    let list: Vec<Problem> = faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)).collect();
+    if errors == 0 { Ok(Parsed { desired, warnings: list }) } else { Err(Problems { sources: sources.to_vec(), list }) }
+}
+
+fn attempt(sources: &[Source], positions: Positions, atlas: &mut Atlas<'_>, faults: &mut Faults) -> Desired {
+    let mut files = Vec::new();
+    // Whether all files could be read as files, so that what is in none of them is missing.
+    let mut whole = true;
+    for (index, source) in sources.iter().enumerate() {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let document = match Format::of(source) {
+            Format::Toml => toml::parse(source.body(), index, faults),
+            Format::Yaml => yaml::parse(source.body(), index, positions, faults),
+        };
+        match document.and_then(|document| file(document, faults)) {
+            Some(file) => files.push(file),
+            None => whole = false,
+        }
+    }
+    resolve(files, whole, atlas, faults)
+}
+
+/// One file's tables, if it has any.
+fn file(document: Node<'_>, faults: &mut Faults) -> Option<raw::File> {
+    let place = document.place;
+    let empty = match &document.value {
+        Value::Nothing => true,
+        Value::Table(entries) => entries.is_empty(),
+        _ => false,
+    };
+    if empty {
+        let fault = Fault::new(place, "the file is empty: that is not taken for a wish to have no services");
+        faults.push(fault.help("start it with version = 1 (in YAML `version: 1`), or remove it"));
+        return None;
+    }
+    let file = raw::File::decode(document, faults)?;
+    match file.version.get() {
+        Some(At { value: VERSION, .. }) => {}
+        Some(At { place, value }) => {
+            let fault = Fault::new(*place, format!("this ipvsd reads version {VERSION} of the format, not {value}"));
+            faults.push(fault.help(format!("write {VERSION}, or use an ipvsd that knows version {value}")));
+        }
+        None if file.version.is_absent() => {
+            let fault = Fault::new(place, "the file does not say its version");
+            faults.push(fault.help("start it with version = 1 (in YAML `version: 1`)"));
+        }
+        None => {}
+    }
+    Some(file)
+}
+
+fn resolve(files: Vec<raw::File>, whole: bool, atlas: &mut Atlas<'_>, faults: &mut Faults) -> Desired {
+    let mut daemon = raw::Daemon::default();
+    let mut defaults = raw::Defaults::default();
+    let mut lists = Vec::new();
+    let mut some = !whole;
+    for file in files {
+        let raw::File { version: _, daemon: of_file, defaults: defaults_of_file, services } = file;
+        settings::merge_daemon(&mut daemon, of_file.into_value().unwrap_or_default(), faults);
+        settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
+        some |= !services.is_absent();
+        lists.push(services.into_value().unwrap_or_default());
+    }
+    if !some {
+        let fault = Fault::nowhere("no file has `services`: that is not taken for a wish to have none");
+        faults.push(fault.help("write `services = []` (in YAML `services: []`) if you really mean none"));
+    }
+    let daemon = settings::daemon(daemon, faults);
+    let defaults = services::Defaults::new(defaults, faults);
+    let mut gather = services::Gather {
+        defaults: &defaults,
+        manage: &daemon.manage,
+        manage_place: daemon.manage_place,
+        atlas,
+        faults,
+        table: Table::default(),
+        origins: BTreeMap::new(),
+        names: HashMap::new(),
+        claims: HashMap::new(),
+    };
+    for service in lists.iter().flatten() {
+        gather.add(service);
+    }
+    let services::Gather { table, origins, .. } = gather;
+    let settings::Daemon { resync, manage, manage_place: _, state_dir, max_delete } = daemon;
+    Desired { table, origins, manage, max_delete, resync, state_dir }
+}

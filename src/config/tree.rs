@@ -1,0 +1,64 @@
+//! A parsed document of either format: what was written and where, before anybody asks what it means.
+
+use std::borrow::Cow;
+
+/// A range of bytes in one of the sources, counted without a leading byte order mark. Sources are at most
+/// 64 MiB, so 32 bits hold it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub file: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Place {
+    /// A place of that file.
+    pub(super) fn new(file: u32, start: usize, end: usize) -> Self {
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        Self { file, start, end: u32::try_from(end).unwrap_or(u32::MAX).max(start) }
+    }
+}
+
+/// A value and the place it stands at.
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    pub place: Place,
+    pub value: Value<'a>,
+}
+
+/// A value of either format.
+#[derive(Debug)]
+pub(super) enum Value<'a> {
+    /// YAML's `key:` without a value.
+    Nothing,
+    Bool(bool),
+    Integer(i128),
+    Text(Cow<'a, str>),
+    List(Vec<Node<'a>>),
+    Table(Vec<Entry<'a>>),
+    /// What no key wants (a date, a fraction), in words.
+    Other(String),
+}
+
+/// One key of a table. YAML may carry a key twice; whoever reads the table has to look.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub key: Cow<'a, str>,
+    pub place: Place,
+    pub node: Node<'a>,
+}
+
+impl Value<'_> {
+    /// In words, for "expected …, found …".
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Value::Nothing => "nothing".to_owned(),
+            Value::Bool(value) => format!("the boolean `{value}`"),
+            Value::Integer(value) => format!("the integer `{value}`"),
+            Value::Text(_) => "a string".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Table(_) => "a table".to_owned(),
+            Value::Other(words) => words.clone(),
+        }
+    }
+}

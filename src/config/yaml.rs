@@ -1,0 +1,321 @@
+//! YAML to a tree. The only file that knows the `serde_yaml` crate.
+//!
+//! serde_yaml tells positions only in errors. So, where positions are wanted, every scalar is read by a visitor
+//! that keeps the value and then fails on purpose: the error carries line and column, the parser has moved on
+//! by exactly that scalar, and the walk goes on. A file without faults is walked with positions only down to
+//! the addresses of services, which is cheap; one with faults is walked again with all of them.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::fault::{Fault, Faults};
+use super::tree::{Entry, Node, Place, Value};
+
+/// Depth of the elements of a service's list of addresses: root, list, service, list, element.
+const ADDRESS_DEPTH: u8 = 4;
+/// Nodes beyond the bytes of the text: room for honest aliases, none for a bomb of them.
+const ALIAS_ROOM: usize = 100_000;
+
+/// Which scalars get a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Positions {
+    /// Only the addresses of services.
+    Addresses,
+    All,
+}
+
+/// The document, or nothing after saying what is wrong with its syntax.
+pub(super) fn parse<'a>(text: &'a str, file: u32, positions: Positions, faults: &mut Faults) -> Option<Node<'a>> {
+    let walk = Walk {
+        lines: Lines::of(text),
+        file,
+        deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
+        room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
+        found: RefCell::new(None),
+    };
+    let origin = Place::new(file, 0, 0);
+    let seed = Seed { walk: &walk, depth: 0, locate: false };
+    match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
+        Ok(value) => Some(Node { place: origin, value }),
+        Err(error) => {
+            let message = error.to_string();
+            // serde_yaml has no kinds of errors to ask for.
+            if message.contains("EOF while parsing a value") {
+                return Some(Node { place: origin, value: Value::Nothing });
+            }
+            let start = error.location().map_or(0, |at| walk.lines.offset(at.line(), at.column()));
+            let place = Place::new(file, start, walk.lines.end_of_word(start));
+            faults.push(explain(place, strip_location(&message)));
+            None
+        }
+    }
+}
+
+fn explain(place: Place, message: &str) -> Fault {
+    let fault = |message: String| Fault::new(place, message);
+    if message.contains("more than one document") {
+        let end = "not valid YAML: several documents in one file".to_owned();
+        fault(end).help("remove the `---` between them, or make them files of one directory")
+    } else if message.contains("repetition limit") || message.contains(TOO_MUCH) {
+        fault("not valid YAML: its aliases repeat too much".to_owned()).help("write out what the aliases stand for")
+    } else if message.contains("recursion limit") {
+        fault("not valid YAML: nested too deep".to_owned()).help("no configuration nests this deep")
+    } else if message.contains("found character that cannot start any token") {
+        fault(format!("not valid YAML: {message}"))
+            .help("indent with spaces, never tabs; put a value that starts with a sign such as `%` or `@` in quotes")
+    } else {
+        fault(format!("not valid YAML: {message}"))
+    }
+}
+
+/// Without the ` at line L column C` (or the path) that the caret shows better.
+fn strip_location(message: &str) -> &str {
+    let message = message.rfind(" at line ").filter(|_| !message.contains(", ")).map_or(message, |at| &message[..at]);
+    message.rfind(": ").filter(|_| message.contains(TOO_MUCH)).map_or(message, |at| &message[at + 2..])
+}
+
+const TOO_MUCH: &str = "more than the text holds";
+const ON_PURPOSE: &str = "on purpose";
+
+struct Walk<'a> {
+    lines: Lines<'a>,
+    file: u32,
+    deepest: u8,
+    /// Nodes that may still come.
+    room: Cell<usize>,
+    /// What the visitor kept when it failed on purpose.
+    found: RefCell<Option<Value<'a>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'w, 'a> {
+    walk: &'w Walk<'a>,
+    depth: u8,
+    locate: bool,
+}
+
+impl<'a> Seed<'_, 'a> {
+    fn scalar<E: de::Error>(&self, value: Value<'a>) -> Result<Value<'a>, E> {
+        if self.locate {
+            self.walk.found.replace(Some(value));
+            return Err(E::custom(ON_PURPOSE));
+        }
+        Ok(value)
+    }
+
+    /// A step down: a value below this one, which is located if that is wanted at its depth.
+    fn below(&self) -> Self {
+        let depth = self.depth.saturating_add(1);
+        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest }
+    }
+
+    /// What came of reading one value: an error on purpose is a value and its place.
+    fn outcome<E: de::Error>(&self, result: Result<Value<'a>, E>, near: Place) -> Result<Node<'a>, E> {
+        let room = self.walk.room.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MUCH))?;
+        self.walk.room.set(room);
+        match result {
+            Ok(value) => {
+                let place = first_place(&value).filter(|place| place.start >= near.start).unwrap_or(near);
+                Ok(Node { place, value })
+            }
+            Err(error) => match self.walk.found.take() {
+                Some(value) => Ok(Node { place: self.walk.place(&error.to_string(), &value), value }),
+                None => Err(error),
+            },
+        }
+    }
+}
+
+/// serde_yaml gives containers no position that could be had without losing one's way; theirs is where their
+/// first scalar is.
+fn first_place(value: &Value<'_>) -> Option<Place> {
+    match value {
+        Value::List(items) => items.first().map(|item| item.place),
+        Value::Table(entries) => entries.first().map(|entry| entry.place),
+        _ => None,
+    }
+}
+
+impl Walk<'_> {
+    /// The place that an error's text tells.
+    fn place(&self, error: &str, value: &Value<'_>) -> Place {
+        let location = error.rsplit_once(" at line ").and_then(|(_, tail)| {
+            let (line, column) = tail.split_once(" column ")?;
+            Some(self.lines.offset(line.parse().ok()?, column.parse().ok()?))
+        });
+        let start = location.unwrap_or(0);
+        Place::new(self.file, start, self.lines.end_of_scalar(start, value))
+    }
+}
+
+impl<'a> DeserializeSeed<'a> for Seed<'_, 'a> {
+    type Value = Value<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Value<'a>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Seed<'_, 'a> {
+    type Value = Value<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value without a tag")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value<'a>, E> {
+        self.scalar(Value::Nothing)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value<'a>, E> {
+        self.scalar(Value::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value<'a>, E> {
+        self.scalar(Value::Integer(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value<'a>, E> {
+        self.scalar(Value::Integer(value.into()))
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Value<'a>, E> {
+        self.scalar(Value::Integer(value))
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Value<'a>, E> {
+        self.scalar(Value::Integer(i128::try_from(value).unwrap_or(i128::MAX)))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value<'a>, E> {
+        self.scalar(Value::Other("a number with a fraction".to_owned()))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'a str) -> Result<Value<'a>, E> {
+        self.scalar(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value<'a>, E> {
+        self.scalar(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_enum<A: de::EnumAccess<'a>>(self, _: A) -> Result<Value<'a>, A::Error> {
+        Err(de::Error::custom("a tag (`!name`) has no meaning here"))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<Value<'a>, A::Error> {
+        let seed = self.below();
+        let mut items: Vec<Node<'a>> = Vec::new();
+        loop {
+            let near = items.last().map_or(Place::new(self.walk.file, 0, 0), |last| last.place);
+            let result = match access.next_element_seed(seed) {
+                Ok(None) => return Ok(Value::List(items)),
+                Ok(Some(value)) => Ok(value),
+                Err(error) => Err(error),
+            };
+            items.push(seed.outcome(result, near)?);
+        }
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<Value<'a>, A::Error> {
+        let mut entries = Vec::new();
+        let below = self.below();
+        loop {
+            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, ..below };
+            let result = match access.next_key_seed(key_seed) {
+                Ok(None) => return Ok(Value::Table(entries)),
+                Ok(Some(value)) => Ok(value),
+                Err(error) => Err(error),
+            };
+            let key = key_seed.outcome(result, Place::new(self.walk.file, 0, 0))?;
+            let text = match key.value {
+                Value::Text(text) => text,
+                Value::Integer(number) => Cow::Owned(number.to_string()),
+                Value::Bool(value) => Cow::Owned(value.to_string()),
+                Value::Nothing => Cow::Borrowed("null"),
+                Value::List(_) | Value::Table(_) | Value::Other(_) => {
+                    return Err(de::Error::custom("a key has to be a string"));
+                }
+            };
+            let wanted = self.walk.deepest == u8::MAX || text == "address";
+            let seed = Seed { locate: below.locate && wanted, ..below };
+            let node = seed.outcome(access.next_value_seed(seed), key.place)?;
+            entries.push(Entry { key: text, place: key.place, node });
+        }
+    }
+}
+
+/// Line and column, as libyaml counts them, to bytes. Its lines also end at a lone CR, NEL, LS and PS, and its
+/// columns are characters.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+    /// Start of the line, character in it (from 0) and byte that were asked for last: questions come mostly in
+    /// order, and a whole document may be one line.
+    last: Cell<(usize, usize, usize)>,
+}
+
+/// How far the end of a scalar is looked for.
+const LONGEST: usize = 4096;
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut starts = vec![0];
+        let bytes = text.as_bytes();
+        for (at, byte) in bytes.iter().enumerate() {
+            let after = match byte {
+                b'\n' => at + 1,
+                b'\r' if bytes.get(at + 1) != Some(&b'\n') => at + 1,
+                0xC2 if bytes.get(at + 1) == Some(&0x85) => at + 2,
+                0xE2 if matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9])) => at + 3,
+                _ => continue,
+            };
+            starts.push(after);
+        }
+        Self { text, starts, last: Cell::new((0, 0, 0)) }
+    }
+
+    /// The byte of a 1-based line and column; the nearest there is if there is none.
+    fn offset(&self, line: usize, column: usize) -> usize {
+        let Some(&start) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
+        let end = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let wanted = column.saturating_sub(1);
+        let (passed, from) = match self.last.get() {
+            (line, passed, byte) if line == start && passed <= wanted => (passed, byte),
+            _ => (0, start),
+        };
+        let rest = self.text.get(from..end).unwrap_or("");
+        let offset = from + rest.char_indices().nth(wanted - passed).map_or(rest.len(), |(at, _)| at);
+        self.last.set((start, wanted, offset));
+        offset
+    }
+
+    fn rest_of_line(&self, start: usize) -> &'a str {
+        let mut end = start.saturating_add(LONGEST).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.get(start..end).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or("")
+    }
+
+    fn end_of_word(&self, start: usize) -> usize {
+        let rest = self.rest_of_line(start);
+        start + rest.find(char::is_whitespace).unwrap_or(rest.len())
+    }
+
+    /// Where a scalar of that value ends: at its closing quote, or where a plain one can.
+    fn end_of_scalar(&self, start: usize, value: &Value<'_>) -> usize {
+        let rest = self.rest_of_line(start);
+        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+        let length = match (quote, value) {
+            (Some(quote), _) => rest[1..].find(quote).map_or(rest.len(), |at| at + 2),
+            (None, Value::Text(text)) if rest.starts_with(text.as_ref()) => text.len(),
+            (None, Value::Nothing) => 0,
+            _ => rest.find([' ', ',', ']', '}']).unwrap_or(rest.len()),
+        };
+        start + length
+    }
+}

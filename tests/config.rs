@@ -1,0 +1,160 @@
+//! The configuration against whole expected texts: each directory of `tests/config` has input files and `expected.txt`,
+//! which is what `ipvsd check` would print on them. `UPDATE_EXPECTED=1 cargo test --test config` writes it anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipvsd::config::{self, Source};
+use ipvsd::model::Desired;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_EXPECTED").is_some()
+}
+
+fn compare(path: &Path, got: &str) -> Result<(), String> {
+    if updating() {
+        fs::write(path, got).unwrap();
+        return Ok(());
+    }
+    let want = fs::read_to_string(path).unwrap_or_default();
+    if want == got { Ok(()) } else { Err(format!("{}:\n--- expected\n{want}\n--- got\n{got}", path.display())) }
+}
+
+/// The files of a case with their names alone, so that expectations do not depend on where they are.
+fn sources(case: &Path) -> Vec<Source> {
+    let mut sources = config::read(&[case.to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
+    for source in &mut sources {
+        source.path = PathBuf::from(source.path.file_name().unwrap());
+    }
+    sources
+}
+
+fn describe(desired: &Desired) -> String {
+    let Desired { table, origins, manage, max_delete, resync, state_dir } = desired;
+    let mut out = String::new();
+    writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
+        .unwrap();
+    for (key, service) in &table.services {
+        let origin = &origins[key];
+        let persistence = service.settings.persistence.as_ref().map_or(String::new(), |p| format!(" {p:?}"));
+        let flags = service.settings.flags.names(&service.settings.scheduler).join(",");
+        let from = format!("{} {}:{}", origin.name, origin.file.display(), origin.line);
+        writeln!(out, "{key} {} [{flags}]{persistence} ({from})", service.settings.scheduler).unwrap();
+        for (key, settings) in &service.destinations {
+            writeln!(out, "  {key} {settings:?}").unwrap();
+        }
+    }
+    out
+}
+
+#[test]
+fn cases() {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("tests/config")).unwrap() {
+        let case = entry.unwrap().path();
+        let sources = sources(&case);
+        let got = match config::parse(&sources) {
+            Ok(parsed) => config::render(&sources, &parsed.warnings, false) + &describe(&parsed.desired),
+            Err(problems) => problems.render(false),
+        };
+        failures.extend(compare(&case.join("expected.txt"), &got).err());
+        count += 1;
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(count >= 40, "only {count} cases");
+}
+
+/// What is asked of every problem, whatever it is about: an error can be mended, and its place is right.
+#[test]
+fn every_problem_has_a_place_and_a_way_out() {
+    for entry in fs::read_dir(root().join("tests/config")).unwrap() {
+        let case = entry.unwrap().path();
+        let sources = sources(&case);
+        let Err(problems) = config::parse(&sources) else { continue };
+        for problem in &problems.list {
+            let words = format!("{}: {}", case.display(), problem.message);
+            if !problem.message.starts_with("not valid") {
+                assert!(problem.help.as_ref().is_some_and(|help| !help.is_empty()), "no help: {words}");
+            }
+            let Some(file) = &problem.file else { continue };
+            let source = sources.iter().find(|source| &source.path == file).expect(&words);
+            let body = source.text.trim_start_matches('\u{feff}');
+            let span = problem.span.clone().expect(&words);
+            assert!(body.get(span.clone()).is_some(), "not on characters: {words}");
+            let before = &body[..span.start];
+            assert_eq!(problem.line, Some(before.matches('\n').count() + 1), "{words}");
+            let line = before.rsplit('\n').next().unwrap();
+            assert_eq!(problem.column, Some(line.chars().count() + 1), "{words}");
+        }
+        let json = problems.to_json();
+        assert_eq!(json.as_array().unwrap().len(), problems.list.len());
+    }
+}
+
+#[test]
+fn the_schema_is_the_one_that_is_shipped() {
+    let text = serde_json::to_string_pretty(&config::schema()).unwrap() + "\n";
+    if let Err(difference) = compare(&root().join("config/ipvsd.schema.json"), &text) {
+        panic!("write it anew with `ipvsd schema > config/ipvsd.schema.json`\n{difference}");
+    }
+}
+
+#[test]
+fn what_is_shipped_parses() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "toml" || end == "yaml") {
+            let loaded = config::load(&[path]).unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!(loaded.warnings, []);
+            count += 1;
+        }
+    }
+    assert!(count >= 2);
+}
+
+#[test]
+fn the_examples_say_the_same() {
+    let load = |name: &str| config::load(&[root().join("config").join(name)]).unwrap().desired;
+    let (mut toml, mut yaml) = (load("example.toml"), load("example.yaml"));
+    let line = |desired: &Desired, key: &str| desired.origins[&key.parse().unwrap()].line;
+    let text = fs::read_to_string(root().join("config/example.yaml")).unwrap();
+    assert!(text.lines().nth(line(&yaml, "tcp://[2001:db8::10]:80") - 1).unwrap().contains("[2001:db8::10]:80"));
+    toml.origins.clear();
+    yaml.origins.clear();
+    assert_eq!(toml, yaml);
+}
+
+/// Every key of the schema stands in the example, so that none goes unexplained.
+#[test]
+fn the_example_has_every_key() {
+    fn keys(value: &serde_json::Value, out: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    if key == "properties" {
+                        out.extend(value.as_object().unwrap().keys().cloned());
+                    }
+                    keys(value, out);
+                }
+            }
+            serde_json::Value::Array(list) => list.iter().for_each(|value| keys(value, out)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    keys(&config::schema(), &mut all);
+    assert!(all.len() > 20, "{all:?}");
+    for name in ["example.toml", "example.yaml"] {
+        let text = fs::read_to_string(root().join("config").join(name)).unwrap();
+        for key in &all {
+            assert!(text.contains(key.as_str()), "{name} lacks {key}");
+        }
+    }
+}
