@@ -1,4 +1,43 @@
+//! ipvsd makes the Linux kernel's IPVS load balancer declarative.
+//!
+//! An operator writes down the virtual services that should exist. ipvsd reads what the kernel has over
+//! netlink, works out the fewest add / edit / delete operations between the two, applies them in an order
+//! that hurts no connection, and keeps it so.
+//!
+//! # The rooms
+//!
+//! One path through all of them; the commands differ in where they stop on it:
+//!
+//! ```text
+//!  files ─config::load─▶ Desired ─┐
+//!                                 ├─plan::diff─▶ Plan ─guard─▶ carry out ─▶ read back ─▶ record
+//!  kernel ──Ipvs::read──▶ live ───┘
+//!  check: up to Desired    plan: up to Plan    apply: once, to the end    run: for ever
+//! ```
+//!
+//! - [`model`] is the vocabulary: services, destinations, tables, what is desired, what is owned. Pure data,
+//!   and it uses nothing else here.
+//! - [`config`] turns TOML and YAML into [`model::Desired`], or into every problem in them, each with file,
+//!   line, column and a caret. Uses `model`.
+//! - [`plan`] is the pure heart: diff, order, guard, and what people and programs get to read of it. Uses `model`;
+//!   has no clock, no IO, no log.
+//! - [`ipvs`] is the edge to the kernel: the codec, the socket, the trait that all else sees of it, and a fake
+//!   that one conformance suite holds to the real one. Uses `model` and `plan`'s operations.
+//! - [`reconcile`] makes passes: one, or for ever. Uses `model`, `plan` and the [`ipvs::Ipvs`] trait; where the
+//!   configuration comes from is behind a trait as well.
+//! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
+//! - [`daemon`] puts it all together for `ipvsd run`, [`cli`] for the other commands.
+//!
+//! Dependencies go in that one direction; `tests/architecture.rs` holds the table.
+//!
+//! # What does not change
+//!
+//! Nothing is deleted that is not owned, unless `manage` says so. Nothing is deleted on the word of one dump. A
+//! pass over a table that is as it should be sends nothing. A configuration with a mistake changes nothing. A
+//! service that has weight before and after a pass has weight all the way through it, whatever fails.
+
 pub mod config;
 pub mod ipvs;
 pub mod model;
 pub mod plan;
+pub mod reconcile;

@@ -1,0 +1,129 @@
+//! When to try again what failed: per object, growing, jittered, forgotten on success.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::model::{DestinationKey, ServiceKey};
+use crate::plan::{Held, Note, Operation};
+
+/// What a failure is remembered for: a service, or one of its destinations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    pub service: ServiceKey,
+    pub destination: Option<DestinationKey>,
+}
+
+impl Object {
+    /// The object that an operation is about.
+    pub fn of(operation: &Operation) -> Self {
+        Self { service: *operation.service(), destination: operation.destination().copied() }
+    }
+
+    /// The object that a note says is waiting.
+    pub fn waiting(note: &Note) -> Option<Self> {
+        match note {
+            Note::Waiting { verb: _, service, destination, held: _ } => {
+                Some(Self { service: *service, destination: *destination })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Failure {
+    count: u32,
+    next: Instant,
+    reason: String,
+}
+
+/// The failures of all objects.
+#[derive(Debug)]
+pub struct Backoff {
+    failures: BTreeMap<Object, Failure>,
+    /// 0.0..1.0, the source of jitter.
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    /// The wait after the first failure.
+    pub const FIRST: Duration = Duration::from_secs(1);
+    /// The longest wait, before jitter.
+    pub const LONGEST: Duration = Duration::from_secs(60);
+
+    /// No failures. The seed makes the jitter repeatable.
+    pub fn new(seed: u64) -> Self {
+        Self { failures: BTreeMap::new(), random: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// The wait after `count` failures in a row, 1 and up: doubling from [`Self::FIRST`] to [`Self::LONGEST`],
+    /// give or take a fifth.
+    pub fn delay(&mut self, count: u32) -> Duration {
+        let base = Self::FIRST.saturating_mul(1 << count.saturating_sub(1).min(16)).min(Self::LONGEST);
+        base.mul_f64(0.8 + 0.4 * self.random.f64())
+    }
+
+    /// Remembers a failure at `now`, and its reason in words.
+    pub fn failed(&mut self, object: Object, reason: String, now: Instant) {
+        let count = self.failures.get(&object).map_or(0, |failure| failure.count).saturating_add(1);
+        let next = now + self.delay(count);
+        self.failures.insert(object, Failure { count, next, reason });
+    }
+
+    /// How long the object has to wait still and why, or `None` if it may be tried at `now`.
+    pub fn held(&self, object: &Object, now: Instant) -> Option<Held> {
+        let failure = self.failures.get(object)?;
+        let wait = failure.next.saturating_duration_since(now);
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        (seconds > 0).then(|| Held { seconds, reason: failure.reason.clone() })
+    }
+
+    /// Forgets all failures but those of `still`.
+    pub fn keep_only(&mut self, still: impl Fn(&Object) -> bool) {
+        self.failures.retain(|object, _| still(object));
+    }
+
+    /// Forgets everything: somebody mended something, and wants to see it now.
+    pub fn clear(&mut self) {
+        self.failures.clear();
+    }
+
+    /// The earliest time at which something may be tried again.
+    pub fn next(&self) -> Option<Instant> {
+        self.failures.values().map(|failure| failure.next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(port: u16) -> Object {
+        Object { service: format!("tcp://192.0.2.1:{port}").parse().unwrap(), destination: None }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_minute_with_jitter() {
+        let mut backoff = Backoff::new(7);
+        for (count, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (4_000_000_000, 60.0)] {
+            let delays: Vec<f64> = (0..100).map(|_| backoff.delay(count).as_secs_f64()).collect();
+            assert!(delays.iter().all(|delay| (seconds * 0.8..=seconds * 1.2).contains(delay)), "{count}: {delays:?}");
+            assert!(delays.iter().any(|delay| *delay != delays[0]));
+        }
+    }
+
+    #[test]
+    fn an_object_waits_and_is_then_due() {
+        let mut backoff = Backoff::new(7);
+        let start = Instant::now();
+        backoff.failed(object(1), "why".into(), start);
+        assert_eq!(backoff.held(&object(1), start).unwrap().reason, "why");
+        assert_eq!(backoff.held(&object(2), start), None);
+        let due = backoff.next().unwrap();
+        assert_eq!(backoff.held(&object(1), due), None);
+        backoff.failed(object(1), "why".into(), due);
+        assert!(backoff.next().unwrap() - due > Backoff::FIRST, "the second wait is longer");
+        backoff.keep_only(|object| object.destination.is_some());
+        assert_eq!(backoff.next(), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! The loop that keeps the kernel's table as it should be.
+//!
+//! Level-triggered: an [`Event`] only wakes it, and a pass reads all of its inputs again. One thread, which
+//! owns the kernel's socket and everything that changes; deterministic given its inputs, the time, and the
+//! [`Ipvs`](crate::ipvs::Ipvs) behind it.
+//!
+//! A pass ([`pass`]) is: observe, diff, confirm what a torn dump could have got wrong, guard, write down what is
+//! about to be owned, apply in stages, read back, write down what is owned now. `ipvsd apply` makes one,
+//! [`Loop`] makes them for ever.
+
+mod backoff;
+mod narrate;
+mod observe;
+mod pass;
+mod run;
+mod schedule;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use observe::{Observed, observe};
+pub use pass::{Options, PassError, Refused, Report, StepResult, pass};
+pub use run::{Config, ConfigSource, Loop};
+pub use schedule::{Event, Why};
+pub use store::{FileStore, Found, Place, RecordStore, StoreError};

@@ -1,0 +1,102 @@
+//! What the log says of a pass: one line for the pass, and before it a line for each thing that a person
+//! would want to know, up to a point.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::pass::{PassError, Refused, Report, StepResult};
+use super::schedule::Why;
+use crate::model::Desired;
+use crate::plan::render::{note_line, operation_line};
+use crate::plan::{Cause, Note};
+
+/// As many operations or failures of one pass are written out; the rest is counted.
+const LINES: usize = 50;
+
+/// Logs a pass. `refused` is what the last refusal said, and stays with the caller: the same refusal is said
+/// in full once.
+pub(super) fn pass(
+    why: Why,
+    result: &Result<Report, PassError>,
+    desired: &Desired,
+    took: Duration,
+    refused: &mut Option<String>,
+) {
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let report = match result {
+        Ok(report) => report,
+        Err(problem) => {
+            error!(why = %why, ms, "pass failed: {problem}");
+            return;
+        }
+    };
+    if let Some(refusal) = &report.refused {
+        refusal_line(why, refusal, refused, ms);
+        return;
+    }
+    *refused = None;
+    steps(report, desired);
+    for unknown in &report.unknown {
+        debug!("not understood, left alone: {unknown}");
+    }
+    if let Some(problem) = &report.store_error {
+        error!("the ownership record was not written: {problem}");
+    }
+    summary(why, report, ms);
+}
+
+fn refusal_line(why: Why, refusal: &Refused, last: &mut Option<String>, ms: u64) {
+    let text = refusal.to_string();
+    if last.as_ref() == Some(&text) {
+        info!(why = %why, ms, "pass refused, as before");
+    } else {
+        error!(why = %why, ms, "pass refused, nothing applied: {text}");
+        *last = Some(text);
+    }
+}
+
+fn steps(report: &Report, desired: &Desired) {
+    let name = |key| desired.origins.get(key).map_or("", |origin| origin.name.as_str());
+    for (number, (step, result)) in report.outcomes().enumerate() {
+        let line = operation_line(&step.operation);
+        let name = name(step.operation.service());
+        match (result, step.cause) {
+            (StepResult::Done | StepResult::Converged, _) if number >= LINES => debug!(name, "{line}"),
+            (StepResult::Done | StepResult::Converged, Cause::Drift) => warn!(name, "drift repaired: {line}"),
+            (StepResult::Done | StepResult::Converged, Cause::Change) => info!(name, "{line}"),
+            (StepResult::Failed(_) | StepResult::Skipped { .. } | StepResult::Unverified(_), _) => {
+                warn!(name, "failed: {line}: {result}");
+            }
+        }
+    }
+    if report.results.len() > LINES {
+        info!("… and {} operations more", report.results.len() - LINES);
+    }
+    for note in &report.plan.notes {
+        match note {
+            Note::Waiting { .. } | Note::HeldBack { .. } | Note::KeptService { .. } => info!("{}", note_line(note)),
+            Note::ForeignService { .. } | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),
+        }
+    }
+}
+
+fn summary(why: Why, report: &Report, ms: u64) {
+    let counts = report.plan.counts();
+    let drift = report.plan.steps.iter().filter(|step| step.cause == Cause::Drift).count();
+    let waiting = report.plan.notes.iter().filter(|note| matches!(note, Note::Waiting { .. })).count();
+    let (changed, failed, unchanged) = (report.changed(), report.failed(), report.plan.unchanged);
+    info!(
+        why = %why,
+        add = counts.add.total(),
+        edit = counts.edit.total(),
+        delete = counts.delete.total(),
+        drift,
+        changed,
+        failed,
+        waiting,
+        unchanged,
+        ms,
+        "pass"
+    );
+}

@@ -1,0 +1,161 @@
+//! Passes for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::backoff::{Backoff, Object};
+use super::narrate;
+use super::pass::{Options, PassError, Report, pass};
+use super::schedule::{Event, Schedule, Why};
+use super::store::RecordStore;
+use crate::ipvs::Ipvs;
+use crate::model::{Desired, Record};
+
+/// What reading the configuration gave.
+#[derive(Debug)]
+pub enum Config {
+    /// What was read is what was read last time, be that good or bad.
+    Unchanged,
+    New(Box<Desired>),
+    /// The files are wrong; it was said why. The last good configuration stays in force.
+    Refused,
+}
+
+/// Where the configuration comes from.
+pub trait ConfigSource {
+    /// Reads it.
+    fn load(&mut self) -> Config;
+    /// Whether it reads otherwise than at the last [`load`](Self::load). For the resync, which looks for
+    /// events that were lost: the files may be half written, so it believes nothing of what it sees.
+    fn changed(&mut self) -> bool;
+    /// How often to look, where changes cannot be watched for.
+    fn poll(&self) -> Option<Duration>;
+}
+
+/// The loop and all of its state.
+pub struct Loop<'a> {
+    ipvs: &'a mut dyn Ipvs,
+    source: &'a mut dyn ConfigSource,
+    store: &'a mut dyn RecordStore,
+    desired: Desired,
+    record: Record,
+    schedule: Schedule,
+    backoff: Backoff,
+    /// Passes in a row that could not be made at all, and when to try the next.
+    trouble: u32,
+    /// What was refused last, so as to say it once in full.
+    refused: Option<String>,
+    force: bool,
+}
+
+impl<'a> Loop<'a> {
+    /// A loop that starts from a configuration that was accepted, and the record that was found.
+    pub fn new(
+        ipvs: &'a mut dyn Ipvs,
+        source: &'a mut dyn ConfigSource,
+        store: &'a mut dyn RecordStore,
+        (desired, record): (Desired, Record),
+        now: Instant,
+    ) -> Self {
+        let schedule = Schedule::new(desired.resync, now);
+        let backoff = Backoff::new(fastrand::u64(..));
+        Self { ipvs, source, store, desired, record, schedule, backoff, trouble: 0, refused: None, force: false }
+    }
+
+    /// Lets every pass go past `max_delete`.
+    #[must_use]
+    pub fn with_force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Makes passes until [`Event::Stop`], or until nobody can send an event any more. The first one is made
+    /// at once.
+    pub fn run(&mut self, events: &Receiver<Event>, clock: &dyn Fn() -> Instant) {
+        let start = Why { start: true, ..Why::default() };
+        self.reconcile(start, clock);
+        loop {
+            if let Some(why) = self.schedule.take(clock()) {
+                self.tick(why, clock);
+            }
+            // Take all that has come in before the next pass; one pass answers all of it.
+            let mut next = events.recv_timeout(self.schedule.wait(clock()));
+            loop {
+                match next {
+                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(event) => self.schedule.event(event, clock()),
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+                next = match events.try_recv() {
+                    Ok(event) => Ok(event),
+                    Err(_) => break,
+                };
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
+        let mut changed = false;
+        if why.files || why.reload {
+            match self.source.load() {
+                Config::New(desired) => {
+                    self.desired = *desired;
+                    self.schedule.set_resync(self.desired.resync, clock());
+                    changed = true;
+                }
+                Config::Unchanged | Config::Refused => {}
+            }
+        } else if why.resync && self.source.changed() {
+            self.schedule.event(Event::Files, clock());
+        }
+        self.schedule.set_poll(self.source.poll(), clock());
+        if changed || why.reload {
+            // Something was mended, perhaps; whoever did it wants to see it now.
+            self.backoff.clear();
+        }
+        if changed || why.reload || why.resync || why.retry {
+            self.reconcile(why, clock);
+        }
+    }
+
+    /// Makes a pass, says what came of it, and sees when to try again.
+    fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
+        let started = clock();
+        let backoff = &self.backoff;
+        let options =
+            Options { force: self.force, only: None, held: &|operation| backoff.held(&Object::of(operation), started) };
+        let result = pass(self.ipvs, &self.desired, &mut self.record, self.store, &options);
+        let now = clock();
+        narrate::pass(why, &result, &self.desired, now - started, &mut self.refused);
+        match result {
+            Ok(report) => {
+                self.trouble = 0;
+                self.remember(&report, now);
+                self.schedule.set_retry(self.backoff.next());
+            }
+            Err(PassError::Observe(_) | PassError::Apply { .. }) => {
+                self.trouble = self.trouble.saturating_add(1);
+                let delay = self.backoff.delay(self.trouble);
+                self.schedule.set_retry(Some(now + delay));
+            }
+        }
+    }
+
+    /// Notes what failed, and forgets what did not or is not wanted any more.
+    fn remember(&mut self, report: &Report, now: Instant) {
+        if report.refused.is_some() {
+            return;
+        }
+        let mut failing = BTreeMap::new();
+        for (step, result) in report.outcomes().filter(|(_, result)| !result.is_ok()) {
+            failing.insert(Object::of(&step.operation), result);
+        }
+        let waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
+        self.backoff.keep_only(|object| failing.contains_key(object) || waiting.contains(object));
+        for (object, result) in failing {
+            self.backoff.failed(object, result.to_string(), now);
+        }
+    }
+}

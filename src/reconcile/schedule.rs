@@ -1,0 +1,231 @@
+//! When the next pass is due, and why. Pure: time is a parameter.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// A reason to look again. It carries no data: a pass re-reads its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Something moved where the configuration lives.
+    Files,
+    /// SIGHUP: look at once, and try at once what had failed.
+    Reload,
+    /// SIGTERM or SIGINT: end, and leave the table as it is.
+    Stop,
+}
+
+/// Why a pass runs; several reasons make one pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Why {
+    pub start: bool,
+    pub files: bool,
+    pub reload: bool,
+    pub resync: bool,
+    pub retry: bool,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, files, reload, resync, retry } = *self;
+        let mut names = [(start, "start"), (files, "files"), (reload, "reload"), (resync, "resync"), (retry, "retry")]
+            .into_iter()
+            .filter_map(|(set, name)| set.then_some(name));
+        f.write_str(names.next().unwrap_or("nothing"))?;
+        names.try_for_each(|name| write!(f, "+{name}"))
+    }
+}
+
+/// The times that matter to the loop.
+#[derive(Debug)]
+pub struct Schedule {
+    resync: Duration,
+    next_resync: Instant,
+    /// First and last of the file events that have not been looked at.
+    files: Option<(Instant, Instant)>,
+    reload: bool,
+    retry: Option<Instant>,
+    /// Look at the files this often, where they cannot be watched.
+    poll: Option<Duration>,
+    next_poll: Option<Instant>,
+}
+
+impl Schedule {
+    /// A save comes as several events; the files are read when they have been still for so long …
+    pub const QUIET: Duration = Duration::from_millis(100);
+    /// … and at the latest so long after the first of them.
+    pub const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// A schedule with its first resync one interval after `now`.
+    pub fn new(resync: Duration, now: Instant) -> Self {
+        Self { resync, next_resync: now + resync, files: None, reload: false, retry: None, poll: None, next_poll: None }
+    }
+
+    /// Takes an event. `Stop` is the caller's.
+    pub fn event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Files => self.files = Some((self.files.map_or(now, |(first, _)| first), now)),
+            Event::Reload => self.reload = true,
+            Event::Stop => {}
+        }
+    }
+
+    /// Changes the interval between resyncs, counted from `now`.
+    pub fn set_resync(&mut self, resync: Duration, now: Instant) {
+        if resync != self.resync {
+            self.resync = resync;
+            self.next_resync = now + resync;
+        }
+    }
+
+    /// When something failed before, and may be tried again.
+    pub fn set_retry(&mut self, at: Option<Instant>) {
+        self.retry = at;
+    }
+
+    /// Looks at the files every `interval`, or only when told (`None`).
+    pub fn set_poll(&mut self, interval: Option<Duration>, now: Instant) {
+        if interval != self.poll {
+            self.poll = interval;
+            self.next_poll = interval.map(|interval| now + interval);
+        }
+    }
+
+    fn files_due(&self) -> Option<Instant> {
+        self.files.map(|(first, last)| (last + Self::QUIET).min(first + Self::PATIENCE))
+    }
+
+    /// How long nothing is due, at `now`; zero if something is.
+    pub fn wait(&self, now: Instant) -> Duration {
+        if self.reload {
+            return Duration::ZERO;
+        }
+        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll]
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+
+    /// What is due at `now`, if anything; it is not due any more after that. A resync comes one interval
+    /// after the last one was taken, whatever else happens in between: no stream of events can starve it.
+    pub fn take(&mut self, now: Instant) -> Option<Why> {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let why = Why {
+            start: false,
+            files: due(self.files_due()) || due(self.next_poll),
+            reload: self.reload,
+            resync: self.next_resync <= now,
+            retry: due(self.retry),
+        };
+        if why == Why::default() {
+            return None;
+        }
+        // A reload reads the files as well, so a waiting file event has nothing left to say. A resync does not
+        // answer it: the files may be half written until they have been still for a while.
+        if why.files || why.reload {
+            self.files = None;
+            self.next_poll = self.poll.map(|interval| now + interval);
+        }
+        if why.resync {
+            self.next_resync = now + self.resync;
+        }
+        if why.retry {
+            self.retry = None;
+        }
+        self.reload = false;
+        Some(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESYNC: Duration = Duration::from_secs(30);
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn schedule() -> (Schedule, Instant) {
+        let start = Instant::now();
+        (Schedule::new(RESYNC, start), start)
+    }
+
+    #[test]
+    fn a_burst_of_file_events_is_one_pass_after_a_quiet_window() {
+        let (mut schedule, start) = schedule();
+        for at in [0, 40, 80] {
+            schedule.event(Event::Files, start + ms(at));
+            assert_eq!(schedule.take(start + ms(at)), None);
+        }
+        assert_eq!(schedule.wait(start + ms(100)), ms(80));
+        assert_eq!(schedule.take(start + ms(179)), None);
+        assert_eq!(schedule.take(start + ms(180)), Some(Why { files: true, ..Why::default() }));
+        assert_eq!(schedule.take(start + ms(180)), None);
+    }
+
+    #[test]
+    fn an_endless_burst_waits_no_longer_than_a_second() {
+        let (mut schedule, start) = schedule();
+        let mut passes = Vec::new();
+        for at in (0..3000).step_by(50) {
+            schedule.event(Event::Files, start + ms(at));
+            if schedule.take(start + ms(at)).is_some() {
+                passes.push(at);
+            }
+        }
+        assert_eq!(passes, [1000, 2050], "each a second after the first event that it answers");
+    }
+
+    #[test]
+    fn events_cannot_starve_the_resync() {
+        let (mut schedule, start) = schedule();
+        let mut resyncs = Vec::new();
+        for at in (0..100_000).step_by(10) {
+            schedule.event(Event::Files, start + ms(at));
+            schedule.event(Event::Reload, start + ms(at));
+            if schedule.take(start + ms(at)).is_some_and(|why| why.resync) {
+                resyncs.push(at);
+            }
+        }
+        assert_eq!(resyncs, [30_000, 60_000, 90_000]);
+    }
+
+    #[test]
+    fn a_reload_is_due_at_once_and_answers_the_files_too() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Files, start);
+        schedule.event(Event::Reload, start);
+        schedule.event(Event::Reload, start);
+        assert_eq!(schedule.wait(start), Duration::ZERO);
+        assert_eq!(schedule.take(start), Some(Why { reload: true, ..Why::default() }));
+        assert_eq!(schedule.take(start + ms(200)), None);
+    }
+
+    #[test]
+    fn a_resync_in_the_middle_of_a_save_leaves_the_files_for_later() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Files, start + RESYNC - ms(20));
+        assert_eq!(schedule.take(start + RESYNC), Some(Why { resync: true, ..Why::default() }));
+        assert_eq!(schedule.take(start + RESYNC + ms(80)), Some(Why { files: true, ..Why::default() }));
+    }
+
+    #[test]
+    fn a_retry_and_a_poll_come_at_their_time() {
+        let (mut schedule, start) = schedule();
+        schedule.set_retry(Some(start + ms(500)));
+        schedule.set_poll(Some(ms(2000)), start);
+        assert_eq!(schedule.wait(start), ms(500));
+        assert_eq!(schedule.take(start + ms(500)), Some(Why { retry: true, ..Why::default() }));
+        assert_eq!(schedule.wait(start + ms(500)), ms(1500));
+        assert_eq!(schedule.take(start + ms(2000)), Some(Why { files: true, ..Why::default() }));
+        assert_eq!(schedule.wait(start + ms(2000)), ms(2000));
+    }
+
+    #[test]
+    fn reasons_read_well() {
+        assert_eq!(Why { start: true, ..Why::default() }.to_string(), "start");
+        assert_eq!(Why { files: true, resync: true, ..Why::default() }.to_string(), "files+resync");
+    }
+}

@@ -1,0 +1,217 @@
+//! Where the ownership record lives between two starts.
+//!
+//! One JSON file, `owned.json` in the state directory, replaced atomically (temporary file, fsync, rename,
+//! fsync of the directory). Losing it loses no traffic: what is not on record is left alone.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Record;
+
+/// The version of the file's format.
+const VERSION: u32 = 1;
+
+/// Why the record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {doing} {}: {source}{}", path.display(), mend(source))]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} was written by a newer ipvsd (format {found}, this one knows {VERSION}): use that version, or move the file away to start without ownership", path.display())]
+    Newer { path: PathBuf, found: u32 },
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => " (run as root, or choose another directory with --state-dir)",
+        io::ErrorKind::ReadOnlyFilesystem => " (choose a writable directory with daemon.state_dir or --state-dir)",
+        io::ErrorKind::StorageFull => " (free some space there)",
+        _ => "",
+    }
+}
+
+/// What a record is true of: one network namespace in one boot of the machine. The kernel's table does not
+/// outlive either, so a record of another one says nothing about what is live here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    boot_id: String,
+    /// Inode of the namespace in nsfs.
+    netns: u64,
+}
+
+impl Place {
+    /// Where the calling thread is.
+    pub fn here() -> io::Result<Self> {
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let netns = fs::metadata("/proc/thread-self/ns/net")?.ino();
+        Ok(Self { boot_id, netns })
+    }
+}
+
+/// How a record was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Read,
+    /// There was none.
+    Absent,
+    /// It was of another boot or network namespace, and is void.
+    Elsewhere,
+    /// It could not be understood, and was moved to the path given.
+    Damaged {
+        moved_to: PathBuf,
+        why: String,
+    },
+}
+
+/// Keeps the record.
+pub trait RecordStore {
+    /// The record, and how it was found. Only what a person must look at is an error.
+    fn load(&mut self) -> Result<(Record, Found), StoreError>;
+    /// Replaces the record. When it returns, the new one outlives a power cut.
+    fn save(&mut self, record: &Record) -> Result<(), StoreError>;
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document<R> {
+    version: u32,
+    place: Place,
+    services: R,
+}
+
+/// The record in a file of a state directory.
+#[derive(Debug)]
+pub struct FileStore {
+    path: PathBuf,
+    place: Place,
+}
+
+impl FileStore {
+    /// The store in `state_dir`, for `place`. Nothing is touched yet.
+    pub fn new(state_dir: &Path, place: Place) -> Self {
+        Self { path: state_dir.join("owned.json"), place }
+    }
+
+    /// The record as it is, for looking only: whatever is wrong with the file is left as it is.
+    pub fn peek(&self) -> Result<Record, StoreError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
+            Err(error) => return Err(self.io("read")(error)),
+        };
+        match self.parse(&bytes)? {
+            Ok(document) if document.place == self.place => Ok(document.services),
+            Ok(_) => Ok(Record::default()),
+            Err(why) => Err(self.io("understand")(io::Error::other(why))),
+        }
+    }
+
+    fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
+        let path = self.path.clone();
+        move |source| StoreError::Io { doing, path: path.clone(), source }
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<Result<Document<Record>, String>, StoreError> {
+        match serde_json::from_slice::<Version>(bytes) {
+            Ok(Version { version }) if version > VERSION => {
+                Err(StoreError::Newer { path: self.path.clone(), found: version })
+            }
+            Ok(_) => Ok(serde_json::from_slice(bytes).map_err(|error| error.to_string())),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+}
+
+impl RecordStore for FileStore {
+    fn load(&mut self) -> Result<(Record, Found), StoreError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Record::default(), Found::Absent)),
+            Err(error) => return Err(self.io("read")(error)),
+        };
+        match self.parse(&bytes)? {
+            Ok(document) if document.place == self.place => Ok((document.services, Found::Read)),
+            Ok(_) => Ok((Record::default(), Found::Elsewhere)),
+            Err(why) => {
+                let moved_to = self.path.with_extension("json.damaged");
+                fs::rename(&self.path, &moved_to).map_err(self.io("move away"))?;
+                Ok((Record::default(), Found::Damaged { moved_to, why }))
+            }
+        }
+    }
+
+    fn save(&mut self, record: &Record) -> Result<(), StoreError> {
+        let failed = self.io("write");
+        // `path` always has a parent: it was joined to one.
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).map_err(self.io("create the directory of"))?;
+        let mut file = tempfile::Builder::new().prefix(".owned-").tempfile_in(directory).map_err(&failed)?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        let document = Document { version: VERSION, place: self.place.clone(), services: record };
+        serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
+        writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(&failed)?;
+        drop(writer);
+        file.as_file().sync_all().map_err(&failed)?;
+        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OwnedService;
+
+    fn record() -> Record {
+        let mut record = Record::default();
+        let mut owned = OwnedService::default();
+        owned.destinations.insert("[2001:db8::1]:80".parse().unwrap(), None);
+        record.services.insert("tcp://192.0.2.1:80".parse().unwrap(), owned);
+        record
+    }
+
+    #[test]
+    fn a_record_survives() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("not/yet/there");
+        let mut store = FileStore::new(&state, Place::here().unwrap());
+        assert_eq!(store.load().unwrap(), (Record::default(), Found::Absent));
+        store.save(&record()).unwrap();
+        store.save(&record()).unwrap();
+        assert_eq!(store.load().unwrap(), (record(), Found::Read));
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_record_of_another_boot_or_namespace_is_void() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = Place::here().unwrap();
+        FileStore::new(dir.path(), here.clone()).save(&record()).unwrap();
+        for place in [Place { boot_id: "other".into(), ..here.clone() }, Place { netns: here.netns + 1, ..here }] {
+            assert_eq!(FileStore::new(dir.path(), place).load().unwrap(), (Record::default(), Found::Elsewhere));
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_moved_away_and_a_newer_one_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = FileStore::new(dir.path(), Place::here().unwrap());
+        for text in ["", "{\"version\":1,\"pl", "[]", "{\"version\":1}", "\0\0\0"] {
+            fs::write(dir.path().join("owned.json"), text).unwrap();
+            let (found_record, found) = store.load().unwrap();
+            assert_eq!(found_record, Record::default());
+            assert!(matches!(found, Found::Damaged { .. }), "{text:?}: {found:?}");
+            assert!(dir.path().join("owned.json.damaged").exists());
+        }
+        fs::write(dir.path().join("owned.json"), "{\"version\":2,\"new\":true}").unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Newer { found: 2, .. })));
+        assert!(dir.path().join("owned.json").exists());
+    }
+}

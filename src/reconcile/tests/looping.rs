@@ -1,0 +1,92 @@
+//! What the loop promises between passes.
+
+use super::*;
+
+/// Configurations that come one after another.
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Config>,
+}
+
+impl ConfigSource for Script {
+    fn load(&mut self) -> Config {
+        self.next.pop_front().unwrap_or(Config::Unchanged)
+    }
+
+    fn changed(&mut self) -> bool {
+        !self.next.is_empty()
+    }
+
+    fn poll(&self) -> Option<Duration> {
+        None
+    }
+}
+
+const RESYNC: Why = Why { start: false, files: false, reload: false, resync: true, retry: false };
+const FILES: Why = Why { start: false, files: true, reload: false, resync: false, retry: false };
+const RELOAD: Why = Why { start: false, files: false, reload: true, resync: false, retry: false };
+const RETRY: Why = Why { start: false, files: false, reload: false, resync: false, retry: true };
+
+/// Runs `steps` on a loop: at each time (in ms), for each reason. Gives the operations that each sent.
+fn tick(kernel: &Shared, script: Script, first: &Desired, steps: &[(u64, Why)]) -> Vec<usize> {
+    let start = Instant::now();
+    let (mut ipvs, mut script, mut store) = (kernel.clone(), script, Memory::default());
+    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (first.clone(), Record::default()), start);
+    steps
+        .iter()
+        .map(|(at, why)| {
+            looping.tick(*why, &|| start + Duration::from_millis(*at));
+            kernel.0.borrow_mut().take_log().len()
+        })
+        .collect()
+}
+
+#[test]
+fn a_refused_configuration_leaves_the_last_good_one_in_force() {
+    let kernel = Shared::default();
+    let good = desired(&[(WEB, &[(A, 1)])]);
+    let next = desired(&[(WEB, &[(A, 2)])]);
+    let script = Script { next: VecDeque::from([Config::Refused, Config::New(Box::new(next.clone()))]) };
+    let sent = tick(&kernel, script, &good, &[(0, RESYNC), (10, FILES), (20, RESYNC), (30, FILES)]);
+    assert_eq!(sent, [2, 0, 0, 1]);
+}
+
+#[test]
+fn a_resync_believes_no_file_that_it_finds_changed() {
+    let kernel = Shared::default();
+    let good = desired(&[(WEB, &[(A, 1), (B, 1)])]);
+    let torn = desired(&[(WEB, &[(A, 1)])]);
+    let script = Script { next: VecDeque::from([Config::New(Box::new(torn))]) };
+    let sent = tick(&kernel, script, &good, &[(0, RETRY), (10, RESYNC), (20, FILES)]);
+    assert_eq!(sent, [3, 0, 1], "the file event that it raises does");
+}
+
+#[test]
+fn what_failed_waits_for_its_time_and_a_reload_asks_at_once() {
+    let kernel = Shared::default();
+    kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
+    let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
+    let whys = [(0, RESYNC), (100, RESYNC), (1300, RETRY), (1400, RETRY), (1500, RELOAD), (1600, RESYNC)];
+    let sent = tick(&kernel, Script::default(), &wanted, &whys);
+    assert_eq!(sent, [3, 0, 1, 0, 1, 0]);
+}
+
+#[test]
+fn a_kernel_that_does_not_answer_is_tried_again() {
+    let kernel = Shared::default();
+    kernel.0.borrow_mut().fail_next(Error::Protocol("lost".into()));
+    let wanted = desired(&[(WEB, &[(A, 1)])]);
+    assert_eq!(tick(&kernel, Script::default(), &wanted, &[(0, RESYNC), (1300, RETRY)]), [0, 2]);
+}
+
+#[test]
+fn the_loop_ends_on_stop_and_has_made_its_first_pass() {
+    let kernel = Shared::default();
+    let (mut ipvs, mut script, mut store) = (kernel.clone(), Script::default(), Memory::default());
+    let wanted = desired(&[(WEB, &[(A, 1)])]);
+    let (sender, events) = channel();
+    sender.send(Event::Stop).unwrap();
+    Loop::new(&mut ipvs, &mut script, &mut store, (wanted, Record::default()), Instant::now())
+        .run(&events, &Instant::now);
+    assert_eq!(kernel.0.borrow().log().len(), 2);
+}
