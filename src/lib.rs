@@ -41,3 +41,4 @@ pub mod ipvs;
 pub mod model;
 pub mod plan;
 pub mod reconcile;
+pub mod watch;

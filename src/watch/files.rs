@@ -1,0 +1,222 @@
+//! Watching directories with inotify.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::chain;
+
+/// Why something cannot be watched, with the mend where there is one.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot watch {what}: {source}{mend}")]
+pub struct WatchTrouble {
+    what: String,
+    source: notify::Error,
+    mend: &'static str,
+}
+
+impl WatchTrouble {
+    fn new(what: String, source: notify::Error) -> Self {
+        let errno = match &source.kind {
+            notify::ErrorKind::Io(error) => error.raw_os_error().map(rustix::io::Errno::from_raw_os_error),
+            notify::ErrorKind::MaxFilesWatch => Some(rustix::io::Errno::NOSPC),
+            _ => None,
+        };
+        let mend = match errno {
+            Some(rustix::io::Errno::NOSPC) => {
+                " (the limit of inotify watches is reached: raise fs.inotify.max_user_watches)"
+            }
+            Some(rustix::io::Errno::MFILE) => {
+                " (too many inotify instances or open files: raise fs.inotify.max_user_instances or the limit of open files)"
+            }
+            _ => "",
+        };
+        Self { what, source, mend }
+    }
+}
+
+/// A directory is the same one as long as device and inode are.
+type Identity = (u64, u64);
+
+/// Watches whatever decides what a set of paths leads to.
+pub struct FileWatcher {
+    paths: Vec<PathBuf>,
+    watched: BTreeMap<PathBuf, Identity>,
+    watcher: RecommendedWatcher,
+}
+
+impl FileWatcher {
+    /// Starts watching absolute `paths`; `wake` is called, on a thread of the watcher's own, whenever something
+    /// about them may have changed.
+    pub fn start(paths: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Result<Self, WatchTrouble> {
+        let handler = move |event: notify::Result<notify::Event>| match event {
+            Ok(event) if !matters(&event.kind) => {}
+            // An error is a queue overflow or the like: something was missed, so look.
+            Ok(_) | Err(_) => wake(),
+        };
+        let watcher =
+            notify::recommended_watcher(handler).map_err(|error| WatchTrouble::new("files".to_owned(), error))?;
+        let mut this = Self { paths, watched: BTreeMap::new(), watcher };
+        this.refresh()?;
+        Ok(this)
+    }
+
+    /// Follows what has moved since: to be called before the files are read, so that a change after the
+    /// reading raises an event. Tries everything, and gives the first trouble.
+    pub fn refresh(&mut self) -> Result<(), WatchTrouble> {
+        let wanted: BTreeSet<PathBuf> = self.paths.iter().flat_map(|path| chain::directories(path)).collect();
+        let gone: Vec<PathBuf> = self
+            .watched
+            .iter()
+            .filter(|(path, identity)| !wanted.contains(*path) || self::identity(path) != Some(**identity))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in gone {
+            self.watched.remove(&path);
+            // It fails where the kernel has already dropped the watch, with the directory.
+            let _ = self.watcher.unwatch(&path);
+        }
+        let mut trouble = None;
+        for path in wanted {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            let Some(identity) = identity(&path) else { continue };
+            match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    self.watched.insert(path, identity);
+                }
+                Err(error) => {
+                    trouble.get_or_insert(WatchTrouble::new(path.display().to_string(), error));
+                }
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Reading a file raises events, too; only what can change its content counts.
+fn matters(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    /// Long enough for a loaded machine; a passing test never waits for it.
+    const SOON: Duration = Duration::from_secs(20);
+
+    struct Scene {
+        _dir: tempfile::TempDir,
+        root: PathBuf,
+        events: Receiver<()>,
+        watcher: FileWatcher,
+    }
+
+    impl Scene {
+        fn new(name: &str, prepare: impl Fn(&Path)) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path().canonicalize().unwrap();
+            prepare(&root);
+            let (sender, events) = channel();
+            let watcher =
+                FileWatcher::start(vec![root.join(name)], move || sender.send(()).unwrap_or_default()).unwrap();
+            Self { _dir: dir, root, events, watcher }
+        }
+
+        /// The next change is noticed. What was raised by changes before is taken out first: the marker comes
+        /// after all of them.
+        fn noticed(&mut self, change: impl Fn(&Path)) {
+            self.watcher.refresh().unwrap();
+            while self.events.recv_timeout(Duration::from_millis(50)).is_ok() {}
+            change(&self.root);
+            self.events.recv_timeout(SOON).expect("the change raises an event");
+        }
+    }
+
+    fn write(path: PathBuf) {
+        fs::write(path, "version = 1\n").unwrap();
+    }
+
+    #[test]
+    fn a_rename_over_the_file_is_noticed_every_time() {
+        let mut scene = Scene::new("a.toml", |root| write(root.join("a.toml")));
+        for _ in 0..3 {
+            scene.noticed(|root| {
+                write(root.join("a.toml~"));
+                fs::rename(root.join("a.toml~"), root.join("a.toml")).unwrap();
+            });
+        }
+    }
+
+    #[test]
+    fn a_write_in_place_is_noticed() {
+        let mut scene = Scene::new("a.toml", |root| write(root.join("a.toml")));
+        scene.noticed(|root| write(root.join("a.toml")));
+    }
+
+    #[test]
+    fn removal_and_return_are_noticed() {
+        let mut scene = Scene::new("etc/a.toml", |root| {
+            fs::create_dir(root.join("etc")).unwrap();
+            write(root.join("etc/a.toml"));
+        });
+        scene.noticed(|root| fs::remove_dir_all(root.join("etc")).unwrap());
+        scene.noticed(|root| fs::create_dir(root.join("etc")).unwrap());
+        scene.noticed(|root| write(root.join("etc/a.toml")));
+    }
+
+    #[test]
+    fn a_configmap_swap_is_noticed_every_time() {
+        let version = |root: &Path, n: usize| {
+            fs::create_dir(root.join(format!("..{n}"))).unwrap();
+            write(root.join(format!("..{n}/a.toml")));
+            symlink(format!("..{n}"), root.join("..data_tmp")).unwrap();
+            fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+        };
+        let mut scene = Scene::new("a.toml", |root| {
+            version(root, 0);
+            symlink("..data/a.toml", root.join("a.toml")).unwrap();
+        });
+        for n in 1..4 {
+            scene.noticed(|root| version(root, n));
+        }
+    }
+
+    #[test]
+    fn a_directory_swapped_for_another_is_followed() {
+        let mut scene = Scene::new("conf.d", |root| fs::create_dir(root.join("conf.d")).unwrap());
+        scene.noticed(|root| {
+            fs::create_dir(root.join("new")).unwrap();
+            fs::rename(root.join("conf.d"), root.join("old")).unwrap();
+            fs::rename(root.join("new"), root.join("conf.d")).unwrap();
+        });
+        scene.noticed(|root| write(root.join("conf.d/a.toml")));
+    }
+
+    #[test]
+    fn reading_raises_nothing() {
+        let mut scene = Scene::new("a.toml", |root| write(root.join("a.toml")));
+        scene.noticed(|root| write(root.join("a.toml")));
+        while scene.events.recv_timeout(Duration::from_millis(50)).is_ok() {}
+        fs::read(scene.root.join("a.toml")).unwrap();
+        // Events come in order: had the reading raised one, it would be here before the answer to a real change.
+        assert!(scene.events.recv_timeout(Duration::from_millis(100)).is_err());
+    }
+}
