@@ -36,7 +36,9 @@
 //! pass over a table that is as it should be sends nothing. A configuration with a mistake changes nothing. A
 //! service that has weight before and after a pass has weight all the way through it, whatever fails.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod ipvs;
 pub mod model;
 pub mod plan;

@@ -1,0 +1,117 @@
+//! `ipvsd apply`
+
+use std::io;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::Out;
+use super::{Exit, Format, Global, Outcome, plan};
+use crate::daemon::Lock;
+use crate::ipvs::Kernel;
+use crate::model::{Desired, Record};
+use crate::plan::render::{self, note_line, operation_line};
+use crate::plan::{Cause, Note, Verb, only};
+use crate::reconcile::{FileStore, Found, Options, Place, RecordStore as _, Report, observe, pass};
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// How to print what was done
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+    /// Show the plan, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Refuse the whole plan if it holds operations of another kind: add, edit, delete
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    only: Option<Vec<Verb>>,
+    /// Delete more than daemon.max_delete allows
+    #[arg(long)]
+    force: bool,
+}
+
+impl Apply {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let desired = global.load(out)?;
+        let mut store = FileStore::new(&desired.state_dir, Place::here()?);
+        if self.dry_run {
+            return self.look(&desired, &store.peek()?, out);
+        }
+        let _lock = Lock::take(&desired.state_dir)?;
+        let (mut record, found) = store.load()?;
+        if let Found::Damaged { moved_to, why } = found {
+            out.warn(&format!(
+                "the ownership record was damaged ({why}) and is now {}; what is not in the configuration is left alone",
+                moved_to.display()
+            ));
+        }
+        let mut kernel = Kernel::open()?;
+        let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None };
+        let report = pass(&mut kernel, &desired, &mut record, &mut store, &options)?;
+        if let Some(refused) = report.refused {
+            return Err(refused.into());
+        }
+        print(out, self.output, &report, &desired)?;
+        let good = report.failed() == 0 && report.store_error.is_none();
+        Ok(if good { Exit::Done } else { Exit::Failed })
+    }
+
+    /// A dry run writes nothing, and may look on while somebody else is at work.
+    fn look(&self, desired: &Desired, record: &Record, out: &mut Out) -> Outcome {
+        let observed = observe(&mut Kernel::open()?, desired, record)?;
+        if let Some(kinds) = &self.only {
+            only(&observed.plan, kinds)?;
+        }
+        plan::print(out, self.output, &observed, desired)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> io::Result<()> {
+    if format == Format::Json {
+        return out.json(&document(report, desired));
+    }
+    let mut text = String::new();
+    for (step, result) in report.outcomes() {
+        let drift = if step.cause == Cause::Drift { "drift: " } else { "" };
+        let line = operation_line(&step.operation);
+        if result.is_ok() {
+            text += &format!("{drift}{line}\n");
+        } else {
+            text += &format!("FAILED {drift}{line}: {result}\n");
+        }
+    }
+    for note in &report.plan.notes {
+        match note {
+            Note::ForeignService { .. } | Note::ForeignDestination { .. } => {}
+            Note::KeptService { .. } | Note::Waiting { .. } | Note::HeldBack { .. } => {
+                text += &format!("{}\n", note_line(note));
+            }
+        }
+    }
+    text += &format!("changed={} failed={} unchanged={}\n", report.changed(), report.failed(), report.plan.unchanged);
+    for entry in &report.unknown {
+        out.warn(&format!("not understood, left alone: {entry}"));
+    }
+    if let Some(error) = &report.store_error {
+        out.warn(&format!("the table is changed, but not the ownership record: {error}"));
+    }
+    out.text(&text)
+}
+
+/// The plan's JSON, with a result for each operation.
+fn document(report: &Report, desired: &Desired) -> Value {
+    let mut document = render::json(&report.plan, &desired.origins);
+    if let Some(operations) = document["operations"].as_array_mut() {
+        for (operation, result) in operations.iter_mut().zip(&report.results) {
+            operation["ok"] = result.is_ok().into();
+            operation["result"] = result.to_string().into();
+        }
+    }
+    document["changed"] = report.changed().into();
+    document["failed"] = report.failed().into();
+    document["unchanged"] = report.plan.unchanged.into();
+    document["unknown"] = report.unknown.as_slice().into();
+    document["record_error"] = json!(report.store_error.as_ref().map(ToString::to_string));
+    document
+}

@@ -1,0 +1,45 @@
+//! `ipvsd import`
+
+use clap::{Args, ValueEnum};
+
+use super::output::Out;
+use super::{Exit, Format, Global, Outcome};
+use crate::config;
+use crate::ipvs::{Ipvs as _, Kernel};
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The language of the configuration
+    #[arg(long, short, value_name = "FORMAT", default_value = "toml")]
+    pub(super) output: Language,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    Toml,
+    Yaml,
+    /// The same, for programs; YAML readers take it
+    Json,
+}
+
+impl Language {
+    pub(super) fn of_errors(self) -> Format {
+        if self == Self::Json { Format::Json } else { Format::Text }
+    }
+}
+
+impl Import {
+    pub(super) fn run(&self, _: &Global, out: &mut Out) -> Outcome {
+        let live = Kernel::open()?.read()?;
+        let config::Emitted { text, omitted } = match self.output {
+            Language::Toml => config::emit_toml(&live),
+            Language::Yaml => config::emit_yaml(&live),
+            Language::Json => config::emit_yaml(&live),
+        };
+        out.text(&text)?;
+        for entry in &omitted {
+            out.warn(&format!("left out: {entry}"));
+        }
+        Ok(if omitted.is_empty() { Exit::Done } else { Exit::Failed })
+    }
+}

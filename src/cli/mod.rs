@@ -1,0 +1,175 @@
+//! The command line: one file for each subcommand, which differ in where they stop on the same path.
+
+mod apply;
+mod check;
+mod exit;
+mod import;
+mod output;
+mod plan;
+mod run;
+mod schema;
+mod show;
+
+pub use exit::Exit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Problems};
+use crate::model::Desired;
+use output::Out;
+
+/// Keeps the kernel's IPVS load balancer as a file says it should be.
+#[derive(Debug, Parser)]
+#[command(name = "ipvsd", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done or nothing to do, 1 failed, 2 `plan`: there are changes, \
+64 usage, 78 the configuration is wrong.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// A configuration file (TOML or YAML) or a directory of them; - is standard input
+    /// [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]
+    #[arg(long, short, global = true, value_name = "PATH", env = "IPVSD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the ownership record is kept, instead of the configuration's daemon.state_dir
+    #[arg(long, global = true, value_name = "DIR", env = "IPVSD_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check configuration files, and list everything that is wrong with them
+    Check(check::Check),
+    /// Show what `apply` would do; exit code 2 if there is anything
+    Plan(plan::PlanCommand),
+    /// Make the kernel's table as the configuration says, once
+    Apply(apply::Apply),
+    /// Keep the kernel's table as the configuration says
+    Run(run::Run),
+    /// Show the live table, with counters, rates, and what is owned
+    Show(show::Show),
+    /// Print the live table as a configuration
+    Import(import::Import),
+    /// Print the JSON Schema of the configuration
+    Schema(schema::Schema),
+}
+
+/// Why a command did not come to its end.
+enum Failure {
+    Config(Problems),
+    Usage(String),
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        match error.downcast::<Problems>() {
+            Ok(problems) => Self::Config(problems),
+            Err(error) => Self::Other(error),
+        }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+/// The whole program: reads the command line, does what it says, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nowhere to say that the terminal is gone.
+            let _ = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return code.into();
+        }
+    };
+    let Cli { global, command } = cli;
+    let format = command.format();
+    let mut out = Out::new(global.color, format);
+    let result = match command {
+        Command::Check(command) => command.run(&global, &mut out),
+        Command::Plan(command) => command.run(&global, &mut out),
+        Command::Apply(command) => command.run(&global, &mut out),
+        Command::Run(command) => command.run(&global, &mut out),
+        Command::Show(command) => command.run(&global, &mut out),
+        Command::Import(command) => command.run(&global, &mut out),
+        Command::Schema(command) => command.run(&mut out),
+    };
+    let exit = result.unwrap_or_else(|failure| match failure {
+        Failure::Config(problems) => {
+            out.problems(&problems);
+            Exit::Config
+        }
+        Failure::Usage(text) => {
+            out.error(&text);
+            Exit::Usage
+        }
+        Failure::Other(error) => {
+            // A reader that has seen enough is no failure.
+            if !output::is_broken_pipe(&error) {
+                out.error(&format!("{error:#}"));
+            }
+            Exit::Failed
+        }
+    });
+    exit.into()
+}
+
+impl Command {
+    /// The format in which errors are said as well.
+    fn format(&self) -> Format {
+        match self {
+            Self::Check(command) => command.output,
+            Self::Plan(command) => command.output,
+            Self::Apply(command) => command.output,
+            Self::Show(command) => command.output.of_errors(),
+            Self::Import(command) => command.output.of_errors(),
+            Self::Run(_) => Format::Text,
+            Self::Schema(_) => Format::Json,
+        }
+    }
+}
+
+impl Global {
+    /// The path of the configuration.
+    fn config(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(config::default_path)
+    }
+
+    /// The configuration, with what the command line overrides; warnings are printed.
+    fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
+        let config::Loaded { sources, mut desired, warnings } = config::load(&[self.config()])?;
+        out.warnings(&Problems { sources, list: warnings });
+        if let Some(state_dir) = &self.state_dir {
+            desired.state_dir = std::path::absolute(state_dir)?;
+        }
+        Ok(desired)
+    }
+}

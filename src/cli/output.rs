@@ -1,0 +1,93 @@
+//! Printing. Data goes to standard output, everything said about it to standard error.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::{Color, Format};
+use crate::config::Problems;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Where a command prints to.
+pub(super) struct Out {
+    stdout: AutoStream<io::Stdout>,
+    choice: ColorChoice,
+    format: Format,
+}
+
+impl Out {
+    pub(super) fn new(color: Color, format: Format) -> Self {
+        let choice = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { stdout: AutoStream::new(io::stdout(), choice), choice, format }
+    }
+
+    /// Whether standard output takes colour.
+    pub(super) fn color(&self) -> bool {
+        self.stdout.current_choice() != ColorChoice::Never
+    }
+
+    /// Whether standard error takes colour.
+    pub(super) fn color_of_errors(&self) -> bool {
+        AutoStream::new(io::stderr(), self.choice).current_choice() != ColorChoice::Never
+    }
+
+    /// Prints data.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())?;
+        self.stdout.flush()
+    }
+
+    /// Prints data as JSON.
+    pub(super) fn json(&mut self, value: &Value) -> io::Result<()> {
+        let mut text = format!("{value:#}");
+        text.push('\n');
+        self.text(&text)
+    }
+
+    /// Says what is wrong with a configuration: in the asked format, or for people.
+    pub(super) fn problems(&mut self, problems: &Problems) {
+        match self.format {
+            // Standard output may be gone; the exit code still says it.
+            Format::Json => drop(self.json(&json!({ "problems": problems.to_json() }))),
+            Format::Text => self.say(&problems.render(self.color_of_errors())),
+        }
+    }
+
+    /// Says what is odd about a configuration that is in force all the same.
+    pub(super) fn warnings(&self, problems: &Problems) {
+        if !problems.list.is_empty() && self.format == Format::Text {
+            self.say(&problems.render(self.color_of_errors()));
+        }
+    }
+
+    /// Says an error that is not the configuration's.
+    pub(super) fn error(&mut self, text: &str) {
+        match self.format {
+            Format::Json => drop(self.json(&json!({ "error": text }))),
+            Format::Text => self.say(&format!("{ERROR}error{ERROR:#}: {text}\n")),
+        }
+    }
+
+    /// Says something that a person should know.
+    pub(super) fn warn(&self, text: &str) {
+        self.say(&format!("{WARNING}warning{WARNING:#}: {text}\n"));
+    }
+
+    fn say(&self, text: &str) {
+        // Nobody may be listening.
+        let _ = AutoStream::new(io::stderr(), self.choice).lock().write_all(text.as_bytes());
+    }
+}
+
+/// Whether an error is that the reader of our output went away.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

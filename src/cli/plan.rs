@@ -1,0 +1,57 @@
+//! `ipvsd plan`
+
+use clap::Args;
+
+use super::output::Out;
+use super::{Exit, Format, Global, Outcome};
+use crate::ipvs::Kernel;
+use crate::model::Desired;
+use crate::plan::render::{self, Style};
+use crate::plan::{Plan, guard};
+use crate::reconcile::{FileStore, Observed, Place, observe};
+
+#[derive(Debug, Args)]
+pub(super) struct PlanCommand {
+    /// How to print the plan
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+}
+
+impl PlanCommand {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let desired = global.load(out)?;
+        let record = FileStore::new(&desired.state_dir, Place::here()?).peek()?;
+        let observed = observe(&mut Kernel::open()?, &desired, &record)?;
+        print(out, self.output, &observed, &desired)?;
+        Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
+    }
+}
+
+/// Prints a plan that is not carried out, and whether it would be refused.
+pub(super) fn print(out: &mut Out, format: Format, observed: &Observed, desired: &Desired) -> std::io::Result<()> {
+    let Observed { live: _, plan, unknown } = observed;
+    let refusal = refusal(plan, desired);
+    match format {
+        Format::Json => {
+            let mut document = render::json(plan, &desired.origins);
+            document["unknown"] = unknown.as_slice().into();
+            document["refused"] = refusal.into();
+            out.json(&document)
+        }
+        Format::Text => {
+            let style = Style { color: out.color() };
+            out.text(&render::text(plan, &desired.origins, style))?;
+            for entry in unknown {
+                out.warn(&format!("not understood, left alone: {entry}"));
+            }
+            if let Some(refusal) = refusal {
+                out.warn(&format!("apply will refuse this plan: {refusal}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn refusal(plan: &Plan, desired: &Desired) -> Option<String> {
+    guard(plan, desired.max_delete).err().map(|refusal| refusal.to_string())
+}

@@ -1,0 +1,135 @@
+//! The configuration of the daemon: files that are watched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::config::{self, Problems, Source};
+use crate::model::Desired;
+use crate::reconcile::{Config, ConfigSource};
+use crate::watch::{FileWatcher, WatchTrouble};
+
+/// How often the files are read where they cannot be watched.
+const POLL: Duration = Duration::from_secs(2);
+
+/// What was read last, good or bad.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Nothing,
+    Sources(Vec<Source>),
+    /// The files could not be read; the text of why.
+    Unreadable(String),
+}
+
+/// Configuration files, read again when they may have changed.
+pub struct FileSource {
+    paths: Vec<PathBuf>,
+    state_dir: Option<PathBuf>,
+    /// The state directory in use; it cannot be changed while running.
+    state_dir_in_use: Option<PathBuf>,
+    seen: Seen,
+    watcher: Option<FileWatcher>,
+    /// The trouble with watching that was said last.
+    trouble: Option<String>,
+}
+
+impl FileSource {
+    /// Files or directories, by absolute paths; `state_dir` overrides what they say.
+    pub fn new(paths: Vec<PathBuf>, state_dir: Option<PathBuf>) -> Self {
+        Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
+    }
+
+    /// Reads the configuration for the first time.
+    pub fn first(&mut self) -> Result<Desired, Problems> {
+        let sources = config::read(&self.paths)?;
+        let desired = self.accept(&sources)?;
+        self.seen = Seen::Sources(sources);
+        self.state_dir_in_use = Some(desired.state_dir.clone());
+        Ok(desired)
+    }
+
+    /// Starts watching; where that is not possible, the files are polled.
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) {
+        match FileWatcher::start(self.paths.clone(), wake) {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(trouble) => self.say(Some(trouble)),
+        }
+    }
+
+    fn say(&mut self, trouble: Option<WatchTrouble>) {
+        let trouble = trouble.map(|trouble| trouble.to_string());
+        if trouble != self.trouble {
+            match &trouble {
+                Some(text) => warn!("{text}; the configuration is read every {}s instead", POLL.as_secs()),
+                None => info!("the configuration can be watched again"),
+            }
+            self.trouble = trouble;
+        }
+    }
+
+    /// Parses, and applies what the command line overrides.
+    fn accept(&self, sources: &[Source]) -> Result<Desired, Problems> {
+        let parsed = config::parse(sources)?;
+        if !parsed.warnings.is_empty() {
+            warn!("the configuration has warnings:\n{}", config::render(sources, &parsed.warnings, false));
+        }
+        let mut desired = parsed.desired;
+        if let Some(state_dir) = &self.state_dir {
+            desired.state_dir.clone_from(state_dir);
+        }
+        Ok(desired)
+    }
+
+    fn read(&mut self) -> (Seen, Result<Vec<Source>, Problems>) {
+        // First the watches, then the reading: what changes after it raises an event.
+        if let Some(watcher) = &mut self.watcher {
+            let trouble = watcher.refresh().err();
+            self.say(trouble);
+        }
+        match config::read(&self.paths) {
+            Ok(sources) => (Seen::Sources(sources.clone()), Ok(sources)),
+            Err(problems) => (Seen::Unreadable(problems.render(false)), Err(problems)),
+        }
+    }
+
+    fn refuse(problems: &Problems) -> Config {
+        error!("the configuration is refused, the last good one stays in force:\n{}", problems.render(false));
+        Config::Refused
+    }
+}
+
+impl ConfigSource for FileSource {
+    fn load(&mut self) -> Config {
+        let (seen, read) = self.read();
+        if seen == self.seen {
+            return Config::Unchanged;
+        }
+        self.seen = seen;
+        let accepted = read.and_then(|sources| self.accept(&sources));
+        match accepted {
+            Ok(mut desired) => {
+                if let Some(in_use) = self.state_dir_in_use.as_ref().filter(|in_use| **in_use != desired.state_dir) {
+                    warn!(in_use = %in_use.display(), "daemon.state_dir takes effect with a restart");
+                    desired.state_dir.clone_from(in_use);
+                }
+                info!(
+                    services = desired.table.services.len(),
+                    destinations = desired.table.destination_count(),
+                    "the configuration is accepted"
+                );
+                Config::New(Box::new(desired))
+            }
+            Err(problems) => Self::refuse(&problems),
+        }
+    }
+
+    fn changed(&mut self) -> bool {
+        let (seen, _) = self.read();
+        seen != self.seen
+    }
+
+    fn poll(&self) -> Option<Duration> {
+        (self.watcher.is_none() || self.trouble.is_some()).then_some(POLL)
+    }
+}

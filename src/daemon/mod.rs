@@ -1,0 +1,74 @@
+//! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
+
+mod files;
+mod lock;
+mod log;
+
+pub use files::FileSource;
+pub use lock::{Lock, LockError};
+pub use log::{LogFormat, parse_level, start as start_log};
+
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use tracing::{info, warn};
+
+use crate::ipvs::{Ipvs as _, Kernel};
+use crate::model::Desired;
+use crate::reconcile::{Event, FileStore, Found, Loop, Place, RecordStore as _};
+use crate::watch::SignalWatcher;
+
+/// Runs until SIGTERM or SIGINT. `source` has been loaded once, and gave `desired`.
+///
+/// The order matters. Watchers are there before the first pass, so that no change falls into a gap; the lock
+/// is the last thing to go. The table is left as it is.
+pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Result<()> {
+    let _lock = Lock::take(&desired.state_dir)?;
+    let place = Place::here().context("cannot tell which network namespace this is")?;
+    let mut store = FileStore::new(&desired.state_dir, place);
+    let (record, found) = store.load()?;
+    say_how_found(&found);
+
+    let mut ipvs = Kernel::open()?;
+    let kernel = ipvs.info()?;
+    let (major, minor, patch) = kernel.version;
+
+    let (wake, events) = channel();
+    // Nobody listens any more when the loop has ended, and then nobody needs to.
+    let wake = move |event| wake.send(event).unwrap_or_default();
+    let _signals = SignalWatcher::start(wake.clone()).context("cannot watch for signals")?;
+    // Whatever changed between the first reading and the watching.
+    wake(Event::Files);
+    source.watch(move || wake(Event::Files));
+
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        ipvs = %format_args!("{major}.{minor}.{patch}"),
+        services = desired.table.services.len(),
+        destinations = desired.table.destination_count(),
+        owned = record.services.len(),
+        "started"
+    );
+    Loop::new(&mut ipvs, &mut source, &mut store, (desired, record), Instant::now())
+        .with_force(force)
+        .run(&events, &Instant::now);
+    info!("ended; the table stays as it is");
+    Ok(())
+}
+
+/// Says what a person should know about the ownership record.
+pub fn say_how_found(found: &Found) {
+    match found {
+        Found::Read | Found::Absent => {}
+        Found::Elsewhere => {
+            info!("the ownership record is of another boot or network namespace: starting with an empty one");
+        }
+        Found::Damaged { moved_to, why } => warn!(
+            "the ownership record was damaged ({why}) and is now {}: starting with an empty one; what is not in the \
+             configuration is left alone",
+            moved_to.display()
+        ),
+    }
+}
