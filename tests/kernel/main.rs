@@ -10,6 +10,7 @@ mod attributes;
 mod conformance;
 mod limits;
 mod netns;
+mod tour;
 
 macro_rules! on_the_real_kernel {
     ($($case:ident),* $(,)?) => {
