@@ -77,11 +77,12 @@ impl Decode for String {
         match node.value {
             Value::Text(text) => Some(text.into_owned()),
             other => {
-                let mut fault = wrong_type(node.place, "a string", &other);
-                if let Value::Integer(_) | Value::Bool(_) | Value::Other(_) = other {
-                    fault = fault.help("put it in double quotes");
-                }
-                faults.push(fault);
+                let fault = wrong_type(node.place, "a string", &other);
+                faults.push(match other {
+                    Value::List(_) => fault.help("one value has no brackets"),
+                    Value::Table(_) => fault.help("this key has one value, no keys of its own"),
+                    _ => fault.help("put it in double quotes"),
+                });
                 None
             }
         }
@@ -106,13 +107,11 @@ impl Decode for i128 {
         match node.value {
             Value::Integer(value) => Some(value),
             other => {
-                let mut fault = wrong_type(node.place, "an integer", &other);
-                if let Value::Text(text) = &other
-                    && text.parse::<i128>().is_ok()
-                {
-                    fault = fault.help("remove the quotes");
-                }
-                faults.push(fault);
+                let fault = wrong_type(node.place, "an integer", &other);
+                faults.push(match &other {
+                    Value::Text(text) if text.parse::<i128>().is_ok() => fault.help("remove the quotes"),
+                    _ => fault.help("write a whole number, without quotes"),
+                });
                 None
             }
         }

@@ -88,7 +88,7 @@ pub(super) fn service(key: &ServiceKey, settings: &ServiceSettings) -> Breaches 
         && *protocol != Protocol::Udp
     {
         let message = format!("one_packet is for udp; the kernel would ignore it on {protocol}");
-        out.error(Key::OnePacket, message, "remove it, or write the udp services apart");
+        out.error(Key::OnePacket, message, "remove it; if some addresses are udp, make them a service of their own");
     }
     if let Some(persistence) = persistence {
         self::persistence(key, persistence, &mut out);
@@ -181,7 +181,7 @@ fn persistence(key: &ServiceKey, persistence: &Persistence, out: &mut Breaches) 
             out.warning(Key::Engine, message, "it has `sip`; any other name the kernel has is passed on");
         } else if matches!(key, ServiceKey::Address { protocol, .. } if *protocol != Protocol::Udp) {
             let message = "the engine `sip` works for udp only: here the client's address decides";
-            out.warning(Key::Engine, message, "remove it, or write the udp services apart");
+            out.warning(Key::Engine, message, "remove it; if some addresses are udp, make them a service of their own");
         }
     }
 }
