@@ -9,7 +9,7 @@ use ipvsd::model::{
     Checksum, DestinationKey, DestinationSettings, Family, Forward, Live, LiveDestination, LiveService, Netmask,
     Persistence, Protocol, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats, Tunnel, TunnelType,
 };
-use proptest::collection::{btree_map, vec};
+use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -37,9 +37,8 @@ fn settings(key: ServiceKey) -> impl Strategy<Value = ServiceSettings> {
     let known = proptest::sample::select(&Scheduler::KNOWN[..]).prop_map(str::to_owned);
     let scheduler = prop_oneof![9 => known, 1 => "[!-~]{1,15}"].prop_map(Scheduler::new);
     let engine = option::of("[!-~]{1,16}");
-    let persistence = (1u32..=4_294_967, 1..=key.family().bits(), engine).prop_map(|(timeout, length, engine)| {
-        Persistence { timeout, netmask: Netmask::Prefix(length), engine }
-    });
+    let persistence = (1u32..=4_294_967, 1..=key.family().bits(), engine)
+        .prop_map(|(timeout, length, engine)| Persistence { timeout, netmask: Netmask::Prefix(length), engine });
     let wanted = key.port() == Some(0);
     let persistence = option::weighted(if wanted { 1.0 } else { 0.5 }, persistence);
     let packets = match key {
@@ -217,14 +216,20 @@ fn what_cannot_be_configured_is_said() {
     let one_packet = ServiceSettings { flags: ServiceFlags::ONE_PACKET, ..bare("rr") };
     let live = Live {
         services: [
-            (key("tcp://192.0.2.1:80"), service(bare("rr"), vec![
-                destination("10.0.0.1:80", Forward::Nat, 1),
-                destination("10.0.0.2:80", Forward::Local, 1),
-                destination("10.0.0.3:80", Forward::Bypass, 1),
-                destination("10.0.0.4:81", Forward::Dr, 1),
-                destination("10.0.0.5:80", Forward::Nat, 65536),
-                destination("[2001:db8::1]:80", Forward::Nat, 1),
-            ])),
+            (
+                key("tcp://192.0.2.1:80"),
+                service(
+                    bare("rr"),
+                    vec![
+                        destination("10.0.0.1:80", Forward::Nat, 1),
+                        destination("10.0.0.2:80", Forward::Local, 1),
+                        destination("10.0.0.3:80", Forward::Bypass, 1),
+                        destination("10.0.0.4:81", Forward::Dr, 1),
+                        destination("10.0.0.5:80", Forward::Nat, 65536),
+                        destination("[2001:db8::1]:80", Forward::Nat, 1),
+                    ],
+                ),
+            ),
             (key("proto-47://192.0.2.1:0"), service(bare("rr"), vec![destination("10.0.0.1:0", Forward::Nat, 1)])),
             (key("tcp://192.0.2.2:80"), service(ServiceSettings { persistence: Some(odd), ..bare("rr") }, vec![])),
             (key("tcp://192.0.2.3:80"), service(one_packet, vec![])),
@@ -237,7 +242,9 @@ fn what_cannot_be_configured_is_said() {
     let toml = config::emit_toml(&live);
     assert_eq!(toml.omitted, config::emit_yaml(&live).omitted);
     assert_eq!(toml.omitted.len(), 11, "{:#?}", toml.omitted);
-    for words in ["proto-47", "has holes", "one_packet is for udp", "0x40", "`local`", "`bypass`", "dr leaves", "at most 65535"] {
+    for words in
+        ["proto-47", "has holes", "one_packet is for udp", "0x40", "`local`", "`bypass`", "dr leaves", "at most 65535"]
+    {
         assert_eq!(toml.omitted.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {:#?}", toml.omitted);
     }
     let table = config::parse(&[source("a.toml", toml.text)]).unwrap().desired.table;

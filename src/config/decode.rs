@@ -72,6 +72,8 @@ pub(super) fn wrong_type(place: Place, expected: &str, found: &Value<'_>) -> Fau
     Fault::new(place, format!("expected {expected}, found {}", found.describe())).label(format!("expected {expected}"))
 }
 
+const NOTHING: &str = "write a value, or remove the key";
+
 impl Decode for String {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {
@@ -79,6 +81,7 @@ impl Decode for String {
             other => {
                 let fault = wrong_type(node.place, "a string", &other);
                 faults.push(match other {
+                    Value::Nothing => fault.help(NOTHING),
                     Value::List(_) => fault.help("one value has no brackets"),
                     Value::Table(_) => fault.help("this key has one value, no keys of its own"),
                     _ => fault.help("put it in double quotes"),
@@ -109,8 +112,11 @@ impl Decode for i128 {
             other => {
                 let fault = wrong_type(node.place, "an integer", &other);
                 faults.push(match &other {
-                    Value::Text(text) if text.parse::<i128>().is_ok() => fault.help("remove the quotes"),
-                    _ => fault.help("write a whole number, without quotes"),
+                    Value::Text(text) if text.parse::<i128>().is_ok_and(|number| number.to_string() == **text) => {
+                        fault.help("remove the quotes")
+                    }
+                    Value::Nothing => fault.help(NOTHING),
+                    _ => fault.help("write a whole number, without quotes or leading zeros"),
                 });
                 None
             }

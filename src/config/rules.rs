@@ -113,7 +113,7 @@ fn service_address(protocol: Protocol, address: IpAddr, out: &mut Breaches) {
         IpAddr::V4(v4) if address.is_ipv6() => format!("write {v4}"),
         _ => "write the address that clients connect to; for many at once, mark packets and use `fwmark:N`".to_owned(),
     };
-    out.error(Key::Address, format!("no service can be at {address}: it {why}"), help);
+    out.error(Key::Address, format!("no service can be at `{address}`: it {why}"), help);
 }
 
 /// The rules of a scheduler's name.
@@ -253,7 +253,7 @@ fn destination_address(address: IpAddr, out: &mut Breaches) {
         IpAddr::V4(v4) if address.is_ipv6() => format!("write {v4}"),
         _ => "write the address of one host".to_owned(),
     };
-    out.error(Key::Address, format!("the kernel refuses the destination {address}: it {why}"), help);
+    out.error(Key::Address, format!("the kernel refuses the destination `{address}`: it {why}"), help);
 }
 
 fn same_port(method: &str, service: &ServiceKey, key: &DestinationKey, out: &mut Breaches) {

@@ -298,45 +298,45 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
 /// columns are characters.
 struct Lines<'a> {
     text: &'a str,
-    starts: Vec<usize>,
-    /// Start of the line, character in it (from 0) and byte that were asked for last: questions come mostly in
-    /// order, and a whole document may be one line.
-    last: Cell<(usize, usize, usize)>,
+    /// Byte and character at which each line starts.
+    starts: Vec<(usize, usize)>,
+    /// The byte of every [`STRIDE`]th character: a whole document may be one line.
+    strides: Vec<usize>,
 }
 
+const STRIDE: usize = 64;
 /// How far the end of a scalar is looked for.
 const LONGEST: usize = 200;
 
 impl<'a> Lines<'a> {
     fn of(text: &'a str) -> Self {
-        let mut starts = vec![0];
-        let bytes = text.as_bytes();
-        for (at, byte) in bytes.iter().enumerate() {
-            let after = match byte {
-                b'\n' => at + 1,
-                b'\r' if bytes.get(at + 1) != Some(&b'\n') => at + 1,
-                0xC2 if bytes.get(at + 1) == Some(&0x85) => at + 2,
-                0xE2 if matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9])) => at + 3,
-                _ => continue,
+        let mut starts = vec![(0, 0)];
+        let mut strides = Vec::with_capacity(text.len() / STRIDE + 1);
+        let mut characters = text.char_indices().enumerate().peekable();
+        while let Some((count, (at, character))) = characters.next() {
+            if count % STRIDE == 0 {
+                strides.push(at);
+            }
+            let ends = match character {
+                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+                '\r' => !matches!(characters.peek(), Some((_, (_, '\n')))),
+                _ => false,
             };
-            starts.push(after);
+            if ends {
+                starts.push((at + character.len_utf8(), count + 1));
+            }
         }
-        Self { text, starts, last: Cell::new((0, 0, 0)) }
+        Self { text, starts, strides }
     }
 
     /// The byte of a 1-based line and column; the nearest there is if there is none.
     fn offset(&self, line: usize, column: usize) -> usize {
-        let Some(&start) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
-        let end = self.starts.get(line).copied().unwrap_or(self.text.len());
-        let wanted = column.saturating_sub(1);
-        let (passed, from) = match self.last.get() {
-            (line, passed, byte) if line == start && passed <= wanted => (passed, byte),
-            _ => (0, start),
-        };
-        let rest = self.text.get(from..end).unwrap_or("");
-        let offset = from + rest.char_indices().nth(wanted - passed).map_or(rest.len(), |(at, _)| at);
-        self.last.set((start, wanted, offset));
-        offset
+        let Some(&(_, first)) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
+        let end = self.starts.get(line).map_or(self.text.len(), |(byte, _)| *byte);
+        let wanted = first + column.saturating_sub(1);
+        let Some(&from) = self.strides.get(wanted / STRIDE) else { return end };
+        let rest = self.text.get(from..).unwrap_or("");
+        rest.char_indices().nth(wanted % STRIDE).map_or(end, |(at, _)| (from + at).min(end))
     }
 
     fn rest_of_line(&self, start: usize) -> &'a str {
