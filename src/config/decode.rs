@@ -72,16 +72,20 @@ pub(super) fn wrong_type(place: Place, expected: &str, found: &Value<'_>) -> Fau
     Fault::new(place, format!("expected {expected}, found {}", found.describe())).label(format!("expected {expected}"))
 }
 
+const NOTHING: &str = "write a value, or remove the key";
+
 impl Decode for String {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {
             Value::Text(text) => Some(text.into_owned()),
             other => {
-                let mut fault = wrong_type(node.place, "a string", &other);
-                if let Value::Integer(_) | Value::Bool(_) | Value::Other(_) = other {
-                    fault = fault.help("put it in double quotes");
-                }
-                faults.push(fault);
+                let fault = wrong_type(node.place, "a string", &other);
+                faults.push(match other {
+                    Value::Nothing => fault.help(NOTHING),
+                    Value::List(_) => fault.help("one value has no brackets"),
+                    Value::Table(_) => fault.help("this key has one value, no keys of its own"),
+                    _ => fault.help("put it in double quotes"),
+                });
                 None
             }
         }
@@ -106,13 +110,14 @@ impl Decode for i128 {
         match node.value {
             Value::Integer(value) => Some(value),
             other => {
-                let mut fault = wrong_type(node.place, "an integer", &other);
-                if let Value::Text(text) = &other
-                    && text.parse::<i128>().is_ok()
-                {
-                    fault = fault.help("remove the quotes");
-                }
-                faults.push(fault);
+                let fault = wrong_type(node.place, "an integer", &other);
+                faults.push(match &other {
+                    Value::Text(text) if text.parse::<i128>().is_ok_and(|number| number.to_string() == **text) => {
+                        fault.help("remove the quotes")
+                    }
+                    Value::Nothing => fault.help(NOTHING),
+                    _ => fault.help("write a whole number, without quotes or leading zeros"),
+                });
                 None
             }
         }

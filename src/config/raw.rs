@@ -307,7 +307,8 @@ impl Decode for Checksum {
             Value::Bool(flag) => Some(Self::Flag(flag)),
             Value::Text(text) => Some(Self::Word(text.into_owned())),
             other => {
-                faults.push(wrong_type(node.place, "true, false or \"remote\"", &other));
+                let fault = wrong_type(node.place, "true, false or \"remote\"", &other);
+                faults.push(fault.help("true and false stand without quotes"));
                 None
             }
         }

@@ -88,7 +88,7 @@ pub(super) fn service(key: &ServiceKey, settings: &ServiceSettings) -> Breaches 
         && *protocol != Protocol::Udp
     {
         let message = format!("one_packet is for udp; the kernel would ignore it on {protocol}");
-        out.error(Key::OnePacket, message, "remove it, or write the udp services apart");
+        out.error(Key::OnePacket, message, "remove it; if some addresses are udp, make them a service of their own");
     }
     if let Some(persistence) = persistence {
         self::persistence(key, persistence, &mut out);
@@ -113,7 +113,7 @@ fn service_address(protocol: Protocol, address: IpAddr, out: &mut Breaches) {
         IpAddr::V4(v4) if address.is_ipv6() => format!("write {v4}"),
         _ => "write the address that clients connect to; for many at once, mark packets and use `fwmark:N`".to_owned(),
     };
-    out.error(Key::Address, format!("no service can be at {address}: it {why}"), help);
+    out.error(Key::Address, format!("no service can be at `{address}`: it {why}"), help);
 }
 
 /// The rules of a scheduler's name.
@@ -181,7 +181,7 @@ fn persistence(key: &ServiceKey, persistence: &Persistence, out: &mut Breaches) 
             out.warning(Key::Engine, message, "it has `sip`; any other name the kernel has is passed on");
         } else if matches!(key, ServiceKey::Address { protocol, .. } if *protocol != Protocol::Udp) {
             let message = "the engine `sip` works for udp only: here the client's address decides";
-            out.warning(Key::Engine, message, "remove it, or write the udp services apart");
+            out.warning(Key::Engine, message, "remove it; if some addresses are udp, make them a service of their own");
         }
     }
 }
@@ -253,7 +253,7 @@ fn destination_address(address: IpAddr, out: &mut Breaches) {
         IpAddr::V4(v4) if address.is_ipv6() => format!("write {v4}"),
         _ => "write the address of one host".to_owned(),
     };
-    out.error(Key::Address, format!("the kernel refuses the destination {address}: it {why}"), help);
+    out.error(Key::Address, format!("the kernel refuses the destination `{address}`: it {why}"), help);
 }
 
 fn same_port(method: &str, service: &ServiceKey, key: &DestinationKey, out: &mut Breaches) {

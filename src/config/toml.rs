@@ -29,7 +29,7 @@ pub(super) fn parse<'a>(text: &'a str, file: u32, faults: &mut Faults) -> Option
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         let mut fault = Fault::new(Place::new(file, span.start, span.end), format!("not valid TOML: {message}"));
         if message.contains("duplicate key") {
-            fault = fault.help("a table of the same name is opened once; each `[[services]]` starts another service");
+            fault = fault.help("keep one of the two; each `[[services]]` starts another service");
         } else if message.contains("recurs") {
             fault = fault.help("no configuration nests this deep");
         }

@@ -46,11 +46,23 @@ pub(super) fn service_key(place: Place, text: &str, faults: &mut Faults) -> Opti
         },
         ParseKeyError::Address(_) => "names are not looked up: write the address itself".to_owned(),
         ParseKeyError::Port(_) => "write 1 to 65535, or 0 for every port (with persistence)".to_owned(),
-        ParseKeyError::Mark(_) => "a mark of 0 is no mark: the kernel would make it TCP 0.0.0.0:0".to_owned(),
+        ParseKeyError::Mark(mark) if mark == "0" => {
+            "0 is no mark: the kernel would make a service of TCP 0.0.0.0:0 of it".to_owned()
+        }
+        ParseKeyError::Mark(_) => "write for example \"fwmark:7\", or \"fwmark6:7\" for IPv6".to_owned(),
+        ParseKeyError::PortMissing(text)
+            if text.contains("://") && !text.contains('[') && text.matches(':').count() > 2 =>
+        {
+            "an IPv6 address stands in brackets, and the port after them: \"tcp://[2001:db8::1]:80\"".to_owned()
+        }
         ParseKeyError::Shape | ParseKeyError::Brackets(_) | ParseKeyError::PortMissing(_) => example.to_owned(),
     };
+    let label = match &error {
+        ParseKeyError::PortMissing(_) => "the port is missing".to_owned(),
+        other => names::quote(&other.to_string()),
+    };
     let message = format!("`{}` is not the address of a service", names::quote(text));
-    faults.push(Fault::new(place, message).label(names::quote(&error.to_string())).help(help));
+    faults.push(Fault::new(place, message).label(label).help(help));
     None
 }
 

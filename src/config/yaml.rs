@@ -47,34 +47,76 @@ pub(super) fn parse<'a>(text: &'a str, file: u32, positions: Positions, faults: 
                 return Some(Node { place: origin, value: Value::Nothing });
             }
             let start = error.location().map_or(0, |at| walk.lines.offset(at.line(), at.column()));
-            let place = Place::new(file, start, walk.lines.end_of_word(start));
-            faults.push(explain(place, strip_location(&message)));
+            let place = |start: usize| Place::new(file, start, walk.lines.end_of_word(start));
+            if message.contains("more than one document") {
+                let end = "not valid YAML: several documents in one file".to_owned();
+                let fault = Fault::new(place(second_document(text)), end).label("another one starts here");
+                faults.push(fault.help("remove the `---` between them, or make them files of one directory"));
+                return None;
+            }
+            let (message, locations) = strip_locations(&message);
+            let mut fault = explain(place(start), &message);
+            // libyaml says where it was, and where what it was reading began.
+            if let Some((line, column)) = locations.get(1) {
+                fault = fault.related(place(walk.lines.offset(*line, *column)), "it began here");
+            }
+            faults.push(fault);
             None
         }
     }
 }
 
+/// Where the second document starts: at the first `---` after something.
+fn second_document(text: &str) -> usize {
+    let mut at = 0;
+    let mut content = false;
+    for line in text.split_inclusive('\n') {
+        let marker = line.starts_with("---");
+        if marker && content {
+            return at;
+        }
+        content |= marker || !(line.trim().is_empty() || line.starts_with(['#', '%']));
+        at += line.len();
+    }
+    at
+}
+
 fn explain(place: Place, message: &str) -> Fault {
     let fault = |message: String| Fault::new(place, message);
-    if message.contains("more than one document") {
-        let end = "not valid YAML: several documents in one file".to_owned();
-        fault(end).help("remove the `---` between them, or make them files of one directory")
-    } else if message.contains("repetition limit") || message.contains(TOO_MUCH) {
+    if message.contains("repetition limit") || message.contains(TOO_MUCH) {
         fault("not valid YAML: its aliases repeat too much".to_owned()).help("write out what the aliases stand for")
     } else if message.contains("recursion limit") {
         fault("not valid YAML: nested too deep".to_owned()).help("no configuration nests this deep")
     } else if message.contains("found character that cannot start any token") {
         fault(format!("not valid YAML: {message}"))
             .help("indent with spaces, never tabs; put a value that starts with a sign such as `%` or `@` in quotes")
+    } else if message.contains("mapping values are not allowed") {
+        fault(format!("not valid YAML: {message}"))
+            .help("keys of one table are indented alike; put a value with `: ` in it in quotes")
     } else {
         fault(format!("not valid YAML: {message}"))
     }
 }
 
-/// Without the ` at line L column C` (or the path) that the caret shows better.
-fn strip_location(message: &str) -> &str {
-    let message = message.rfind(" at line ").filter(|_| !message.contains(", ")).map_or(message, |at| &message[..at]);
-    message.rfind(": ").filter(|_| message.contains(TOO_MUCH)).map_or(message, |at| &message[at + 2..])
+/// A message without its ` at line L column C`, which the carets show better, and those lines and columns.
+fn strip_locations(message: &str) -> (String, Vec<(usize, usize)>) {
+    let mut parts = message.split(" at line ");
+    let mut out = parts.next().unwrap_or("").to_owned();
+    let mut locations = Vec::new();
+    for part in parts {
+        let number =
+            |text: &str| text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())].parse::<usize>();
+        if let Some((line, tail)) = part.split_once(" column ")
+            && let (Ok(line), Ok(column)) = (number(line), number(tail))
+        {
+            locations.push((line, column));
+            out.push_str(tail.trim_start_matches(|c: char| c.is_ascii_digit()));
+        } else {
+            out.push_str(" at line ");
+            out.push_str(part);
+        }
+    }
+    (out, locations)
 }
 
 const TOO_MUCH: &str = "more than the text holds";
@@ -170,6 +212,10 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
         self.scalar(Value::Nothing)
     }
 
+    fn visit_none<E: de::Error>(self) -> Result<Value<'a>, E> {
+        self.scalar(Value::Nothing)
+    }
+
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value<'a>, E> {
         self.scalar(Value::Bool(value))
     }
@@ -252,45 +298,45 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
 /// columns are characters.
 struct Lines<'a> {
     text: &'a str,
-    starts: Vec<usize>,
-    /// Start of the line, character in it (from 0) and byte that were asked for last: questions come mostly in
-    /// order, and a whole document may be one line.
-    last: Cell<(usize, usize, usize)>,
+    /// Byte and character at which each line starts.
+    starts: Vec<(usize, usize)>,
+    /// The byte of every [`STRIDE`]th character: a whole document may be one line.
+    strides: Vec<usize>,
 }
 
+const STRIDE: usize = 64;
 /// How far the end of a scalar is looked for.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 200;
 
 impl<'a> Lines<'a> {
     fn of(text: &'a str) -> Self {
-        let mut starts = vec![0];
-        let bytes = text.as_bytes();
-        for (at, byte) in bytes.iter().enumerate() {
-            let after = match byte {
-                b'\n' => at + 1,
-                b'\r' if bytes.get(at + 1) != Some(&b'\n') => at + 1,
-                0xC2 if bytes.get(at + 1) == Some(&0x85) => at + 2,
-                0xE2 if matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9])) => at + 3,
-                _ => continue,
+        let mut starts = vec![(0, 0)];
+        let mut strides = Vec::with_capacity(text.len() / STRIDE + 1);
+        let mut characters = text.char_indices().enumerate().peekable();
+        while let Some((count, (at, character))) = characters.next() {
+            if count % STRIDE == 0 {
+                strides.push(at);
+            }
+            let ends = match character {
+                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+                '\r' => !matches!(characters.peek(), Some((_, (_, '\n')))),
+                _ => false,
             };
-            starts.push(after);
+            if ends {
+                starts.push((at + character.len_utf8(), count + 1));
+            }
         }
-        Self { text, starts, last: Cell::new((0, 0, 0)) }
+        Self { text, starts, strides }
     }
 
     /// The byte of a 1-based line and column; the nearest there is if there is none.
     fn offset(&self, line: usize, column: usize) -> usize {
-        let Some(&start) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
-        let end = self.starts.get(line).copied().unwrap_or(self.text.len());
-        let wanted = column.saturating_sub(1);
-        let (passed, from) = match self.last.get() {
-            (line, passed, byte) if line == start && passed <= wanted => (passed, byte),
-            _ => (0, start),
-        };
-        let rest = self.text.get(from..end).unwrap_or("");
-        let offset = from + rest.char_indices().nth(wanted - passed).map_or(rest.len(), |(at, _)| at);
-        self.last.set((start, wanted, offset));
-        offset
+        let Some(&(_, first)) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
+        let end = self.starts.get(line).map_or(self.text.len(), |(byte, _)| *byte);
+        let wanted = first + column.saturating_sub(1);
+        let Some(&from) = self.strides.get(wanted / STRIDE) else { return end };
+        let rest = self.text.get(from..).unwrap_or("");
+        rest.char_indices().nth(wanted % STRIDE).map_or(end, |(at, _)| (from + at).min(end))
     }
 
     fn rest_of_line(&self, start: usize) -> &'a str {

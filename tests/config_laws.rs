@@ -1,0 +1,289 @@
+//! Laws of the configuration: what is written reads back as the same, and no text makes the reader fall over.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use ipvsd::config::{self, Source};
+use ipvsd::model::{
+    Checksum, DestinationKey, DestinationSettings, Family, Forward, Live, LiveDestination, LiveService, Netmask,
+    Persistence, Protocol, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats, Tunnel, TunnelType,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+fn v4() -> impl Strategy<Value = IpAddr> {
+    (1u8..=126, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| Ipv4Addr::new(a, b, c, d).into())
+}
+
+fn v6() -> impl Strategy<Value = IpAddr> {
+    any::<u128>().prop_map(|bits| Ipv6Addr::from(bits >> 8 | 0x20 << 120).into())
+}
+
+fn service_key() -> impl Strategy<Value = ServiceKey> {
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+    prop_oneof![
+        4 => (protocol, prop_oneof![v4(), v6()], any::<u16>())
+            .prop_map(|(protocol, address, port)| ServiceKey::Address { protocol, address, port }),
+        1 => (any::<bool>(), 1u32..).prop_map(|(six, mark)| {
+            ServiceKey::Mark { family: if six { Family::V6 } else { Family::V4 }, mark }
+        }),
+    ]
+}
+
+/// Settings that a configuration can give a service of that key.
+fn settings(key: ServiceKey) -> impl Strategy<Value = ServiceSettings> {
+    let known = proptest::sample::select(&Scheduler::KNOWN[..]).prop_map(str::to_owned);
+    let scheduler = prop_oneof![9 => known, 1 => "[!-~]{1,15}"].prop_map(Scheduler::new);
+    let engine = option::of("[!-~]{1,16}");
+    let persistence = (1u32..=4_294_967, 1..=key.family().bits(), engine)
+        .prop_map(|(timeout, length, engine)| Persistence { timeout, netmask: Netmask::Prefix(length), engine });
+    let wanted = key.port() == Some(0);
+    let persistence = option::weighted(if wanted { 1.0 } else { 0.5 }, persistence);
+    let packets = match key {
+        ServiceKey::Address { protocol, .. } => protocol == Protocol::Udp,
+        ServiceKey::Mark { .. } => true,
+    };
+    (scheduler, 0u32..8, any::<bool>(), persistence).prop_map(move |(scheduler, flags, one_packet, persistence)| {
+        let one_packet = if one_packet && packets { ServiceFlags::ONE_PACKET } else { ServiceFlags::default() };
+        ServiceSettings { scheduler, flags: ServiceFlags(flags << 3).with(one_packet), persistence }
+    })
+}
+
+fn tunnel() -> impl Strategy<Value = Tunnel> {
+    let gue = prop_oneof![Just(Checksum::Off), Just(Checksum::On), Just(Checksum::Remote)];
+    prop_oneof![
+        Just(Tunnel::default()),
+        any::<bool>().prop_map(|on| Tunnel {
+            kind: TunnelType::Gre,
+            port: 0,
+            checksum: if on { Checksum::On } else { Checksum::Off }
+        }),
+        (1u16.., gue).prop_map(|(port, checksum)| Tunnel { kind: TunnelType::Gue, port, checksum }),
+    ]
+}
+
+fn destination(service: ServiceKey) -> impl Strategy<Value = (DestinationKey, LiveDestination)> {
+    let forward = prop_oneof![Just(Forward::Nat), Just(Forward::Dr), tunnel().prop_map(Forward::Tunnel)];
+    let limits = (0u32..=i32::MAX as u32).prop_flat_map(|max| (Just(max), 0..=max));
+    (v4(), v6(), any::<bool>(), any::<u16>(), forward, 0u32..=65535, limits).prop_map(
+        move |(four, six, other, port, forward, weight, (max_connections, min_connections))| {
+            let tunnel = matches!(forward, Forward::Tunnel(_));
+            let six_wanted = (service.family() == Family::V6) != (other && tunnel);
+            let port = if forward == Forward::Nat { port } else { service.port().unwrap_or(port) };
+            let key = DestinationKey { address: if six_wanted { six } else { four }, port };
+            let settings = DestinationSettings { forward, weight, max_connections, min_connections };
+            let counters = LiveDestination {
+                settings,
+                active_connections: 0,
+                inactive_connections: 0,
+                persistent_connections: 0,
+                stats: Stats::default(),
+            };
+            (key, counters)
+        },
+    )
+}
+
+fn service() -> impl Strategy<Value = (ServiceKey, LiveService)> {
+    service_key().prop_flat_map(|key| {
+        (settings(key), vec(destination(key), 0..4)).prop_map(move |(settings, destinations)| {
+            let destinations: BTreeMap<_, _> = destinations.into_iter().collect();
+            (key, LiveService { settings, stats: Stats::default(), destinations })
+        })
+    })
+}
+
+fn live() -> impl Strategy<Value = Live> {
+    vec(service(), 0..6).prop_map(|list| Live { services: list.into_iter().collect(), unknown: Vec::new() })
+}
+
+fn source(name: &str, text: impl Into<String>) -> Source {
+    Source { path: PathBuf::from(name), text: text.into() }
+}
+
+const GOOD_TOML: &str = include_str!("../config/example.toml");
+const GOOD_YAML: &str = include_str!("../config/example.yaml");
+
+/// A text with some of it cut out, repeated, or replaced.
+fn mutated(text: &'static str) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "\\PC{0,6}",
+        "[\\[\\]{}:=\"'\n\t#,&*!|>-]{1,6}",
+        Just("\r\n".to_owned()),
+        Just("\u{feff}".to_owned()),
+        Just("\u{200b}\u{301}".to_owned()),
+        Just("99999999999999999999".to_owned()),
+    ];
+    vec((any::<prop::sample::Index>(), 0usize..12, piece), 1..5).prop_map(move |edits| {
+        let mut chars: Vec<char> = text.chars().collect();
+        for (at, length, piece) in edits {
+            let at = at.index(chars.len() + 1);
+            let end = (at + length).min(chars.len());
+            chars.splice(at..end, piece.chars());
+        }
+        chars.into_iter().collect()
+    })
+}
+
+/// Reads it and draws what is wrong; that it comes back at all is the test, but what comes back has to make sense, too.
+fn survives(sources: &[Source]) -> Result<(), TestCaseError> {
+    match config::parse(sources) {
+        Ok(parsed) => {
+            for key in parsed.desired.table.services.keys() {
+                prop_assert!(parsed.desired.origins.contains_key(key));
+            }
+        }
+        Err(problems) => {
+            prop_assert!(problems.error_count() > 0);
+            prop_assert!(problems.render(true).len() >= problems.render(false).len());
+            prop_assert_eq!(problems.to_json().as_array().map(Vec::len), Some(problems.list.len()));
+            for problem in &problems.list {
+                let (Some(file), Some(span)) = (&problem.file, &problem.span) else { continue };
+                let source = sources.iter().find(|source| &source.path == file).unwrap();
+                let body = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+                prop_assert!(body.get(span.clone()).is_some_and(|text| !text.contains('\n')));
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_emitted_is_the_same_table(live in live()) {
+        for (name, emitted) in [("a.toml", config::emit_toml(&live)), ("a.yaml", config::emit_yaml(&live))] {
+            prop_assert_eq!(&emitted.omitted, &Vec::<String>::new());
+            let parsed = config::parse(&[source(name, &*emitted.text)]);
+            let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;
+            prop_assert_eq!(&parsed.desired.table, &live.to_table());
+        }
+    }
+
+    /// Among files with other defaults, too.
+    #[test]
+    fn what_is_emitted_does_not_depend_on_defaults(live in live()) {
+        let defaults = "version = 1\n[defaults]\nscheduler = \"mh\"\nscheduler_flags = [\"mh-port\"]\nforward = \"tunnel\"\n\
+            weight = 7\ntunnel = { type = \"gue\", port = 1, checksum = true }\n";
+        let sources = [source("0.toml", defaults), source("a.toml", config::emit_toml(&live).text)];
+        prop_assert_eq!(config::parse(&sources).unwrap().desired.table, live.to_table());
+    }
+
+    #[test]
+    fn no_text_is_too_odd(text in "\\PC{0,200}", name in prop::sample::select(vec!["a.toml", "a.yaml", "-"])) {
+        survives(&[source(name, text)])?;
+    }
+
+    #[test]
+    fn no_mutation_is_too_odd(toml in mutated(GOOD_TOML), yaml in mutated(GOOD_YAML)) {
+        survives(&[source("a.toml", toml.clone())])?;
+        survives(&[source("a.yaml", yaml.clone())])?;
+        survives(&[source("a.toml", toml), source("a.yaml", yaml)])?;
+    }
+}
+
+fn key(text: &str) -> ServiceKey {
+    text.parse().unwrap()
+}
+
+fn bare(scheduler: &str) -> ServiceSettings {
+    ServiceSettings { scheduler: Scheduler::new(scheduler), flags: ServiceFlags::default(), persistence: None }
+}
+
+/// What cannot be configured is left out with a reason, and the rest still reads back.
+#[test]
+fn what_cannot_be_configured_is_said() {
+    let destination = |address: &str, forward, weight| {
+        let settings = DestinationSettings { forward, weight, max_connections: 0, min_connections: 0 };
+        let live = LiveDestination {
+            settings,
+            active_connections: 0,
+            inactive_connections: 0,
+            persistent_connections: 0,
+            stats: Stats::default(),
+        };
+        (address.parse::<DestinationKey>().unwrap(), live)
+    };
+    let service = |settings: ServiceSettings, destinations: Vec<_>| LiveService {
+        settings,
+        stats: Stats::default(),
+        destinations: destinations.into_iter().collect(),
+    };
+    let odd = Persistence { timeout: 300, netmask: Netmask::Odd(Ipv4Addr::new(255, 0, 255, 0)), engine: None };
+    let one_packet = ServiceSettings { flags: ServiceFlags::ONE_PACKET, ..bare("rr") };
+    let live = Live {
+        services: [
+            (
+                key("tcp://192.0.2.1:80"),
+                service(
+                    bare("rr"),
+                    vec![
+                        destination("10.0.0.1:80", Forward::Nat, 1),
+                        destination("10.0.0.2:80", Forward::Local, 1),
+                        destination("10.0.0.3:80", Forward::Bypass, 1),
+                        destination("10.0.0.4:81", Forward::Dr, 1),
+                        destination("10.0.0.5:80", Forward::Nat, 65536),
+                        destination("[2001:db8::1]:80", Forward::Nat, 1),
+                    ],
+                ),
+            ),
+            (key("proto-47://192.0.2.1:0"), service(bare("rr"), vec![destination("10.0.0.1:0", Forward::Nat, 1)])),
+            (key("tcp://192.0.2.2:80"), service(ServiceSettings { persistence: Some(odd), ..bare("rr") }, vec![])),
+            (key("tcp://192.0.2.3:80"), service(one_packet, vec![])),
+            (key("tcp://192.0.2.4:80"), service(ServiceSettings { flags: ServiceFlags(0x40), ..bare("rr") }, vec![])),
+            (key("tcp://0.0.0.0:80"), service(bare("rr"), vec![])),
+        ]
+        .into(),
+        unknown: vec!["a service of address family 99\nversion = 2".to_owned()],
+    };
+    let toml = config::emit_toml(&live);
+    assert_eq!(toml.omitted, config::emit_yaml(&live).omitted);
+    assert_eq!(toml.omitted.len(), 11, "{:#?}", toml.omitted);
+    for words in
+        ["proto-47", "has holes", "one_packet is for udp", "0x40", "`local`", "`bypass`", "dr leaves", "at most 65535"]
+    {
+        assert_eq!(toml.omitted.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {:#?}", toml.omitted);
+    }
+    let table = config::parse(&[source("a.toml", toml.text)]).unwrap().desired.table;
+    assert_eq!(table.entry_count(), 2);
+    assert_eq!(config::parse(&[source("a.yaml", config::emit_yaml(&live).text)]).unwrap().desired.table, table);
+}
+
+#[test]
+fn standard_input_is_whatever_its_first_line_looks_like() {
+    for text in [
+        "# x\n\nversion = 1\nservices = []\n",
+        "version: 1\nservices: []\n",
+        "{\"version\": 1, \"services\": []}",
+        "---\nversion: 1\nservices: []\n",
+    ] {
+        assert!(config::parse(&[source("-", text)]).is_ok(), "{text}");
+    }
+}
+
+/// 10,000 services with 10 destinations each, every one of them wrong: bounded work, and nothing left out.
+#[test]
+fn a_large_file_full_of_faults_is_no_burden() {
+    let mut toml = String::from("version = 1\n");
+    let mut yaml = String::from("version: 1\nservices:\n");
+    for index in 0..1000u32 {
+        let address = Ipv4Addr::from(0x0A00_0000 + index);
+        toml += &format!("[[services]]\nname = \"s{index}\"\naddress = \"tcp://{address}:80\"\n");
+        yaml += &format!("- name: s{index}\n  address: tcp://{address}:80\n  destinations:\n");
+        for port in 1..=10 {
+            toml += &format!("[[services.destinations]]\naddress = \"10.1.0.1:{port}\"\nweight = 70000\n");
+            yaml += &format!("  - address: 10.1.0.1:{port}\n    weight: 70000\n");
+        }
+    }
+    for (name, text) in [("a.toml", toml), ("a.yaml", yaml)] {
+        let start = std::time::Instant::now();
+        let problems = config::parse(&[source(name, text)]).unwrap_err();
+        assert_eq!(problems.list.len(), 10_000);
+        let first = &problems.list[0];
+        assert!(first.message.contains("70000"), "{}", first.message);
+        assert!(start.elapsed().as_secs() < 20, "{name}: {:?}", start.elapsed());
+    }
+}
