@@ -155,7 +155,11 @@ proptest! {
 
     #[test]
     fn what_is_emitted_is_the_same_table(live in live()) {
-        for (name, emitted) in [("a.toml", config::emit_toml(&live)), ("a.yaml", config::emit_yaml(&live))] {
+        for (name, emitted) in [
+            ("a.toml", config::emit_toml(&live)),
+            ("a.yaml", config::emit_yaml(&live)),
+            ("a.json.yaml", config::emit_json(&live)),
+        ] {
             prop_assert_eq!(&emitted.omitted, &Vec::<String>::new());
             let parsed = config::parse(&[source(name, &*emitted.text)]);
             let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;

@@ -34,7 +34,7 @@ impl Import {
         let config::Emitted { text, omitted } = match self.output {
             Language::Toml => config::emit_toml(&live),
             Language::Yaml => config::emit_yaml(&live),
-            Language::Json => config::emit_yaml(&live),
+            Language::Json => config::emit_json(&live),
         };
         out.text(&text)?;
         for entry in &omitted {

@@ -30,6 +30,17 @@ pub fn emit_yaml(live: &Live) -> Emitted {
     emit(live, yaml)
 }
 
+/// The same as JSON, which is YAML, too. Comments have no place in it; what is left out is only in `omitted`.
+pub fn emit_json(live: &Live) -> Emitted {
+    let Emitted { text, omitted } = emit_toml(live);
+    let text = match super::toml::to_json(&text) {
+        Ok(document) => format!("{document:#}\n"),
+        // A text of ours that does not parse would be a defect; TOML that says so is better than nothing.
+        Err(error) => format!("# {}\n{text}", one_line(&error)),
+    };
+    Emitted { text, omitted }
+}
+
 /// A service that a configuration can express.
 struct Entry<'l> {
     key: ServiceKey,

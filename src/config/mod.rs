@@ -13,7 +13,7 @@
 //!   and this version does not is told apart from one that is misspelt.
 //! - `settings`, `services` and `values` lay the defaults under and look at what takes two keys or two files; `rules` are
 //!   the kernel's, on the model.
-//! - [`emit_toml`] and [`emit_yaml`] go the other way, and [`schema`] tells the format to editors.
+//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
@@ -38,7 +38,7 @@ mod yaml;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-pub use emit::{Emitted, emit_toml, emit_yaml};
+pub use emit::{Emitted, emit_json, emit_toml, emit_yaml};
 pub use load::{MAX_BYTES, default_path, load, read};
 pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;

@@ -38,6 +38,11 @@ pub(super) fn parse<'a>(text: &'a str, file: u32, faults: &mut Faults) -> Option
     None
 }
 
+/// A document that was emitted here, as JSON.
+pub(super) fn to_json(text: &str) -> Result<serde_json::Value, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
 fn table<'a>(table: DeTable<'a>, file: u32) -> Value<'a> {
     let entry = |(key, value): (Spanned<Cow<'a, str>>, Spanned<DeValue<'a>>)| {
         let span = key.span();
