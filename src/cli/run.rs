@@ -12,7 +12,7 @@ use crate::daemon::{self, FileSource, LogFormat, parse_level};
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// How log lines are written, to standard error
-    #[arg(long, value_name = "FORMAT", default_value = "text", env = "IPVSD_LOG_FORMAT")]
+    #[arg(long, visible_alias = "output", value_name = "FORMAT", default_value = "text", env = "IPVSD_LOG_FORMAT")]
     log_format: LogFormat,
     /// The least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = parse_level, env = "IPVSD_LOG_LEVEL")]

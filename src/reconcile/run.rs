@@ -1,7 +1,7 @@
 //! Passes for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
@@ -11,6 +11,9 @@ use super::schedule::{Event, Schedule, Why};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, Record};
+
+/// As many events are taken between two looks at the schedule.
+const MOST_EVENTS: usize = 1000;
 
 /// What reading the configuration gave.
 #[derive(Debug)]
@@ -79,18 +82,19 @@ impl<'a> Loop<'a> {
             if let Some(why) = self.schedule.take(clock()) {
                 self.tick(why, clock);
             }
-            // Take all that has come in before the next pass; one pass answers all of it.
+            // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
+            // no flood of events can hold up what is due.
             let mut next = events.recv_timeout(self.schedule.wait(clock()));
-            loop {
+            for _ in 0..MOST_EVENTS {
                 match next {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                     Ok(event) => self.schedule.event(event, clock()),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
-                next = match events.try_recv() {
-                    Ok(event) => Ok(event),
-                    Err(_) => break,
-                };
+                next = events.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
             }
         }
     }

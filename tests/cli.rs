@@ -1,0 +1,120 @@
+//! The command line where no kernel is needed: exit codes, and what goes to which stream.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+const GOOD: &str = r#"
+version = 1
+[[services]]
+name = "web"
+address = "tcp://192.0.2.10:80"
+destinations = [{ address = "10.0.0.11:8080" }]
+"#;
+
+fn ipvsd(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipvsd"))
+        .args(arguments)
+        .env_remove("IPVSD_CONFIG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that ends before it has read its input is not what is tested here.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn a_good_configuration_is_good() {
+    let output = ipvsd(&["check", "-"], GOOD);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "The configuration is good: 1 service, 1 destination.\n");
+    assert_eq!(text(&output.stderr), "");
+    let output = ipvsd(&["check", "--config", "-", "--output", "json"], GOOD);
+    assert_eq!(json(&output.stdout), serde_json::json!({ "problems": [], "services": 1, "destinations": 1 }));
+}
+
+#[test]
+fn a_wrong_one_says_where_and_exits_with_78() {
+    let bad = GOOD.replace("name", "nmae").replace("8080", "808080");
+    for command in ["check", "plan", "apply"] {
+        let output = ipvsd(&[command, "--config", "-"], &bad);
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        assert_eq!(text(&output.stdout), "");
+        assert!(text(&output.stderr).contains("--> -:4:1"), "{}", text(&output.stderr));
+        let output = ipvsd(&[command, "--config", "-", "--output", "json"], &bad);
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        let problems = json(&output.stdout)["problems"].as_array().unwrap().len();
+        assert!(problems >= 2, "all of them at once: {}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_a_wrong_one() {
+    for command in ["check", "plan", "apply", "run"] {
+        let output = ipvsd(&[command, "--config", "/nonexistent/ipvsd.toml"], "");
+        assert_eq!(output.status.code(), Some(78), "{command}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("/nonexistent/ipvsd.toml"));
+    }
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_64() {
+    for arguments in [
+        &["bogus"][..],
+        &[],
+        &["plan", "--bogus"],
+        &["apply", "--only", "create"],
+        &["show", "--output", "xml"],
+        &["run", "--config", "-"],
+        &["run", "--log-level", "loud"],
+    ] {
+        let output = ipvsd(arguments, GOOD);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert_ne!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    for arguments in [&["--help"][..], &["--version"], &["apply", "--help"]] {
+        let output = ipvsd(arguments, "");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text(&output.stdout).contains("ipvsd"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn no_colour_goes_into_a_pipe_unless_asked_for() {
+    let bad = GOOD.replace("name", "nmae");
+    let output = ipvsd(&["check", "-"], &bad);
+    assert!(!text(&output.stderr).contains('\u{1b}'));
+    let output = ipvsd(&["check", "-", "--color", "always"], &bad);
+    assert!(text(&output.stderr).contains('\u{1b}'));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_trouble() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipvsd"))
+        .arg("schema")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert!(output.status.code().is_some(), "it was not killed: {:?}", output.status);
+}
