@@ -1,5 +1,8 @@
 //! The configuration against whole expected texts: each directory of `tests/config` has input files and `expected.txt`,
-//! which is what `ipvsd check` would print on them. `UPDATE_EXPECTED=1 cargo test --test config` writes it anew.
+//! which is what `ipvsd check` would print on them. `UPDATE_EXPECTED=1 cargo test --test config` writes them and the
+//! schema anew.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,7 @@
 //! Laws of the configuration: what is written reads back as the same, and no text makes the reader fall over.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -99,6 +101,87 @@ fn live() -> impl Strategy<Value = Live> {
     vec(service(), 0..6).prop_map(|list| Live { services: list.into_iter().collect(), unknown: Vec::new() })
 }
 
+/// What a kernel may have, sense or no sense.
+fn wild() -> impl Strategy<Value = Live> {
+    let address = || {
+        let special = prop::sample::select(vec![
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "::",
+            "ff02::1",
+            "fe80::1",
+            "::ffff:1.2.3.4",
+        ]);
+        prop_oneof![v4(), v6(), special.prop_map(|text| text.parse::<IpAddr>().unwrap())]
+    };
+    let key = prop_oneof![
+        4 => (any::<u8>(), address(), any::<u16>()).prop_map(|(number, address, port)| ServiceKey::Address {
+            protocol: Protocol::from_number([6, 17, 132, number.into()][usize::from(number % 4)]),
+            address,
+            port,
+        }),
+        1 => (0u32..3).prop_map(|mark| ServiceKey::Mark { family: Family::V4, mark }),
+    ];
+    let netmask =
+        prop_oneof![(0u32..200).prop_map(Netmask::Prefix), any::<u32>().prop_map(|bits| Netmask::Odd(bits.into()))];
+    let persistence =
+        (any::<u32>(), netmask, option::of("\\PC{0,20}")).prop_map(|(timeout, netmask, engine)| Persistence {
+            timeout: timeout >> (timeout % 32),
+            netmask: match netmask {
+                Netmask::Odd(mask) => Netmask::from_v4(mask),
+                prefix => prefix,
+            },
+            engine,
+        });
+    let scheduler = prop_oneof!["\\PC{0,20}", "[a-z]{2}"].prop_map(Scheduler::new);
+    let settings = (scheduler, 0u32..0x80, option::of(persistence)).prop_map(|(scheduler, flags, persistence)| {
+        ServiceSettings { scheduler, flags: ServiceFlags(flags & !3), persistence }
+    });
+    let tunnel = (0u8..5, 0u16..3, 0u16..5).prop_map(|(kind, port, checksum)| Tunnel {
+        kind: [TunnelType::Ipip, TunnelType::Gue, TunnelType::Gre, TunnelType::Other(9)][usize::from(kind % 4)],
+        port,
+        checksum: [Checksum::Off, Checksum::On, Checksum::Remote, Checksum::Other(7)][usize::from(checksum % 4)],
+    });
+    let forward = prop_oneof![
+        Just(Forward::Nat),
+        Just(Forward::Dr),
+        tunnel.prop_map(Forward::Tunnel),
+        Just(Forward::Local),
+        Just(Forward::Bypass),
+        Just(Forward::Other(6)),
+    ];
+    let destination = (address(), any::<u16>(), forward, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
+        |(address, port, forward, weight, max, min)| {
+            let live = LiveDestination {
+                settings: DestinationSettings {
+                    forward,
+                    weight: weight >> (weight % 32),
+                    max_connections: max >> (max % 32),
+                    min_connections: min >> (min % 32),
+                },
+                active_connections: 0,
+                inactive_connections: 0,
+                persistent_connections: 0,
+                stats: Stats::default(),
+            };
+            (DestinationKey { address, port }, live)
+        },
+    );
+    let service = (settings, btree_map_of(destination)).prop_map(|(settings, destinations)| LiveService {
+        settings,
+        stats: Stats::default(),
+        destinations,
+    });
+    vec((key, service), 0..6).prop_map(|list| Live { services: list.into_iter().collect(), unknown: Vec::new() })
+}
+
+fn btree_map_of<K: Ord + std::fmt::Debug, V: std::fmt::Debug>(
+    entry: impl Strategy<Value = (K, V)>,
+) -> impl Strategy<Value = BTreeMap<K, V>> {
+    vec(entry, 0..5).prop_map(|list| list.into_iter().collect())
+}
+
 fn source(name: &str, text: impl Into<String>) -> Source {
     Source { path: PathBuf::from(name), text: text.into() }
 }
@@ -164,6 +247,25 @@ proptest! {
             let parsed = config::parse(&[source(name, &*emitted.text)]);
             let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;
             prop_assert_eq!(&parsed.desired.table, &live.to_table());
+        }
+    }
+
+    /// Of any table the text has a part that is right, and says of everything else that it is not there.
+    #[test]
+    fn what_is_emitted_is_never_wrong(live in wild()) {
+        for (name, emitted) in [("a.toml", config::emit_toml(&live)), ("a.yaml", config::emit_yaml(&live))] {
+            let parsed = config::parse(&[source(name, &*emitted.text)]);
+            let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;
+            let whole = live.to_table();
+            let mut missing = whole.services.len() - parsed.desired.table.services.len();
+            for (key, service) in &parsed.desired.table.services {
+                prop_assert_eq!(&service.settings, &whole.services[key].settings);
+                for (destination, settings) in &service.destinations {
+                    prop_assert_eq!(settings, &whole.services[key].destinations[destination]);
+                }
+                missing += whole.services[key].destinations.len() - service.destinations.len();
+            }
+            prop_assert_eq!(missing, emitted.omitted.len(), "{:#?}", emitted.omitted);
         }
     }
 
@@ -268,7 +370,7 @@ fn standard_input_is_whatever_its_first_line_looks_like() {
     }
 }
 
-/// 10,000 services with 10 destinations each, every one of them wrong: bounded work, and nothing left out.
+/// 1,000 services with 10 destinations each, every one of them wrong: bounded work, and nothing left out.
 #[test]
 fn a_large_file_full_of_faults_is_no_burden() {
     let mut toml = String::from("version = 1\n");

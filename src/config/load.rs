@@ -52,21 +52,21 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
                     }
                 }
             }
-            Err(problem) => list.push(problem),
+            Err(problem) => list.push(*problem),
         }
     }
     let mut sources = Vec::new();
     for path in files {
         match read_one(&path) {
             Ok(text) => sources.push(Source { path, text }),
-            Err(problem) => list.push(problem),
+            Err(problem) => list.push(*problem),
         }
     }
     if list.is_empty() { Ok(sources) } else { Err(Problems { sources, list }) }
 }
 
 /// A directory's files, or the file itself.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+fn expand(path: &Path) -> Result<Vec<PathBuf>, Box<Problem>> {
     if path.as_os_str() == "-" || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -82,13 +82,13 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     if files.is_empty() {
         let help = "put a *.toml, *.yaml or *.yml file there; hidden files are not read";
-        return Err(Problem::of_file(path, "no configuration file in this directory", help));
+        return Err(Box::new(Problem::of_file(path, "no configuration file in this directory", help)));
     }
     files.sort();
     Ok(files)
 }
 
-fn read_one(path: &Path) -> Result<String, Problem> {
+fn read_one(path: &Path) -> Result<String, Box<Problem>> {
     let failed = |error: io::Error| cannot_read(path, &error);
     let bytes = if path.as_os_str() == "-" {
         bounded(io::stdin().lock()).map_err(failed)?
@@ -96,13 +96,13 @@ fn read_one(path: &Path) -> Result<String, Problem> {
         // Before it is opened: to open a FIFO waits for its writer.
         if !fs::metadata(path).map_err(failed)?.is_file() {
             let help = "name a file or a directory; standard input is `-`";
-            return Err(Problem::of_file(path, "not a regular file", help));
+            return Err(Box::new(Problem::of_file(path, "not a regular file", help)));
         }
         bounded(File::open(path).map_err(failed)?).map_err(failed)?
     };
     let Some(bytes) = bytes else {
         let help = "split it into files of one directory";
-        return Err(Problem::of_file(path, "the file is over 64 MiB", help));
+        return Err(Box::new(Problem::of_file(path, "the file is over 64 MiB", help)));
     };
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -112,7 +112,7 @@ fn read_one(path: &Path) -> Result<String, Problem> {
         } else {
             format!("line {line} is the first that is not; save the file as UTF-8")
         };
-        Problem::of_file(path, "the file is not UTF-8", help)
+        Box::new(Problem::of_file(path, "the file is not UTF-8", help))
     })
 }
 
@@ -123,7 +123,7 @@ fn bounded(input: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= MAX_BYTES).then_some(bytes))
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> Problem {
+fn cannot_read(path: &Path, error: &io::Error) -> Box<Problem> {
     let help = match error.kind() {
         io::ErrorKind::NotFound => "name another with --config, or write this one",
         io::ErrorKind::PermissionDenied => "ipvsd has to be allowed to read it, and to enter its directories",
@@ -135,5 +135,5 @@ fn cannot_read(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     };
-    Problem::of_file(path, format!("cannot read the configuration: {reason}"), help)
+    Box::new(Problem::of_file(path, format!("cannot read the configuration: {reason}"), help))
 }

@@ -6,14 +6,14 @@
 //!                                  └────────────┴─────faults─────┴──▶ Problems
 //! ```
 //!
-//! - [`load`] (and [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
+//! - [`load()`] (and [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
 //! - Both formats become one tree (`tree`), with the place of everything in it; `toml` and `yaml` are the only files that
 //!   know the parsers. Whether a text is TOML or YAML its name says, and for other names (standard input) its first line.
 //! - `raw` declares the keys; `decode` reads them from the tree and says all that does not fit. A key that the design has
 //!   and this version does not is told apart from one that is misspelt.
 //! - `settings`, `services` and `values` lay the defaults under and look at what takes two keys or two files; `rules` are
 //!   the kernel's, on the model.
-//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema`] tells the format to editors.
+//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema()`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
@@ -73,7 +73,7 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     pub desired: Desired,
-    /// What is allowed, and probably not meant. [`render`] draws them.
+    /// What is allowed, and probably not meant. [`render()`] draws them.
     pub warnings: Vec<Problem>,
 }
 
@@ -82,7 +82,7 @@ pub struct Parsed {
 pub struct Loaded {
     pub sources: Vec<Source>,
     pub desired: Desired,
-    /// What is allowed, and probably not meant. [`render`] draws them.
+    /// What is allowed, and probably not meant. [`render()`] draws them.
     pub warnings: Vec<Problem>,
 }
 

@@ -5,9 +5,18 @@ const MOST_QUOTED: usize = 60;
 
 /// The text as a message may repeat it: short, on one line, without anything that a terminal would act on.
 pub(super) fn quote(text: &str) -> String {
+    cut(text, MOST_QUOTED)
+}
+
+/// The same for a sentence that repeats such text.
+pub(super) fn sentence(text: &str) -> String {
+    cut(text, MOST_QUOTED * 3)
+}
+
+fn cut(text: &str, most: usize) -> String {
     let mut out = String::new();
     for (count, character) in text.chars().enumerate() {
-        if count == MOST_QUOTED {
+        if count == most {
             out.push('…');
             break;
         }

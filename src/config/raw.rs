@@ -89,8 +89,8 @@ table! {
     #[schemars(schema_with = "schema::name")]
     "name" name: String,
 
-    /// One address or a list: "tcp://192.0.2.10:80", "udp://[2001:db8::1]:53", "sctp://…", "fwmark:7" (IPv4) or
-    /// "fwmark6:7" (IPv6). Port 0 is every port, and wants persistence.
+    /// One address or a list: `tcp://192.0.2.10:80`, `udp://[2001:db8::1]:53`, `sctp://…`, `fwmark:7` (IPv4) or
+    /// `fwmark6:7` (IPv6). Port 0 is every port, and wants persistence.
     #[schemars(schema_with = "schema::addresses")]
     "address" address: Addresses,
 
@@ -138,7 +138,7 @@ table! {
     /// A destination (real server) of a service.
     Destination "of a destination" later ["check", "checks", "drain", "slow_start", "quiesce", "name"];
 
-    /// "10.0.0.11:8080", "[2001:db8::11]:80", or without a port for the service's.
+    /// `10.0.0.11:8080`, `[2001:db8::11]:80`, or without a port for the service's.
     #[schemars(extend("examples" = ["10.0.0.11:8080", "[2001:db8::11]:80", "10.0.0.11"]))]
     "address" address: String,
 

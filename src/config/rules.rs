@@ -14,7 +14,7 @@ use crate::model::{
 
 /// What people and other tools take for the largest weight; the kernel takes up to 2^31-1.
 pub(super) const WEIGHT_MAX: u32 = 65_535;
-/// Kernels before 6.2 take more, and overflow.
+/// Linux 6.12 refuses more (EINVAL); 6.1 takes it.
 pub(super) const THRESHOLD_MAX: u32 = i32::MAX as u32;
 /// The kernel stores seconds × HZ in 32 bits; this is what fits with HZ = 1000.
 pub(super) const TIMEOUT_MAX: u32 = 4_294_967;
@@ -76,6 +76,9 @@ pub(super) fn service(key: &ServiceKey, settings: &ServiceSettings) -> Breaches 
                 "add `persistence`, or write the port",
             );
         }
+    }
+    if let ServiceKey::Mark { mark: 0, .. } = key {
+        out.error(Key::Address, "0 is no firewall mark", "write 1 or more");
     }
     self::scheduler(scheduler, &mut out);
     let known = ServiceFlags::ONE_PACKET.0 | scheduler.flags().iter().fold(0, |bits, (flag, _)| bits | flag.0);

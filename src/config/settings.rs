@@ -172,7 +172,7 @@ fn scope(text: &str) -> Result<Scope, (String, String)> {
             Ok(ServiceKey::Address { .. }) => {
                 Err((format!("`{}` is not a firewall mark", names::quote(text)), MARKS.into()))
             }
-            Err(error) => Err((names::quote(&error.to_string()), MARKS.into())),
+            Err(error) => Err((names::sentence(&error.to_string()), MARKS.into())),
         };
     }
     if let Ok(address) = text.parse::<IpAddr>() {

@@ -59,7 +59,7 @@ pub(super) fn service_key(place: Place, text: &str, faults: &mut Faults) -> Opti
     };
     let label = match &error {
         ParseKeyError::PortMissing(_) => "the port is missing".to_owned(),
-        other => names::quote(&other.to_string()),
+        other => names::sentence(&other.to_string()),
     };
     let message = format!("`{}` is not the address of a service", names::quote(text));
     faults.push(Fault::new(place, message).label(label).help(help));
@@ -80,7 +80,8 @@ pub(super) fn destination_key(place: Place, text: &str, port: u16, faults: &mut 
         _ => "write for example \"10.0.0.11:8080\", \"[2001:db8::11]:80\" or \"10.0.0.11\"",
     };
     let message = format!("`{}` is not the address of a destination", names::quote(text));
-    faults.push(Fault::new(place, message).label(names::quote(&error.to_string())).help(help));
+    let label = if text.contains("://") { String::new() } else { names::sentence(&error.to_string()) };
+    faults.push(Fault::new(place, message).label(label).help(help));
     None
 }
 

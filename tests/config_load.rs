@@ -1,0 +1,98 @@
+//! Reading configuration files: what can be wrong before the first character is looked at.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use ipvsd::config::{self, Problems};
+
+const GOOD: &str = "version = 1\nservices = []\n";
+
+fn one(path: &Path) -> Problems {
+    let problems = config::load(&[path.to_owned()]).unwrap_err();
+    assert_eq!(problems.list.len(), 1, "{problems}");
+    assert_eq!(problems.list[0].file.as_deref(), Some(path));
+    assert!(problems.list[0].help.is_some());
+    problems
+}
+
+#[test]
+fn files_that_cannot_be_read_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+
+    assert!(one(&path("missing.toml")).to_string().contains("there is no such file"));
+
+    fs::create_dir(path("empty")).unwrap();
+    fs::write(path("empty/.hidden.toml"), GOOD).unwrap();
+    fs::write(path("empty/README"), "").unwrap();
+    assert!(one(&path("empty")).to_string().contains("no configuration file in this directory"));
+
+    fs::write(path("latin.toml"), b"version = 1\n# caf\xe9\n").unwrap();
+    let text = one(&path("latin.toml")).to_string();
+    assert!(text.contains("not UTF-8") && text.contains("line 2"), "{text}");
+
+    fs::write(path("wide.toml"), b"\xff\xfev\0").unwrap();
+    assert!(one(&path("wide.toml")).to_string().contains("UTF-16"));
+
+    let huge = fs::File::create(path("huge.toml")).unwrap();
+    huge.set_len(config::MAX_BYTES + 1).unwrap();
+    assert!(one(&path("huge.toml")).to_string().contains("over 64 MiB"));
+
+    assert!(one(Path::new("/dev/null")).to_string().contains("not a regular file"));
+    let fifo = path("fifo.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    assert!(one(&fifo).to_string().contains("not a regular file"));
+    assert!(one(&path("latin.toml").join("x")).to_string().contains("a part of the path is a file"));
+
+    fs::write(path("closed.toml"), GOOD).unwrap();
+    fs::set_permissions(path("closed.toml"), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(path("closed.toml")).is_err() {
+        assert!(one(&path("closed.toml")).to_string().contains("permission denied"));
+    }
+}
+
+/// An unreadable file does not hide what is wrong in the others.
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.toml"), b"\xe9").unwrap();
+    fs::write(dir.path().join("b.toml"), "version = 1\nbogus = 1\n").unwrap();
+    symlink("nowhere", dir.path().join("c.yaml")).unwrap();
+    let problems = config::load(&[dir.path().to_owned(), dir.path().join("missing")]).unwrap_err();
+    assert_eq!(problems.error_count(), 4, "{problems}");
+    let files: Vec<_> =
+        problems.list.iter().filter_map(|problem| problem.file.as_ref()?.file_name()?.to_str()).collect();
+    assert_eq!(files, ["a.toml", "c.yaml", "missing", "b.toml"], "{problems}");
+}
+
+#[test]
+fn a_directory_is_read_in_the_order_of_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["20-b.toml", "10-a.yml", "30-c.yaml", ".hidden.toml", "notes.txt", "x.toml~"] {
+        fs::write(dir.path().join(name), "version: 1\nservices: []\n").unwrap();
+    }
+    fs::write(dir.path().join("20-b.toml"), GOOD).unwrap();
+    let b = dir.path().join("20-b.toml");
+    let loaded = config::load(&[dir.path().to_owned(), b.clone()]).unwrap();
+    let names: Vec<PathBuf> = loaded.sources.iter().map(|source| source.path.clone()).collect();
+    assert_eq!(names, [dir.path().join("10-a.yml"), b, dir.path().join("30-c.yaml")]);
+}
+
+/// A ConfigMap is a directory of links to links.
+#[test]
+fn links_are_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("..2026")).unwrap();
+    fs::write(dir.path().join("..2026/ipvsd.toml"), GOOD).unwrap();
+    symlink("..2026", dir.path().join("..data")).unwrap();
+    symlink("..data/ipvsd.toml", dir.path().join("ipvsd.toml")).unwrap();
+    assert_eq!(config::load(&[dir.path().to_owned()]).unwrap().sources.len(), 1);
+}
+
+#[test]
+fn without_a_file_the_default_is_named() {
+    assert!(config::default_path().starts_with("/etc/ipvsd"));
+}
