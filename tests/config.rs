@@ -1,5 +1,5 @@
 //! The configuration against whole expected texts: each directory of `tests/config` has input files and `expected.txt`,
-//! which is what `ipvsd check` would print on them. `UPDATE_EXPECTED=1 cargo test --test config` writes them and the
+//! which is what `ipvsd check` would print on them. `UPDATE_GOLDEN=1 cargo test --test config` writes them and the
 //! schema anew.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 fn updating() -> bool {
-    std::env::var_os("UPDATE_EXPECTED").is_some()
+    std::env::var_os("UPDATE_GOLDEN").is_some()
 }
 
 fn compare(path: &Path, got: &str) -> Result<(), String> {
