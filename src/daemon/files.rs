@@ -13,6 +13,8 @@ use crate::watch::{FileWatcher, WatchTrouble};
 /// How often the files are read where they cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
 
+const REFUSED: &str = "the configuration is refused, the last good one stays in force";
+
 /// What was read last, good or bad.
 #[derive(Debug, PartialEq)]
 enum Seen {
@@ -29,6 +31,8 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
+    /// What is wrong with what was read last.
+    refused: Option<String>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -37,7 +41,15 @@ pub struct FileSource {
 impl FileSource {
     /// Files or directories, by absolute paths; `state_dir` overrides what they say.
     pub fn new(paths: Vec<PathBuf>, state_dir: Option<PathBuf>) -> Self {
-        Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
+        Self {
+            paths,
+            state_dir,
+            state_dir_in_use: None,
+            seen: Seen::Nothing,
+            refused: None,
+            watcher: None,
+            trouble: None,
+        }
     }
 
     /// Reads the configuration for the first time.
@@ -92,20 +104,19 @@ impl FileSource {
             Err(problems) => (Seen::Unreadable(problems.render(false)), Err(problems)),
         }
     }
-
-    fn refuse(problems: &Problems) -> Config {
-        error!("the configuration is refused, the last good one stays in force:\n{}", problems.render(false));
-        Config::Refused
-    }
 }
 
 impl ConfigSource for FileSource {
-    fn load(&mut self) -> Config {
+    fn load(&mut self, insist: bool) -> Config {
         let (seen, read) = self.read();
         if seen == self.seen {
+            if let Some(text) = self.refused.as_ref().filter(|_| insist) {
+                error!("{REFUSED}:\n{text}");
+            }
             return Config::Unchanged;
         }
         self.seen = seen;
+        self.refused = None;
         let accepted = read.and_then(|sources| self.accept(&sources));
         match accepted {
             Ok(mut desired) => {
@@ -120,7 +131,12 @@ impl ConfigSource for FileSource {
                 );
                 Config::New(Box::new(desired))
             }
-            Err(problems) => Self::refuse(&problems),
+            Err(problems) => {
+                let text = problems.render(false);
+                error!("{REFUSED}:\n{text}");
+                self.refused = Some(text);
+                Config::Refused
+            }
         }
     }
 

@@ -14,25 +14,38 @@ use crate::plan::{Cause, Note};
 /// As many operations or failures of one pass are written out; the rest is counted.
 const LINES: usize = 50;
 
+/// What a pass was made under.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances {
+    pub(super) why: Why,
+    pub(super) took: Duration,
+    /// The files are refused, and an older configuration is in force.
+    pub(super) outdated: bool,
+}
+
+impl Circumstances {
+    fn ms(&self) -> u64 {
+        u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Logs a pass. `refused` is what the last refusal said, and stays with the caller: the same refusal is said
 /// in full once.
 pub(super) fn pass(
-    why: Why,
+    told: Circumstances,
     result: &Result<Report, PassError>,
     desired: &Desired,
-    took: Duration,
     refused: &mut Option<String>,
 ) {
-    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let report = match result {
         Ok(report) => report,
         Err(problem) => {
-            error!(why = %why, ms, "pass failed: {problem}");
+            error!(why = %told.why, ms = told.ms(), "pass failed: {problem}");
             return;
         }
     };
     if let Some(refusal) = &report.refused {
-        refusal_line(why, refusal, refused, ms);
+        refusal_line(told, refusal, refused);
         return;
     }
     *refused = None;
@@ -43,10 +56,11 @@ pub(super) fn pass(
     if let Some(problem) = &report.store_error {
         error!("the ownership record was not written: {problem}");
     }
-    summary(why, report, ms);
+    summary(told, report);
 }
 
-fn refusal_line(why: Why, refusal: &Refused, last: &mut Option<String>, ms: u64) {
+fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String>) {
+    let (why, ms) = (told.why, told.ms());
     let text = refusal.to_string();
     if last.as_ref() == Some(&text) {
         info!(why = %why, ms, "pass refused, as before");
@@ -81,13 +95,13 @@ fn steps(report: &Report, desired: &Desired) {
     }
 }
 
-fn summary(why: Why, report: &Report, ms: u64) {
+fn summary(told: Circumstances, report: &Report) {
     let counts = report.plan.counts();
     let drift = report.plan.steps.iter().filter(|step| step.cause == Cause::Drift).count();
     let waiting = report.plan.notes.iter().filter(|note| matches!(note, Note::Waiting { .. })).count();
     let (changed, failed, unchanged) = (report.changed(), report.failed(), report.plan.unchanged);
     info!(
-        why = %why,
+        why = %told.why,
         add = counts.add.total(),
         edit = counts.edit.total(),
         delete = counts.delete.total(),
@@ -96,7 +110,8 @@ fn summary(why: Why, report: &Report, ms: u64) {
         failed,
         waiting,
         unchanged,
-        ms,
+        ms = told.ms(),
+        config = told.outdated.then_some("refused"),
         "pass"
     );
 }

@@ -27,8 +27,8 @@ pub enum Config {
 
 /// Where the configuration comes from.
 pub trait ConfigSource {
-    /// Reads it.
-    fn load(&mut self) -> Config;
+    /// Reads it. With `insist`, what is wrong with it is said even if it was said before: somebody asks.
+    fn load(&mut self, insist: bool) -> Config;
     /// Whether it reads otherwise than at the last [`load`](Self::load). For the resync, which looks for
     /// events that were lost: the files may be half written, so it believes nothing of what it sees.
     fn changed(&mut self) -> bool;
@@ -47,8 +47,10 @@ pub struct Loop<'a> {
     backoff: Backoff,
     /// Passes in a row that could not be made at all, and when to try the next.
     trouble: u32,
-    /// What was refused last, so as to say it once in full.
+    /// What pass was refused last, so as to say it once in full.
     refused: Option<String>,
+    /// The files were refused, and what is in force is older than they are.
+    outdated: bool,
     force: bool,
 }
 
@@ -63,7 +65,19 @@ impl<'a> Loop<'a> {
     ) -> Self {
         let schedule = Schedule::new(desired.resync, now);
         let backoff = Backoff::new(fastrand::u64(..));
-        Self { ipvs, source, store, desired, record, schedule, backoff, trouble: 0, refused: None, force: false }
+        Self {
+            ipvs,
+            source,
+            store,
+            desired,
+            record,
+            schedule,
+            backoff,
+            trouble: 0,
+            refused: None,
+            outdated: false,
+            force: false,
+        }
     }
 
     /// Lets every pass go past `max_delete`.
@@ -103,13 +117,15 @@ impl<'a> Loop<'a> {
     pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
         let mut changed = false;
         if why.files || why.reload {
-            match self.source.load() {
+            match self.source.load(why.reload) {
                 Config::New(desired) => {
                     self.desired = *desired;
                     self.schedule.set_resync(self.desired.resync, clock());
+                    self.outdated = false;
                     changed = true;
                 }
-                Config::Unchanged | Config::Refused => {}
+                Config::Refused => self.outdated = true,
+                Config::Unchanged => {}
             }
         } else if why.resync && self.source.changed() {
             self.schedule.event(Event::Files, clock());
@@ -132,7 +148,8 @@ impl<'a> Loop<'a> {
             Options { force: self.force, only: None, held: &|operation| backoff.held(&Object::of(operation), started) };
         let result = pass(self.ipvs, &self.desired, &mut self.record, self.store, &options);
         let now = clock();
-        narrate::pass(why, &result, &self.desired, now - started, &mut self.refused);
+        let told = narrate::Circumstances { why, took: now - started, outdated: self.outdated };
+        narrate::pass(told, &result, &self.desired, &mut self.refused);
         match result {
             Ok(report) => {
                 self.trouble = 0;

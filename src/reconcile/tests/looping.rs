@@ -9,7 +9,7 @@ struct Script {
 }
 
 impl ConfigSource for Script {
-    fn load(&mut self) -> Config {
+    fn load(&mut self, _: bool) -> Config {
         self.next.pop_front().unwrap_or(Config::Unchanged)
     }
 
