@@ -51,6 +51,10 @@ impl Backoff {
     /// The longest wait, before jitter.
     pub const LONGEST: Duration = Duration::from_secs(60);
 
+    /// What is due so soon is tried with what is due now: many objects that fail at their own times must not
+    /// make a pass each.
+    pub const SLACK: Duration = Duration::from_millis(500);
+
     /// No failures. The seed makes the jitter repeatable.
     pub fn new(seed: u64) -> Self {
         Self { failures: BTreeMap::new(), random: fastrand::Rng::with_seed(seed) }
@@ -74,8 +78,11 @@ impl Backoff {
     pub fn held(&self, object: &Object, now: Instant) -> Option<Held> {
         let failure = self.failures.get(object)?;
         let wait = failure.next.saturating_duration_since(now);
+        if wait <= Self::SLACK {
+            return None;
+        }
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        (seconds > 0).then(|| Held { seconds, reason: failure.reason.clone() })
+        Some(Held { seconds, reason: failure.reason.clone() })
     }
 
     /// Forgets all failures but those of `still`.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
 use super::narrate;
-use super::pass::{Options, PassError, Report, pass};
+use super::pass::{Options, PassError, Report, StepResult, pass};
 use super::schedule::{Event, Schedule, Why};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
@@ -113,6 +113,12 @@ impl<'a> Loop<'a> {
         }
     }
 
+    /// How long nothing is due.
+    #[cfg(test)]
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.schedule.wait(now)
+    }
+
     /// Does what is due.
     pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
         let mut changed = false;
@@ -151,6 +157,11 @@ impl<'a> Loop<'a> {
         let told = narrate::Circumstances { why, took: now - started, outdated: self.outdated };
         narrate::pass(told, &result, &self.desired, &mut self.refused);
         match result {
+            // A refusal does not go away by itself: the next resync looks again.
+            Ok(report) if report.refused.is_some() => {
+                self.trouble = 0;
+                self.schedule.set_retry(None);
+            }
             Ok(report) => {
                 self.trouble = 0;
                 self.remember(&report, now);
@@ -166,12 +177,15 @@ impl<'a> Loop<'a> {
 
     /// Notes what failed, and forgets what did not or is not wanted any more.
     fn remember(&mut self, report: &Report, now: Instant) {
-        if report.refused.is_some() {
-            return;
-        }
         let mut failing = BTreeMap::new();
-        for (step, result) in report.outcomes().filter(|(_, result)| !result.is_ok()) {
-            failing.insert(Object::of(&step.operation), result);
+        for (step, result) in report.outcomes() {
+            match result {
+                StepResult::Failed(_) | StepResult::Unverified(_) => {
+                    failing.insert(Object::of(&step.operation), result);
+                }
+                // What was skipped waits for what it was skipped for.
+                StepResult::Done | StepResult::Converged | StepResult::Skipped { .. } => {}
+            }
         }
         let waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
         self.backoff.keep_only(|object| failing.contains_key(object) || waiting.contains(object));

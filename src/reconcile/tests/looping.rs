@@ -72,6 +72,34 @@ fn what_failed_waits_for_its_time_and_a_reload_asks_at_once() {
 }
 
 #[test]
+fn a_refused_pass_does_not_spin_on_what_failed_before() {
+    let kernel = Shared::default();
+    kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
+    let first = desired(&[(WEB, &[(A, 1), (B, 1)])]);
+    let mut next = desired(&[(DNS, &[(B, 1)])]);
+    next.max_delete = MaxDelete::Count(0);
+    let (mut ipvs, mut store) = (kernel.clone(), Memory::default());
+    let mut script = Script { next: VecDeque::from([Config::New(Box::new(next))]) };
+    let start = Instant::now();
+    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (first, Record::default()), start);
+    let now = start + Duration::from_secs(1);
+    looping.tick(RETRY, &|| start);
+    assert!(looping.wait(now) < Duration::from_secs(1), "a retry is due");
+    looping.tick(FILES, &|| now);
+    looping.tick(RETRY, &|| now + Duration::from_secs(5));
+    assert!(looping.wait(now + Duration::from_secs(5)) > Duration::from_secs(20), "only the resync is due");
+}
+
+#[test]
+fn what_depends_on_a_failure_has_no_time_of_its_own() {
+    let kernel = Shared::default();
+    kernel.0.borrow_mut().without_module("wrr");
+    let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
+    let sent = tick(&kernel, Script::default(), &wanted, &[(0, RESYNC), (100, RETRY), (1300, RETRY)]);
+    assert_eq!(sent, [3, 0, 3]);
+}
+
+#[test]
 fn a_kernel_that_does_not_answer_is_tried_again() {
     let kernel = Shared::default();
     kernel.0.borrow_mut().fail_next(Error::Protocol("lost".into()));
