@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::{
-    DestinationKey, DestinationSettings, Forward, Netmask, Persistence, ServiceFlags, ServiceKey, ServiceSettings,
-    Tunnel,
+    Checksum, DestinationKey, DestinationSettings, Forward, Netmask, Persistence, ServiceFlags, ServiceKey,
+    ServiceSettings, Tunnel,
 };
 use crate::plan::{Cause, Counts, Entries, Held, Note, Operation, Plan, Step};
 
@@ -39,8 +39,8 @@ use super::{Origins, note_line, words};
 ///
 /// `from` and `to` are in the configuration's words: a service has `scheduler`, `scheduler_flags`,
 /// `one_packet` and `persistence` (`null`, or `timeout`, `netmask` and `engine`), a destination `forward`,
-/// `tunnel` (`type`, `port`, `checksum`; only with `"forward": "tunnel"`), `weight`, `max_connections` and
-/// `min_connections`. The summary counts entries, so the destinations of a deleted service as well; `drift`
+/// `tunnel` (`type`, `port`, and `checksum`: `false`, `true` or `"remote"`; only with `"forward": "tunnel"`),
+/// `weight`, `max_connections` and `min_connections`. The summary counts entries, so the destinations of a deleted service as well; `drift`
 /// counts operations.
 ///
 /// Notes are of the kind `foreign_service` (with `destinations`, their number), `foreign_destination` (with
@@ -136,7 +136,11 @@ pub fn destination(settings: &DestinationSettings) -> Value {
             let tunnel = json!({
                 "type": words::tunnel_type(*kind),
                 "port": port,
-                "checksum": words::checksum(*checksum),
+                "checksum": match checksum {
+                    Checksum::Off => json!(false),
+                    Checksum::On => json!(true),
+                    Checksum::Remote | Checksum::Other(_) => json!(words::checksum(*checksum)),
+                },
             });
             value.insert("tunnel".into(), tunnel);
         }
