@@ -84,10 +84,11 @@ impl Rules {
 
     fn lines(&self) -> Vec<String> {
         let services = self.services.iter().map(|(service, settings)| format!("-A {service} {settings}"));
-        let destinations =
-            self.destinations.iter().map(|((service, address), Destination { settings, thresholds: (upper, lower) })| {
+        let destinations = self.destinations.iter().map(
+            |((service, address), Destination { settings, thresholds: (upper, lower) })| {
                 format!("-a {service} -r {address} {settings} (thresholds {upper} {lower})")
-            });
+            },
+        );
         services.chain(destinations).collect()
     }
 
@@ -98,8 +99,10 @@ impl Rules {
             return;
         }
         let (live, wanted) = (self.lines(), expected.lines());
-        let missing = wanted.iter().filter(|line| !live.contains(line)).map(|line| format!("expected, not there: {line}\n"));
-        let more = live.iter().filter(|line| !wanted.contains(line)).map(|line| format!("there, not expected: {line}\n"));
+        let missing =
+            wanted.iter().filter(|line| !live.contains(line)).map(|line| format!("expected, not there: {line}\n"));
+        let more =
+            live.iter().filter(|line| !wanted.contains(line)).map(|line| format!("there, not expected: {line}\n"));
         let text: String = missing.chain(more).collect();
         panic!("{context}: ipvsadm shows another table than expected\n{text}");
     }
