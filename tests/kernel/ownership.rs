@@ -103,9 +103,9 @@ impl Host {
     }
 
     fn lose_the_record(&self) {
-        let record = self.program.path("../state/owned.json");
+        let record = self.program.state().join("owned.json");
         assert!(record.exists());
-        fs::remove_dir_all(self.program.path("../state")).unwrap();
+        fs::remove_dir_all(self.program.state()).unwrap();
     }
 }
 
@@ -287,11 +287,11 @@ fn without_the_record_nothing_is_deleted() {
     // A record that makes no sense is put aside.
     host.configure("max_delete = \"100%\"", &ports(1000..1003));
     host.apply(&[], 0, 6);
-    fs::write(host.program.path("../state/owned.json"), "{\"version\":1,\"serv").unwrap();
+    fs::write(host.program.state().join("owned.json"), "{\"version\":1,\"serv").unwrap();
     host.configure("max_delete = \"100%\"", "services = []");
     let said = host.apply(&[], 0, 0);
     assert_says(&said, "the ownership record was damaged");
-    assert!(host.program.path("../state/owned.json.damaged").exists());
+    assert!(host.program.state().join("owned.json.damaged").exists());
     live_is("the record was damaged", &rest);
 }
 
@@ -372,9 +372,9 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(said, host.ipvsd(&["plan"], 2), "it prints the plan");
     assert_says(&said, "tcp://192.0.2.10:80");
     live_is("nothing was there", "");
-    assert!(!host.program.path("../state").exists(), "not even the state directory is made");
+    assert!(!host.program.state().exists(), "not even the state directory is made");
     host.apply(&[], 3, 0);
-    let record = fs::read(host.program.path("../state/owned.json")).unwrap();
+    let record = fs::read(host.program.state().join("owned.json")).unwrap();
 
     host.configure("max_delete = \"100%\"", &(WEB.replace("weight = 2", "weight = 3") + &ports(1000..1001)));
     host.ipvsd(&["apply", "--dry-run"], 0);
@@ -382,7 +382,7 @@ fn a_dry_run_changes_nothing() {
     host.configure("max_delete = \"100%\"", "services = []");
     host.ipvsd(&["apply", "--dry-run", "--force"], 0);
     live_is("dry runs", WEB_RULES);
-    assert_eq!(fs::read(host.program.path("../state/owned.json")).unwrap(), record);
+    assert_eq!(fs::read(host.program.state().join("owned.json")).unwrap(), record);
 }
 
 #[test]
