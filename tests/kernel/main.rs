@@ -7,10 +7,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attributes;
+mod chaos;
+mod churn;
 mod conformance;
+mod daemon;
+mod daemon_process;
 mod limits;
 mod netns;
+mod network;
+mod nlmon;
+mod program;
 mod tour;
+mod traffic;
 
 macro_rules! on_the_real_kernel {
     ($($case:ident),* $(,)?) => {

@@ -57,3 +57,8 @@ pub(crate) fn release() -> (u32, u32) {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
+
+/// Runs `ip -batch` in this thread's namespace.
+pub(crate) fn ip_batch(batch: &str) {
+    run("ip", &["-batch", "-"], batch);
+}
