@@ -9,14 +9,19 @@
 mod attributes;
 mod chaos;
 mod churn;
+mod cli;
 mod conformance;
 mod daemon;
 mod daemon_process;
 mod limits;
+mod module_missing;
 mod netns;
 mod network;
 mod nlmon;
+mod ownership;
 mod program;
+mod rules;
+mod scenarios;
 mod tour;
 mod traffic;
 
