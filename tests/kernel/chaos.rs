@@ -16,7 +16,7 @@ use ipvsd::model::{ServiceKey, Table};
 use crate::netns::{self, ipvsadm};
 use crate::program::{Program, SOON, end};
 
-const SERVICES: usize = 90;
+const SERVICES: usize = 70;
 const ROUNDS: usize = 100;
 
 /// A service as the test wants it: how `ipvsadm` and the configuration spell it, and its destinations' weights.

@@ -99,8 +99,8 @@ impl Ipvs for Recording<'_> {
 /// Adds and deletes services of its own, and destinations of its own in owned services, until told to stop. Leaves
 /// nothing behind. Counts its operations.
 fn churn(guests: &[ServiceKey], stop: &AtomicBool, count: &AtomicU64) {
-    // A third of the processor, where there is but one: enough to tear every other dump.
-    rustix::process::nice(3).unwrap();
+    // A quarter of the processor, where there is but one: enough to tear many a dump.
+    rustix::process::nice(5).unwrap();
     let mut kernel = Kernel::open().unwrap();
     let guest: DestinationKey = "10.72.0.1:5000".parse().unwrap();
     let mut round = 0;
