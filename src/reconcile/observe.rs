@@ -1,5 +1,7 @@
 //! What is live, and what would have to be done: the part of a pass that `plan` shares with `apply` and `run`.
 
+use std::collections::BTreeSet;
+
 use crate::ipvs::{Error, Ipvs};
 use crate::model::{Desired, Live, Record, ServiceKey, Table};
 use crate::plan::{self, Operation, Plan};
@@ -14,13 +16,14 @@ pub struct Observed {
 }
 
 /// Reads the live table and plans. Dumps tear (kernel.md 5.5), so every service in which an entry would be
-/// added or deleted is read once more, exactly, before the plan is believed.
+/// added or deleted, or of which something that is owned seems to be gone, is read once more, exactly, before the
+/// plan is believed.
 pub fn observe(ipvs: &mut dyn Ipvs, desired: &Desired, record: &Record) -> Result<Observed, Error> {
     let Live { services, unknown } = ipvs.read()?;
     let mut live = Live { services, unknown: Vec::new() }.to_table();
     let diff = |live: &Table| plan::diff(live, &desired.table, &desired.manage, record);
     let mut plan = diff(&live);
-    let doubtful = doubtful(&plan);
+    let doubtful = doubtful(&plan, &live, record);
     // Adds to an empty table need no second look: an add of what exists is refused, and harms nothing.
     if !doubtful.is_empty() && !live.services.is_empty() {
         let exact = ipvs.read_services(&doubtful)?;
@@ -35,15 +38,19 @@ pub fn observe(ipvs: &mut dyn Ipvs, desired: &Desired, record: &Record) -> Resul
     Ok(Observed { live, plan, unknown })
 }
 
-/// The services whose plan says that something is missing, or is to go.
-fn doubtful(plan: &Plan) -> Vec<ServiceKey> {
-    let mut keys: Vec<ServiceKey> = plan
+/// The services whose plan says that something is missing, or is to go; and those of which something owned was not
+/// seen, for what is not wanted any more would be disowned, and stay for ever.
+fn doubtful(plan: &Plan, live: &Table, record: &Record) -> Vec<ServiceKey> {
+    let planned = plan
         .steps
         .iter()
         .filter(|step| !matches!(step.operation, Operation::EditService { .. } | Operation::EditDestination { .. }))
-        .map(|step| *step.operation.service())
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+        .map(|step| *step.operation.service());
+    let unseen = record.services.iter().filter_map(|(key, owned)| {
+        let seen = live.services.get(key).is_some_and(|service| {
+            owned.destinations.keys().all(|destination| service.destinations.contains_key(destination))
+        });
+        (!seen).then_some(*key)
+    });
+    planned.chain(unseen).collect::<BTreeSet<_>>().into_iter().collect()
 }

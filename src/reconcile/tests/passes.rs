@@ -57,6 +57,20 @@ fn a_torn_dump_changes_nothing() {
 }
 
 #[test]
+fn a_torn_dump_disowns_nothing() {
+    let wanted = desired(&[(WEB, &[(A, 1)])]);
+    for hidden in [Hidden::Service(key(DNS)), Hidden::Destination(key(WEB), destination(B))] {
+        let mut scene = Scene::default();
+        scene.pass(&desired(&[(WEB, &[(A, 1), (B, 1)]), (DNS, &[(A, 1)])]));
+        // What the dump leaves out is not wanted any more: nothing in the plan asks for a second look at it.
+        scene.kernel.tear_next_read(vec![hidden]);
+        scene.pass(&wanted);
+        scene.pass(&wanted);
+        assert_eq!(scene.table(), wanted.table, "{hidden:?}");
+    }
+}
+
+#[test]
 fn an_entry_that_is_gone_at_the_second_look_is_not_deleted() {
     let mut scene = Scene::default();
     scene.pass(&desired(&[(WEB, &[(A, 1), (B, 1)])]));
