@@ -125,7 +125,7 @@ pub fn pass(
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes.
     let intended = with_intents(record, &report.plan);
-    if intended != *record {
+    if intended != *record || store.is_behind() {
         *record = intended;
         report.store_error = store.save(record).err();
     }
@@ -157,7 +157,7 @@ pub fn pass(
         };
     }
     let left = left_behind(&after, &desired.table, record);
-    if left != *record || report.store_error.is_some() {
+    if left != *record || store.is_behind() {
         *record = left;
         report.store_error = store.save(record).err();
     }

@@ -72,6 +72,8 @@ pub trait RecordStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError>;
     /// Replaces the record. When it returns, the new one outlives a power cut.
     fn save(&mut self, record: &Record) -> Result<(), StoreError>;
+    /// Whether the last [`save`](Self::save) failed, so that what is kept is not what is owned.
+    fn is_behind(&self) -> bool;
 }
 
 #[derive(Deserialize)]
@@ -91,12 +93,13 @@ struct Document<R> {
 pub struct FileStore {
     path: PathBuf,
     place: Place,
+    behind: bool,
 }
 
 impl FileStore {
     /// The store in `state_dir`, for `place`. Nothing is touched yet.
     pub fn new(state_dir: &Path, place: Place) -> Self {
-        Self { path: state_dir.join("owned.json"), place }
+        Self { path: state_dir.join("owned.json"), place, behind: false }
     }
 
     /// The record as it is, for looking only: whatever is wrong with the file is left as it is.
@@ -111,6 +114,22 @@ impl FileStore {
             Ok(_) => Ok(Record::default()),
             Err(why) => Err(self.io("understand")(io::Error::other(why))),
         }
+    }
+
+    fn replace(&self, record: &Record) -> Result<(), StoreError> {
+        let failed = self.io("write");
+        // `path` always has a parent: it was joined to one.
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).map_err(self.io("create the directory of"))?;
+        let mut file = tempfile::Builder::new().prefix(".owned-").tempfile_in(directory).map_err(&failed)?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        let document = Document { version: VERSION, place: self.place.clone(), services: record };
+        serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
+        writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(&failed)?;
+        drop(writer);
+        file.as_file().sync_all().map_err(&failed)?;
+        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
     }
 
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
@@ -148,19 +167,13 @@ impl RecordStore for FileStore {
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
-        let failed = self.io("write");
-        // `path` always has a parent: it was joined to one.
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(directory).map_err(self.io("create the directory of"))?;
-        let mut file = tempfile::Builder::new().prefix(".owned-").tempfile_in(directory).map_err(&failed)?;
-        let mut writer = BufWriter::new(file.as_file_mut());
-        let document = Document { version: VERSION, place: self.place.clone(), services: record };
-        serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
-        writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(&failed)?;
-        drop(writer);
-        file.as_file().sync_all().map_err(&failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
+        let saved = self.replace(record);
+        self.behind = saved.is_err();
+        saved
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind
     }
 }
 

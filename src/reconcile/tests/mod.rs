@@ -25,6 +25,7 @@ use crate::plan::{Cause, Operation, Verb};
 struct Memory {
     saved: Vec<Record>,
     broken: bool,
+    behind: bool,
 }
 
 impl RecordStore for Memory {
@@ -33,12 +34,17 @@ impl RecordStore for Memory {
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.behind = self.broken;
         if self.broken {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(StoreError::Io { doing: "write", path: PathBuf::from("/state"), source });
         }
         self.saved.push(record.clone());
         Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind
     }
 }
 

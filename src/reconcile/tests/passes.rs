@@ -219,4 +219,8 @@ fn a_record_that_cannot_be_written_is_said_and_written_later() {
     assert!(report.store_error.is_some());
     assert_eq!(scene.table(), wanted.table, "traffic comes first");
     assert!(scene.record.owns(&key(WEB)), "this process knows");
+
+    scene.store.broken = false;
+    assert!(scene.pass(&wanted).store_error.is_none());
+    assert_eq!(scene.store.saved.last(), Some(&scene.record), "and so does the next one");
 }
