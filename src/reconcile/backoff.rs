@@ -95,9 +95,9 @@ impl Backoff {
         self.failures.clear();
     }
 
-    /// The earliest time at which something may be tried again.
-    pub fn next(&self) -> Option<Instant> {
-        self.failures.values().map(|failure| failure.next).min()
+    /// The earliest time at which something may be tried again that was not due at `now`.
+    pub fn next_after(&self, now: Instant) -> Option<Instant> {
+        self.failures.values().map(|failure| failure.next).filter(|next| *next > now).min()
     }
 }
 
@@ -126,11 +126,12 @@ mod tests {
         backoff.failed(object(1), "why".into(), start);
         assert_eq!(backoff.held(&object(1), start).unwrap().reason, "why");
         assert_eq!(backoff.held(&object(2), start), None);
-        let due = backoff.next().unwrap();
+        let due = backoff.next_after(start).unwrap();
         assert_eq!(backoff.held(&object(1), due), None);
+        assert_eq!(backoff.next_after(due), None, "what was due has had its turn");
         backoff.failed(object(1), "why".into(), due);
-        assert!(backoff.next().unwrap() - due > Backoff::FIRST, "the second wait is longer");
+        assert!(backoff.next_after(due).unwrap() - due > Backoff::FIRST, "the second wait is longer");
         backoff.keep_only(|object| object.destination.is_some());
-        assert_eq!(backoff.next(), None);
+        assert_eq!(backoff.next_after(start), None);
     }
 }

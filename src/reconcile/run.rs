@@ -93,12 +93,10 @@ impl<'a> Loop<'a> {
         let start = Why { start: true, ..Why::default() };
         self.reconcile(start, clock);
         loop {
-            if let Some(why) = self.schedule.take(clock()) {
-                self.tick(why, clock);
-            }
+            self.turn(clock);
             // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
             // no flood of events can hold up what is due.
-            let mut next = events.recv_timeout(self.schedule.wait(clock()));
+            let mut next = events.recv_timeout(self.idle(clock()));
             for _ in 0..MOST_EVENTS {
                 match next {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -114,12 +112,18 @@ impl<'a> Loop<'a> {
     }
 
     /// How long nothing is due.
-    #[cfg(test)]
-    pub(super) fn wait(&self, now: Instant) -> Duration {
+    pub(super) fn idle(&self, now: Instant) -> Duration {
         self.schedule.wait(now)
     }
 
-    /// Does what is due.
+    /// Does what is due, if anything is.
+    pub(super) fn turn(&mut self, clock: &dyn Fn() -> Instant) {
+        if let Some(why) = self.schedule.take(clock()) {
+            self.tick(why, clock);
+        }
+    }
+
+    /// Does what `why` asks for.
     pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
         let mut changed = false;
         if why.files || why.reload {
@@ -165,7 +169,10 @@ impl<'a> Loop<'a> {
             Ok(report) => {
                 self.trouble = 0;
                 self.remember(&report, now);
-                self.schedule.set_retry(self.backoff.next());
+                // What was due at the start had its turn, be it that the pass was refused. And failures that fall
+                // due one by one make no more than a pass a second.
+                let next = self.backoff.next_after(started).map(|at| at.max(now + Backoff::FIRST));
+                self.schedule.set_retry(next);
             }
             Err(PassError::Observe(_) | PassError::Apply { .. }) => {
                 self.trouble = self.trouble.saturating_add(1);
