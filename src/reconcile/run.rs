@@ -182,7 +182,8 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Notes what failed, and forgets what did not or is not wanted any more.
+    /// Notes what failed, and forgets what did not or is not wanted any more. What was skipped has no time of its
+    /// own: it is held back for as long as what it depends on waits, and then goes with it.
     fn remember(&mut self, report: &Report, now: Instant) {
         let mut failing = BTreeMap::new();
         for (step, result) in report.outcomes() {
@@ -190,7 +191,6 @@ impl<'a> Loop<'a> {
                 StepResult::Failed(_) | StepResult::Unverified(_) => {
                     failing.insert(Object::of(&step.operation), result);
                 }
-                // What was skipped waits for what it was skipped for.
                 StepResult::Done | StepResult::Converged | StepResult::Skipped { .. } => {}
             }
         }
