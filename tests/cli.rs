@@ -118,3 +118,23 @@ fn a_reader_that_goes_away_is_no_trouble() {
     assert_eq!(text(&output.stderr), "");
     assert!(output.status.code().is_some(), "it was not killed: {:?}", output.status);
 }
+
+#[test]
+fn a_log_that_nobody_reads_is_no_reason_to_die() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("a.toml");
+    // The scheduler looks like a slip, which the log says; and a state directory beneath a file ends it before the kernel.
+    std::fs::write(&config, GOOD.replace("name", "scheduler = \"wlcr\"\nname")).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_ipvsd"))
+        .args(["run", "--log-format", "json", "--config"])
+        .arg(&config)
+        .arg("--state-dir")
+        .arg(config.join("state"))
+        .stdin(Stdio::null())
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+}

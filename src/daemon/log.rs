@@ -18,7 +18,12 @@ pub enum LogFormat {
 /// Sends everything from `level` up to standard error. Once in the life of a process; a second call changes
 /// nothing. `color` is for the text format.
 pub fn start(format: LogFormat, level: Level, color: bool) {
-    let builder = fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::from_level(level)).with_target(false);
+    let builder = fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::from_level(level))
+        .with_target(false)
+        // It would say on standard error that standard error is gone, and panic.
+        .log_internal_errors(false);
     // An error says that there is a subscriber already, which then serves as well.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(color).try_init(),
