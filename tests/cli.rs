@@ -138,3 +138,13 @@ fn a_log_that_nobody_reads_is_no_reason_to_die() {
         .unwrap();
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn an_error_says_each_reason_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output = ipvsd(&["apply", "--config", "-", "--state-dir", file.join("state").to_str().unwrap()], GOOD);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr).matches("Not a directory").count(), 1, "{}", text(&output.stderr));
+}

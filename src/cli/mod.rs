@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
         Failure::Other(error) => {
             // A reader that has seen enough is no failure.
             if !output::is_broken_pipe(&error) {
-                out.error(&format!("{error:#}"));
+                out.error(&output::with_reasons(&error));
             }
             Exit::Failed
         }

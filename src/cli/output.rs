@@ -87,6 +87,19 @@ impl Out {
     }
 }
 
+/// An error with its reasons, each said once: many of ours quote theirs.
+pub(super) fn with_reasons(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for reason in error.chain().map(ToString::to_string).filter(|reason| !reason.is_empty()) {
+        if text.is_empty() {
+            text = reason;
+        } else if !text.contains(&reason) {
+            text += &format!(": {reason}");
+        }
+    }
+    text
+}
+
 /// Whether an error is that the reader of our output went away.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
