@@ -99,7 +99,8 @@ fn lock_directory(directory: &Path) -> Result<File, LockError> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
-            file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+            // A courtesy to the next one; a full disk is no reason to leave the table as it is.
+            let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {
@@ -136,5 +137,12 @@ mod tests {
 
         drop(lock);
         Lock::take_named(dir.path(), &name("first")).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("lock")).unwrap();
+        Lock::take_named(dir.path(), &name("full")).unwrap();
     }
 }
