@@ -13,8 +13,6 @@ use crate::watch::{FileWatcher, WatchTrouble};
 /// How often the files are read where they cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
 
-const REFUSED: &str = "the configuration is refused, the last good one stays in force";
-
 /// What was read last, good or bad.
 #[derive(Debug, PartialEq)]
 enum Seen {
@@ -31,8 +29,6 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
-    /// What is wrong with what was read last.
-    refused: Option<String>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -41,15 +37,7 @@ pub struct FileSource {
 impl FileSource {
     /// Files or directories, by absolute paths; `state_dir` overrides what they say.
     pub fn new(paths: Vec<PathBuf>, state_dir: Option<PathBuf>) -> Self {
-        Self {
-            paths,
-            state_dir,
-            state_dir_in_use: None,
-            seen: Seen::Nothing,
-            refused: None,
-            watcher: None,
-            trouble: None,
-        }
+        Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
     }
 
     /// Reads the configuration for the first time.
@@ -107,16 +95,12 @@ impl FileSource {
 }
 
 impl ConfigSource for FileSource {
-    fn load(&mut self, insist: bool) -> Config {
+    fn load(&mut self, afresh: bool) -> Config {
         let (seen, read) = self.read();
-        if seen == self.seen {
-            if let Some(text) = self.refused.as_ref().filter(|_| insist) {
-                error!("{REFUSED}:\n{text}");
-            }
+        if seen == self.seen && !afresh {
             return Config::Unchanged;
         }
         self.seen = seen;
-        self.refused = None;
         let accepted = read.and_then(|sources| self.accept(&sources));
         match accepted {
             Ok(mut desired) => {
@@ -132,9 +116,7 @@ impl ConfigSource for FileSource {
                 Config::New(Box::new(desired))
             }
             Err(problems) => {
-                let text = problems.render(false);
-                error!("{REFUSED}:\n{text}");
-                self.refused = Some(text);
+                error!("the configuration is refused, the last good one stays in force:\n{}", problems.render(false));
                 Config::Refused
             }
         }
@@ -147,5 +129,34 @@ impl ConfigSource for FileSource {
 
     fn poll(&self) -> Option<Duration> {
         (self.watcher.is_none() || self.trouble.is_some()).then_some(POLL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const GOOD: &str = "version = 1\n[[services]]\nname = \"a\"\naddress = \"tcp://192.0.2.1:80\"\n";
+
+    #[test]
+    fn what_was_read_is_not_read_again_unless_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.toml");
+        fs::write(&file, GOOD).unwrap();
+        let mut source = FileSource::new(vec![file.clone()], None);
+        source.first().unwrap();
+        assert!(matches!(source.load(false), Config::Unchanged));
+        assert!(matches!(source.load(true), Config::New(_)));
+
+        fs::write(&file, "oops").unwrap();
+        assert!(source.changed());
+        assert!(matches!(source.load(false), Config::Refused));
+        assert!(!source.changed());
+        assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
+        assert!(matches!(source.load(true), Config::Refused), "whoever sends SIGHUP is told again");
+
+        fs::write(&file, GOOD).unwrap();
+        assert!(matches!(source.load(false), Config::New(_)), "back to the last good one");
     }
 }

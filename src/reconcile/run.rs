@@ -27,8 +27,8 @@ pub enum Config {
 
 /// Where the configuration comes from.
 pub trait ConfigSource {
-    /// Reads it. With `insist`, what is wrong with it is said even if it was said before: somebody asks.
-    fn load(&mut self, insist: bool) -> Config;
+    /// Reads it. With `afresh`, what was read last time counts for nothing: what is wrong is said again.
+    fn load(&mut self, afresh: bool) -> Config;
     /// Whether it reads otherwise than at the last [`load`](Self::load). For the resync, which looks for
     /// events that were lost: the files may be half written, so it believes nothing of what it sees.
     fn changed(&mut self) -> bool;
