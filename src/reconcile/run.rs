@@ -29,8 +29,8 @@ pub enum Config {
 pub trait ConfigSource {
     /// Reads it. With `afresh`, what was read last time counts for nothing: what is wrong is said again.
     fn load(&mut self, afresh: bool) -> Config;
-    /// Whether it reads otherwise than at the last [`load`](Self::load). For the resync, which looks for
-    /// events that were lost: the files may be half written, so it believes nothing of what it sees.
+    /// Whether it reads otherwise than at the last [`load`](Self::load). For the resync and the poll, which look for
+    /// events that were lost or cannot be had: the files may be half written, so it believes nothing of what it sees.
     fn changed(&mut self) -> bool;
     /// How often to look, where changes cannot be watched for.
     fn poll(&self) -> Option<Duration>;
@@ -137,7 +137,7 @@ impl<'a> Loop<'a> {
                 Config::Refused => self.outdated = true,
                 Config::Unchanged => {}
             }
-        } else if why.resync && self.source.changed() {
+        } else if (why.resync || why.poll) && self.source.changed() {
             self.schedule.event(Event::Files, clock());
         }
         self.schedule.set_poll(self.source.poll(), clock());

@@ -22,11 +22,13 @@ pub struct Why {
     pub reload: bool,
     pub resync: bool,
     pub retry: bool,
+    /// Time to see whether the files have changed; by itself no reason for a pass.
+    pub poll: bool,
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry } = *self;
+        let Self { start, files, reload, resync, retry, poll: _ } = *self;
         let mut names = [(start, "start"), (files, "files"), (reload, "reload"), (resync, "resync"), (retry, "retry")]
             .into_iter()
             .filter_map(|(set, name)| set.then_some(name));
@@ -112,18 +114,21 @@ impl Schedule {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let why = Why {
             start: false,
-            files: due(self.files_due()) || due(self.next_poll),
+            files: due(self.files_due()),
             reload: self.reload,
             resync: self.next_resync <= now,
             retry: due(self.retry),
+            poll: due(self.next_poll),
         };
         if why == Why::default() {
             return None;
         }
-        // A reload reads the files as well, so a waiting file event has nothing left to say. A resync does not
-        // answer it: the files may be half written until they have been still for a while.
+        // A reload reads the files as well, so a waiting file event has nothing left to say. A resync or a poll does
+        // not answer it: the files may be half written until they have been still for a while.
         if why.files || why.reload {
             self.files = None;
+        }
+        if why.files || why.reload || why.poll {
             self.next_poll = self.poll.map(|interval| now + interval);
         }
         if why.resync {
@@ -219,7 +224,7 @@ mod tests {
         assert_eq!(schedule.wait(start), ms(500));
         assert_eq!(schedule.take(start + ms(500)), Some(Why { retry: true, ..Why::default() }));
         assert_eq!(schedule.wait(start + ms(500)), ms(1500));
-        assert_eq!(schedule.take(start + ms(2000)), Some(Why { files: true, ..Why::default() }));
+        assert_eq!(schedule.take(start + ms(2000)), Some(Why { poll: true, ..Why::default() }));
         assert_eq!(schedule.wait(start + ms(2000)), ms(2000));
     }
 

@@ -22,10 +22,11 @@ impl ConfigSource for Script {
     }
 }
 
-const RESYNC: Why = Why { start: false, files: false, reload: false, resync: true, retry: false };
-const FILES: Why = Why { start: false, files: true, reload: false, resync: false, retry: false };
-const RELOAD: Why = Why { start: false, files: false, reload: true, resync: false, retry: false };
-const RETRY: Why = Why { start: false, files: false, reload: false, resync: false, retry: true };
+const RESYNC: Why = Why { start: false, files: false, reload: false, resync: true, retry: false, poll: false };
+const FILES: Why = Why { start: false, files: true, reload: false, resync: false, retry: false, poll: false };
+const RELOAD: Why = Why { start: false, files: false, reload: true, resync: false, retry: false, poll: false };
+const POLL: Why = Why { start: false, files: false, reload: false, resync: false, retry: false, poll: true };
+const RETRY: Why = Why { start: false, files: false, reload: false, resync: false, retry: true, poll: false };
 
 /// Runs `steps` on a loop: at each time (in ms), for each reason. Gives the operations that each sent.
 fn tick(kernel: &Shared, script: Script, first: &Desired, steps: &[(u64, Why)]) -> Vec<usize> {
@@ -52,13 +53,13 @@ fn a_refused_configuration_leaves_the_last_good_one_in_force() {
 }
 
 #[test]
-fn a_resync_believes_no_file_that_it_finds_changed() {
+fn a_resync_or_a_poll_believes_no_file_that_it_finds_changed() {
     let kernel = Shared::default();
     let good = desired(&[(WEB, &[(A, 1), (B, 1)])]);
     let torn = desired(&[(WEB, &[(A, 1)])]);
     let script = Script { next: VecDeque::from([Config::New(Box::new(torn))]) };
-    let sent = tick(&kernel, script, &good, &[(0, RETRY), (10, RESYNC), (20, FILES)]);
-    assert_eq!(sent, [3, 0, 1], "the file event that it raises does");
+    let sent = tick(&kernel, script, &good, &[(0, RETRY), (10, RESYNC), (20, POLL), (30, FILES)]);
+    assert_eq!(sent, [3, 0, 0, 1], "the file event that it raises does");
 }
 
 #[test]
