@@ -11,8 +11,8 @@ use crate::model::Desired;
 use crate::plan::render::{note_line, operation_line};
 use crate::plan::{Cause, Note};
 
-/// As many operations or failures of one pass are written out; the rest is counted.
-const LINES: usize = 50;
+/// As many operations, failures and notes of one pass are written out; of the rest only the number.
+pub(super) const LINES: usize = 50;
 
 /// What a pass was made under.
 #[derive(Debug, Clone, Copy)]
@@ -72,26 +72,47 @@ fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String
 
 fn steps(report: &Report, desired: &Desired) {
     let name = |key| desired.origins.get(key).map_or("", |origin| origin.name.as_str());
-    for (number, (step, result)) in report.outcomes().enumerate() {
+    let (mut done, mut failed) = (0, 0);
+    for (step, result) in report.outcomes() {
         let line = operation_line(&step.operation);
         let name = name(step.operation.service());
+        let count = if result.is_ok() { &mut done } else { &mut failed };
+        *count += 1;
         match (result, step.cause) {
-            (StepResult::Done | StepResult::Converged, _) if number >= LINES => debug!(name, "{line}"),
+            (StepResult::Done | StepResult::Converged, _) if *count > LINES => debug!(name, "{line}"),
             (StepResult::Done | StepResult::Converged, Cause::Drift) => warn!(name, "drift repaired: {line}"),
             (StepResult::Done | StepResult::Converged, Cause::Change) => info!(name, "{line}"),
             (StepResult::Failed(_) | StepResult::Skipped { .. } | StepResult::Unverified(_), _) => {
-                warn!(name, "failed: {line}: {result}");
+                if *count > LINES {
+                    debug!(name, "failed: {line}: {result}");
+                } else {
+                    warn!(name, "failed: {line}: {result}");
+                }
             }
         }
     }
-    if report.results.len() > LINES {
-        info!("… and {} operations more", report.results.len() - LINES);
-    }
+    more(done, "operations");
+    more(failed, "failures");
+    let mut kept = 0;
     for note in &report.plan.notes {
         match note {
-            Note::Waiting { .. } | Note::HeldBack { .. } | Note::KeptService { .. } => info!("{}", note_line(note)),
+            Note::Waiting { .. } | Note::HeldBack { .. } | Note::KeptService { .. } => {
+                kept += 1;
+                if kept > LINES {
+                    debug!("{}", note_line(note));
+                } else {
+                    info!("{}", note_line(note));
+                }
+            }
             Note::ForeignService { .. } | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),
         }
+    }
+    more(kept, "objects that wait or are kept");
+}
+
+fn more(count: usize, what: &str) {
+    if count > LINES {
+        info!("… and {} {what} more", count - LINES);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Passes and the loop on the fake kernel.
 
 mod looping;
+mod narrating;
 mod passes;
 
 use std::cell::RefCell;
@@ -19,7 +20,7 @@ use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
     Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, Stats, Table,
 };
-use crate::plan::{Cause, Operation, Verb};
+use crate::plan::{Cause, Held, Note, Operation, Plan, Step, Verb};
 
 #[derive(Default)]
 struct Memory {

@@ -1,0 +1,43 @@
+//! What a pass has to say.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::reconcile::narrate;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_pass_with_much_to_say_says_the_first_of_it() {
+    let operation = Operation::DeleteService { service: key(WEB), from: service(&[]).settings, destinations: 0 };
+    let failed = StepResult::Failed(Refusal::new(&operation, Errno::BUSY, None));
+    let held = Held { seconds: 1, reason: "it was busy".to_owned() };
+    let note = Note::Waiting { verb: Verb::Add, service: key(WEB), destination: None, held };
+    let steps = vec![Step { operation, cause: Cause::Change }; 4000];
+    let plan = Plan { steps, notes: vec![note; 2000], ..Plan::default() };
+    let results = [vec![StepResult::Done; 2000], vec![failed; 2000]].concat();
+    let report = Report { plan, results, refused: None, unknown: Vec::new(), store_error: None };
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        narrate::pass(Why::default(), &Ok(report), &desired(&[]), Duration::ZERO, &mut None);
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // Tests that run at the same time without a subscriber can turn single lines off, so there may be fewer.
+    let lines = text.lines().count();
+    assert!((narrate::LINES..=3 * (narrate::LINES + 1) + 1).contains(&lines), "{lines} lines");
+}
