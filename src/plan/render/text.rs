@@ -102,7 +102,14 @@ fn service_line(
 fn effect(operation: &Operation) -> String {
     match operation {
         Operation::AddService { service: _, settings } => words::service(settings),
-        Operation::EditService { service: _, from, to } => lines::changes(&service_changes(from, to)),
+        Operation::EditService { service: _, from, to } => {
+            let mut text = lines::changes(&service_changes(from, to));
+            // `ip_vs_edit_service` unbinds the old one and waits for an RCU grace period before it binds the new one.
+            if from.scheduler != to.scheduler {
+                text.push_str("; the kernel refuses new connections while it swaps schedulers, for some milliseconds");
+            }
+            text
+        }
         Operation::DeleteService { service: _, from: _, destinations: 0 } => "without destinations".to_owned(),
         Operation::DeleteService { service: _, from: _, destinations } => {
             format!("with its {}; its connections are cut", words::count(*destinations, "destination"))

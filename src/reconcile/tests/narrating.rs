@@ -34,7 +34,8 @@ fn a_pass_with_much_to_say_says_the_first_of_it() {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
-        narrate::pass(Why::default(), &Ok(report), &desired(&[]), Duration::ZERO, &mut None);
+        let told = narrate::Circumstances { why: Why::default(), took: Duration::ZERO, outdated: false };
+        narrate::pass(told, &Ok(report), &desired(&[]), &mut None);
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     // Tests that run at the same time without a subscriber can turn single lines off, so there may be fewer.
