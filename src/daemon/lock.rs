@@ -65,7 +65,15 @@ impl Lock {
     }
 
     fn take_named(state_dir: &Path, name: &str) -> Result<Self, LockError> {
-        Ok(Self { _namespace: lock_namespace(name)?, _state_dir: lock_directory(state_dir)? })
+        let namespace = lock_namespace(name).map_err(|error| match error {
+            // The queue of those who asked is full. Mostly it is the same one that has the directory.
+            LockError::Namespace(Holder { pid: None, command: None }) => match lock_directory(state_dir) {
+                Err(LockError::StateDir { directory: _, holder }) => LockError::Namespace(holder),
+                Ok(_) | Err(_) => error,
+            },
+            error => error,
+        })?;
+        Ok(Self { _namespace: namespace, _state_dir: lock_directory(state_dir)? })
     }
 }
 
@@ -137,6 +145,17 @@ mod tests {
 
         drop(lock);
         Lock::take_named(dir.path(), &name("first")).unwrap();
+    }
+
+    #[test]
+    fn whoever_asks_often_is_told_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = name("often");
+        let _lock = Lock::take_named(dir.path(), &name).unwrap();
+        // net.core.somaxconn bounds it.
+        while listener_pid(&name).is_ok() {}
+        let error = Lock::take_named(dir.path(), &name).unwrap_err();
+        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     }
 
     #[test]
