@@ -144,7 +144,33 @@ fn an_error_says_each_reason_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let output = ipvsd(&["apply", "--config", "-", "--state-dir", file.join("state").to_str().unwrap()], GOOD);
+    let output = ipvsd(&["plan", "--config", "-", "--state-dir", file.join("state").to_str().unwrap()], GOOD);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr).matches("Not a directory").count(), 1, "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_sighup_during_the_start_does_not_end_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    // Where there is no IPVS, it is `modprobe` that makes the start long; and elsewhere nothing is configured.
+    std::fs::write(at("a.toml"), "version = 1\nservices = []\n").unwrap();
+    std::fs::write(at("modprobe"), format!("#!/bin/sh\n: >{}\nsleep 1\nexit 1\n", at("loading"))).unwrap();
+    std::fs::set_permissions(at("modprobe"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipvsd"))
+        .args(["run", "--config", &at("a.toml"), "--state-dir", &at("state")])
+        .env("PATH", path)
+        .stderr(std::fs::File::create(at("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let begun = || std::fs::exists(at("loading")).unwrap() || std::fs::metadata(at("log")).unwrap().len() > 0;
+    while !begun() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(child.wait().unwrap().code().is_some(), "not by the signal");
 }

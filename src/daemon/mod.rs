@@ -22,8 +22,14 @@ use crate::watch::SignalWatcher;
 /// Runs until SIGTERM or SIGINT. `source` has been loaded once, and gave `desired`.
 ///
 /// The order matters. Watchers are there before the first pass, so that no change falls into a gap; the lock
-/// is the last thing to go. The table is left as it is.
+/// goes after all that it is for. The table is left as it is.
 pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Result<()> {
+    let (wake, events) = channel();
+    // Nobody listens any more when the loop has ended, and then nobody needs to.
+    let wake = move |event| wake.send(event).unwrap_or_default();
+    // First of all: until then a SIGHUP is the end.
+    let _signals = SignalWatcher::start(wake.clone()).context("cannot watch for signals")?;
+
     let _lock = Lock::take(&desired.state_dir)?;
     let place = Place::here().context("cannot tell which network namespace this is")?;
     let mut store = FileStore::new(&desired.state_dir, place);
@@ -34,10 +40,6 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let kernel = ipvs.info()?;
     let (major, minor, patch) = kernel.version;
 
-    let (wake, events) = channel();
-    // Nobody listens any more when the loop has ended, and then nobody needs to.
-    let wake = move |event| wake.send(event).unwrap_or_default();
-    let _signals = SignalWatcher::start(wake.clone()).context("cannot watch for signals")?;
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
     source.watch(move || wake(Event::Files));
