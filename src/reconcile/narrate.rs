@@ -71,7 +71,8 @@ fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String
 }
 
 fn steps(report: &Report, desired: &Desired) {
-    let name = |key| desired.origins.get(key).map_or("", |origin| origin.name.as_str());
+    // What is deleted has no name any more.
+    let name = |key| desired.origins.get(key).map(|origin| origin.name.as_str());
     let (mut done, mut failed) = (0, 0);
     for (step, result) in report.outcomes() {
         let line = operation_line(&step.operation);

@@ -40,5 +40,6 @@ fn a_pass_with_much_to_say_says_the_first_of_it() {
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     // Tests that run at the same time without a subscriber can turn single lines off, so there may be fewer.
     let lines = text.lines().count();
+    assert!(!text.contains("name=\"\""), "nothing is said of a name that is not known");
     assert!((narrate::LINES..=3 * (narrate::LINES + 1) + 1).contains(&lines), "{lines} lines");
 }
