@@ -1,7 +1,8 @@
 //! Where the ownership record lives between two starts.
 //!
 //! One JSON file, `owned.json` in the state directory, replaced atomically (temporary file, fsync, rename,
-//! fsync of the directory). Losing it loses no traffic: what is not on record is left alone.
+//! fsync of the directory). Losing it loses no traffic: what is not on record is left alone. Where network namespaces
+//! take turns in one directory, each finds its own: that of another one is put aside as `owned-INODE.json`.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -104,15 +105,30 @@ impl FileStore {
 
     /// The record as it is, for looking only: whatever is wrong with the file is left as it is.
     pub fn peek(&self) -> Result<Record, StoreError> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
-            Err(error) => return Err(self.io("read")(error)),
-        };
-        match self.parse(&bytes)? {
-            Ok(document) if document.place == self.place => Ok(document.services),
-            Ok(_) => Ok(Record::default()),
-            Err(why) => Err(self.io("understand")(io::Error::other(why))),
+        match self.read(&self.path)? {
+            Some(Ok(document)) if document.place == self.place => Ok(document.services),
+            Some(Ok(_)) | None => Ok(self.put_aside()?.unwrap_or_default()),
+            Some(Err(why)) => Err(self.io("understand")(io::Error::other(why))),
+        }
+    }
+
+    /// Where the record of a namespace lies while another one uses the directory.
+    fn aside(&self, netns: u64) -> PathBuf {
+        self.path.with_file_name(format!("owned-{netns}.json"))
+    }
+
+    /// Our own record, if it was put aside.
+    fn put_aside(&self) -> Result<Option<Record>, StoreError> {
+        let read = self.read(&self.aside(self.place.netns))?.and_then(Result::ok);
+        Ok(read.filter(|document| document.place == self.place).map(|document| document.services))
+    }
+
+    /// A record, or why it cannot be understood, or nothing where there is no file.
+    fn read(&self, path: &Path) -> Result<Option<Result<Document<Record>, String>>, StoreError> {
+        match fs::read(path) {
+            Ok(bytes) => self.parse(&bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io("read")(error)),
         }
     }
 
@@ -150,20 +166,24 @@ impl FileStore {
 
 impl RecordStore for FileStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Record::default(), Found::Absent)),
-            Err(error) => return Err(self.io("read")(error)),
-        };
-        match self.parse(&bytes)? {
-            Ok(document) if document.place == self.place => Ok((document.services, Found::Read)),
-            Ok(_) => Ok((Record::default(), Found::Elsewhere)),
-            Err(why) => {
+        let otherwise = match self.read(&self.path)? {
+            Some(Ok(document)) if document.place == self.place => return Ok((document.services, Found::Read)),
+            Some(Ok(Document { place, .. })) => {
+                // Another namespace of this machine may need it again: to overwrite it would leave there what nobody
+                // owns.
+                if place.boot_id == self.place.boot_id {
+                    fs::rename(&self.path, self.aside(place.netns)).map_err(self.io("move away"))?;
+                }
+                Found::Elsewhere
+            }
+            Some(Err(why)) => {
                 let moved_to = self.path.with_extension("json.damaged");
                 fs::rename(&self.path, &moved_to).map_err(self.io("move away"))?;
-                Ok((Record::default(), Found::Damaged { moved_to, why }))
+                return Ok((Record::default(), Found::Damaged { moved_to, why }));
             }
-        }
+            None => Found::Absent,
+        };
+        Ok(self.put_aside()?.map_or((Record::default(), otherwise), |record| (record, Found::Read)))
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
@@ -210,6 +230,26 @@ mod tests {
         for place in [Place { boot_id: "other".into(), ..here.clone() }, Place { netns: here.netns + 1, ..here }] {
             assert_eq!(FileStore::new(dir.path(), place).load().unwrap(), (Record::default(), Found::Elsewhere));
         }
+    }
+
+    #[test]
+    fn namespaces_that_take_turns_keep_what_they_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = Place::here().unwrap();
+        let mut first = FileStore::new(dir.path(), here.clone());
+        first.save(&record()).unwrap();
+        let mut other = FileStore::new(dir.path(), Place { netns: here.netns + 1, ..here.clone() });
+        for _ in 0..2 {
+            other.load().unwrap();
+            assert_eq!(first.peek().unwrap(), record(), "between loading and saving, too");
+            other.save(&Record::default()).unwrap();
+            assert_eq!(first.peek().unwrap(), record());
+            assert_eq!(first.load().unwrap(), (record(), Found::Read));
+            assert_eq!(other.load().unwrap(), (Record::default(), Found::Read));
+            assert_eq!(first.load().unwrap(), (record(), Found::Read));
+        }
+        let rebooted = Place { boot_id: "other".into(), ..here };
+        assert_eq!(FileStore::new(dir.path(), rebooted).load().unwrap().0, Record::default());
     }
 
     #[test]
