@@ -20,17 +20,18 @@ use crate::program::Program;
 const SELDOM: &str = "resync = \"1h\"\nmax_delete = \"100%\"";
 const FILE: &str = "ipvsd.toml";
 
-/// A mistake of one kind or another.
-fn broken(random: &mut Rng) -> String {
+/// A mistake of one kind or another, other than any before: what was refused once is not refused again while it stays.
+fn broken(random: &mut Rng, number: u64) -> String {
     let good = web(SELDOM, &[1]);
-    match random.u8(..6) {
+    let text = match random.u8(..6) {
         0 => String::new(),
         1 => good[..good.len() / 2].to_owned() + "\"",
         2 => good.replace("weight = 1", "weight = 70000"),
         3 => good.replace("scheduler", "schedular"),
         4 => good.clone() + "[[services]]\nname = \"twin\"\naddress = \"tcp://192.0.2.10:80\"\n",
         _ => good.replace("version = 1\n", ""),
-    }
+    };
+    format!("# {number}\n{text}")
 }
 
 fn is_refusal(line: &Line) -> bool {
@@ -69,7 +70,7 @@ fn a_stream_of_edits_ends_at_the_last_good_one_and_no_pass_is_lost() {
         sleep(due.saturating_duration_since(Instant::now()));
         // The second last is good and stays, the last is broken and stays.
         let bad = edit == 200 || (edit != 199 && random.u8(..4) == 0);
-        let text = if bad { broken(&mut random) } else { web(SELDOM, &[edit as u32]) };
+        let text = if bad { broken(&mut random, edit) } else { web(SELDOM, &[edit as u32]) };
         let stays = edit >= 199 || random.u8(..8) == 0;
         if stays {
             daemon.skip();

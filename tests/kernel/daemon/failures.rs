@@ -63,7 +63,7 @@ fn what_failed_is_tried_again_and_stops_nothing_else() {
     // Mended without an edit of the configuration.
     netns::ip_batch("address del 192.0.2.254/24 dev v0\naddress add 192.0.2.254/32 dev v0\n");
     let pass = daemon.pass("success", |line| line.number("changed") > 0);
-    // The other object may have had its turn in the same pass.
+    // The other object may have its turn in the same pass.
     assert_eq!((pass.text("why"), pass.number("changed")), ("retry", 1), "{pass}");
     wanted.push("-a -t 192.0.2.10:82 -r 192.0.2.255:82 -m -w 1".to_owned());
     wanted.sort();
