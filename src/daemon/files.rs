@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, Problems, Source};
 use crate::model::Desired;
-use crate::reconcile::{Config, ConfigSource};
+use crate::reconcile::{Config, ConfigSource, Event};
 use crate::watch::{FileWatcher, WatchTrouble};
 
 /// How often the files are read where they cannot be watched.
@@ -50,7 +50,7 @@ impl FileSource {
     }
 
     /// Starts watching; where that is not possible, the files are polled.
-    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) {
+    pub fn watch(&mut self, wake: impl Fn(Event) + Send + 'static) {
         match FileWatcher::start(self.paths.clone(), wake) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(trouble) => self.say(Some(trouble)),

@@ -42,7 +42,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
 
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
-    source.watch(move || wake(Event::Files));
+    source.watch(wake);
 
     info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 pub enum Event {
     /// Something moved where the configuration lives.
     Files,
+    /// Somebody writes into a file of the configuration, and has not closed it yet.
+    Writing,
+    /// Somebody who wrote there has closed the file.
+    Written,
     /// SIGHUP: look at once, and try at once what had failed.
     Reload,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
@@ -37,13 +41,21 @@ impl fmt::Display for Why {
     }
 }
 
+/// The file events that have not been looked at.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    first: Instant,
+    last: Instant,
+    /// A file is open for writing: what is in it now may be half of what will be.
+    writing: bool,
+}
+
 /// The times that matter to the loop.
 #[derive(Debug)]
 pub struct Schedule {
     resync: Duration,
     next_resync: Instant,
-    /// First and last of the file events that have not been looked at.
-    files: Option<(Instant, Instant)>,
+    files: Option<Pending>,
     reload: bool,
     retry: Option<Instant>,
     /// Look at the files this often, where they cannot be watched.
@@ -56,6 +68,9 @@ impl Schedule {
     pub const QUIET: Duration = Duration::from_millis(100);
     /// … and at the latest so long after the first of them.
     pub const PATIENCE: Duration = Duration::from_secs(1);
+    /// … or, while somebody is still writing, so long: a slow writer's half of a file may well be a good
+    /// configuration of half the services.
+    pub const PATIENCE_WITH_WRITERS: Duration = Duration::from_secs(10);
 
     /// A schedule with its first resync one interval after `now`.
     pub fn new(resync: Duration, now: Instant) -> Self {
@@ -65,7 +80,12 @@ impl Schedule {
     /// Takes an event. `Stop` is the caller's.
     pub fn event(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Files => self.files = Some((self.files.map_or(now, |(first, _)| first), now)),
+            Event::Files | Event::Writing | Event::Written => {
+                let Pending { first, writing, .. } =
+                    self.files.unwrap_or(Pending { first: now, last: now, writing: false });
+                let writing = event == Event::Writing || (writing && event == Event::Files);
+                self.files = Some(Pending { first, last: now, writing });
+            }
             Event::Reload => self.reload = true,
             Event::Stop => {}
         }
@@ -93,7 +113,10 @@ impl Schedule {
     }
 
     fn files_due(&self) -> Option<Instant> {
-        self.files.map(|(first, last)| (last + Self::QUIET).min(first + Self::PATIENCE))
+        self.files.map(|Pending { first, last, writing }| match writing {
+            true => first + Self::PATIENCE_WITH_WRITERS,
+            false => (last + Self::QUIET).min(first + Self::PATIENCE),
+        })
     }
 
     /// How long nothing is due, at `now`; zero if something is.
@@ -181,6 +204,26 @@ mod tests {
             }
         }
         assert_eq!(passes, [1000, 2050], "each a second after the first event that it answers");
+    }
+
+    #[test]
+    fn a_slow_writer_is_waited_for() {
+        let (mut schedule, start) = schedule();
+        for at in [0, 900, 2500, 4000] {
+            schedule.event(Event::Writing, start + ms(at));
+            assert_eq!(schedule.take(start + ms(at)), None);
+        }
+        schedule.event(Event::Files, start + ms(4100));
+        assert_eq!(schedule.take(start + ms(4900)), None, "something else that moves does not end the writing");
+        schedule.event(Event::Written, start + ms(5000));
+        assert_eq!(schedule.take(start + ms(5000)), Some(Why { files: true, ..Why::default() }));
+    }
+
+    #[test]
+    fn a_writer_that_never_closes_is_not_waited_for_for_ever() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Writing, start);
+        assert_eq!(schedule.wait(start), Schedule::PATIENCE_WITH_WRITERS);
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::chain;
+use crate::reconcile::Event;
 
 /// Why something cannot be watched, with the mend where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -47,20 +49,56 @@ pub struct FileWatcher {
     paths: Vec<PathBuf>,
     watched: BTreeMap<PathBuf, Identity>,
     watcher: RecommendedWatcher,
+    ends: Arc<Mutex<Ends>>,
+}
+
+/// What the paths lead to, links followed: files of the configuration, and directories of such files.
+#[derive(Debug, Default)]
+struct Ends(BTreeSet<PathBuf>);
+
+impl Ends {
+    fn of(paths: &[PathBuf]) -> Self {
+        let mut ends: BTreeSet<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let linked: Vec<PathBuf> = ends
+            .iter()
+            .flat_map(|end| fs::read_dir(end).into_iter().flatten().flatten())
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
+            .filter_map(|entry| entry.path().canonicalize().ok())
+            .collect();
+        ends.extend(linked);
+        Self(ends)
+    }
+
+    /// Whether that is a file of the configuration, and not an editor's beside it.
+    fn hold(&self, path: &Path) -> bool {
+        let named = || {
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let known = path.extension().is_some_and(|end| ["toml", "yaml", "yml"].iter().any(|known| end == *known));
+            known && !hidden
+        };
+        self.0.contains(path) || (path.parent().is_some_and(|parent| self.0.contains(parent)) && named())
+    }
 }
 
 impl FileWatcher {
     /// Starts watching absolute `paths`; `wake` is called, on a thread of the watcher's own, whenever something
     /// about them may have changed.
-    pub fn start(paths: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Result<Self, WatchTrouble> {
+    pub fn start(paths: Vec<PathBuf>, wake: impl Fn(Event) + Send + 'static) -> Result<Self, WatchTrouble> {
+        let ends = Arc::new(Mutex::new(Ends::default()));
+        let seen = Arc::clone(&ends);
         let handler = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) if !matters(&event.kind) => {}
-            // An error is a queue overflow or the like: something was missed, so look.
-            Ok(_) | Err(_) => wake(),
+            Ok(event) => {
+                let ours = || seen.lock().is_ok_and(|ends| event.paths.iter().any(|path| ends.hold(path)));
+                if let Some(event) = meaning(&event.kind, ours) {
+                    wake(event);
+                }
+            }
+            // A queue overflow or the like: something was missed, so look.
+            Err(_) => wake(Event::Files),
         };
         let watcher =
             notify::recommended_watcher(handler).map_err(|error| WatchTrouble::new("files".to_owned(), error))?;
-        let mut this = Self { paths, watched: BTreeMap::new(), watcher };
+        let mut this = Self { paths, watched: BTreeMap::new(), watcher, ends };
         this.refresh()?;
         Ok(this)
     }
@@ -68,6 +106,9 @@ impl FileWatcher {
     /// Follows what has moved since: to be called before the files are read, so that a change after the
     /// reading raises an event. Tries everything, and gives the first trouble.
     pub fn refresh(&mut self) -> Result<(), WatchTrouble> {
+        if let Ok(mut ends) = self.ends.lock() {
+            *ends = Ends::of(&self.paths);
+        }
         let wanted: BTreeSet<PathBuf> = self.paths.iter().flat_map(|path| chain::directories(path)).collect();
         let gone: Vec<PathBuf> = self
             .watched
@@ -103,12 +144,15 @@ fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Reading a file raises events, too; only what can change its content counts.
-fn matters(kind: &EventKind) -> bool {
+/// What an event means. Reading a file raises events, too; only what can change its content counts. `ours` tells whether
+/// it is about a file of the configuration.
+fn meaning(kind: &EventKind, ours: impl Fn() -> bool) -> Option<Event> {
     match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) if ours() => Some(Event::Written),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Event::Files),
+        EventKind::Access(_) => None,
+        EventKind::Modify(ModifyKind::Data(_)) if ours() => Some(Event::Writing),
+        _ => Some(Event::Files),
     }
 }
 
@@ -125,7 +169,7 @@ mod tests {
     struct Scene {
         _dir: tempfile::TempDir,
         root: PathBuf,
-        events: Receiver<()>,
+        events: Receiver<Event>,
         watcher: FileWatcher,
     }
 
@@ -136,7 +180,7 @@ mod tests {
             prepare(&root);
             let (sender, events) = channel();
             let watcher =
-                FileWatcher::start(vec![root.join(name)], move || sender.send(()).unwrap_or_default()).unwrap();
+                FileWatcher::start(vec![root.join(name)], move |event| sender.send(event).unwrap_or_default()).unwrap();
             Self { _dir: dir, root, events, watcher }
         }
 
@@ -208,6 +252,31 @@ mod tests {
             fs::rename(root.join("new"), root.join("conf.d")).unwrap();
         });
         scene.noticed(|root| write(root.join("conf.d/a.toml")));
+    }
+
+    #[test]
+    fn a_writer_is_known_until_it_closes() {
+        use std::io::Write;
+        for (name, path) in [("a.toml", "a.toml"), ("conf.d", "conf.d/a.toml")] {
+            let mut scene = Scene::new(name, |root| {
+                fs::create_dir(root.join("conf.d")).unwrap();
+                write(root.join(path));
+            });
+            scene.noticed(|root| write(root.join(path)));
+            while scene.events.recv_timeout(Duration::from_millis(50)).is_ok() {}
+            let mut file = fs::File::create(scene.root.join(path)).unwrap();
+            file.write_all(b"version = 1\n").unwrap();
+            assert_eq!(scene.events.recv_timeout(SOON), Ok(Event::Writing), "{path}");
+            drop(file);
+            let last =
+                std::iter::from_fn(|| scene.events.recv_timeout(SOON).ok()).find(|event| *event != Event::Writing);
+            assert_eq!(last, Some(Event::Written), "{path}");
+            fs::write(scene.root.join("conf.d/.a.toml.swp"), "x").unwrap();
+            fs::write(scene.root.join("log"), "x").unwrap();
+            while let Ok(event) = scene.events.recv_timeout(Duration::from_millis(50)) {
+                assert_eq!(event, Event::Files, "what is beside it is no configuration");
+            }
+        }
     }
 
     #[test]
