@@ -33,10 +33,10 @@ pub(super) struct Apply {
 impl Apply {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let desired = global.load(out)?;
-        let mut store = FileStore::new(&desired.state_dir, Place::here()?);
         if self.dry_run {
-            return self.look(&desired, &store.peek()?, out);
+            return self.look(&desired, &plan::peek(&desired, out)?, out);
         }
+        let mut store = FileStore::new(&desired.state_dir, Place::here()?);
         let _lock = Lock::take(&desired.state_dir)?;
         let (mut record, found) = store.load()?;
         if let Found::Damaged { moved_to, why } = found {

@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome};
 use crate::config;
-use crate::ipvs::{Ipvs as _, Kernel};
+use crate::ipvs::Kernel;
+use crate::reconcile::read_whole;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -30,7 +31,7 @@ impl Language {
 
 impl Import {
     pub(super) fn run(&self, _: &Global, out: &mut Out) -> Outcome {
-        let live = Kernel::open()?.read()?;
+        let live = read_whole(&mut Kernel::open()?)?;
         let config::Emitted { text, omitted } = match self.output {
             Language::Toml => config::emit_toml(&live),
             Language::Yaml => config::emit_yaml(&live),

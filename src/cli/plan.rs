@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome};
 use crate::ipvs::Kernel;
-use crate::model::Desired;
+use crate::model::{Desired, Record};
 use crate::plan::render::{self, Style};
 use crate::plan::{Plan, guard};
 use crate::reconcile::{FileStore, Observed, Place, observe};
@@ -20,11 +20,20 @@ pub(super) struct PlanCommand {
 impl PlanCommand {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let desired = global.load(out)?;
-        let record = FileStore::new(&desired.state_dir, Place::here()?).peek()?;
+        let record = peek(&desired, out)?;
         let observed = observe(&mut Kernel::open()?, &desired, &record)?;
         print(out, self.output, &observed, &desired)?;
         Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
     }
+}
+
+/// What is owned, for a command that only looks.
+pub(super) fn peek(desired: &Desired, out: &Out) -> anyhow::Result<Record> {
+    let (record, damage) = FileStore::new(&desired.state_dir, Place::here()?).peek()?;
+    if let Some(damage) = damage {
+        out.warn(&damage);
+    }
+    Ok(record)
 }
 
 /// Prints a plan that is not carried out, and whether it would be refused.

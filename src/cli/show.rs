@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome};
 use crate::config;
-use crate::ipvs::{Ipvs as _, Kernel};
+use crate::ipvs::Kernel;
 use crate::model::{DestinationKey, Live, LiveDestination, LiveService, Manage, Record, ServiceKey, ServiceOrigin};
 use crate::plan::render;
-use crate::reconcile::{FileStore, Place};
+use crate::reconcile::{FileStore, Place, read_whole};
 
 mod table;
 
@@ -72,7 +72,7 @@ impl Picture {
 
 impl Show {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let live = Kernel::open()?.read()?;
+        let live = read_whole(&mut Kernel::open()?)?;
         let emitted = match self.output {
             View::Toml => config::emit_toml(&live),
             View::Yaml => config::emit_yaml(&live),
@@ -113,7 +113,12 @@ impl Show {
         };
         let state_dir = global.state_dir.clone().unwrap_or(configured);
         let record = match FileStore::new(&state_dir, Place::here()?).peek() {
-            Ok(record) => record,
+            Ok((record, damage)) => {
+                if let Some(damage) = damage {
+                    out.warn(&damage);
+                }
+                record
+            }
             Err(error) => {
                 out.warn(&format!("what is owned is not known: {error}"));
                 Record::default()

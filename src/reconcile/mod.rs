@@ -18,7 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use observe::{Observed, observe};
+pub use observe::{Observed, observe, read_whole};
 pub use pass::{Options, PassError, Refused, Report, StepResult, pass};
 pub use run::{Config, ConfigSource, Loop};
 pub use schedule::{Event, Why};

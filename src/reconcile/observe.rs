@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ipvs::{Error, Ipvs};
-use crate::model::{Desired, Live, Record, ServiceKey, Table};
+use crate::model::{Desired, DestinationKey, Live, Record, ServiceKey, Table};
 use crate::plan::{self, Operation, Plan};
 
 /// A look at the kernel.
@@ -36,6 +36,30 @@ pub fn observe(ipvs: &mut dyn Ipvs, desired: &Desired, record: &Record) -> Resul
         plan = diff(&live);
     }
     Ok(Observed { live, plan, unknown })
+}
+
+/// How often a table is read that keeps changing.
+const READS: usize = 10;
+
+/// The whole table, for whoever wants all of it and has nothing to compare it with: read until two dumps agree on what is
+/// there, since one that tore would leave something out.
+pub fn read_whole(ipvs: &mut dyn Ipvs) -> Result<Live, Error> {
+    let mut before = ipvs.read()?;
+    for _ in 1..READS {
+        let now = ipvs.read()?;
+        if keys(&before).eq(keys(&now)) {
+            return Ok(now);
+        }
+        before = now;
+    }
+    Err(Error::Protocol(format!("the table changed between each two of {READS} reads: try again when it is calmer")))
+}
+
+/// What is there, in order.
+fn keys(live: &Live) -> impl Iterator<Item = (&ServiceKey, Option<&DestinationKey>)> {
+    live.services.iter().flat_map(|(service, found)| {
+        std::iter::once((service, None)).chain(found.destinations.keys().map(move |key| (service, Some(key))))
+    })
 }
 
 /// The services whose plan says that something is missing, or is to go; and those of which something owned was not

@@ -103,12 +103,19 @@ impl FileStore {
         Self { path: state_dir.join("owned.json"), place, behind: false }
     }
 
-    /// The record as it is, for looking only: whatever is wrong with the file is left as it is.
-    pub fn peek(&self) -> Result<Record, StoreError> {
+    /// The record as [`load`](RecordStore::load) would give it, for looking only: no file is touched. With it, in
+    /// words, what is wrong with a damaged one, which counts as empty.
+    pub fn peek(&self) -> Result<(Record, Option<String>), StoreError> {
         match self.read(&self.path)? {
-            Some(Ok(document)) if document.place == self.place => Ok(document.services),
-            Some(Ok(_)) | None => Ok(self.put_aside()?.unwrap_or_default()),
-            Some(Err(why)) => Err(self.io("understand")(io::Error::other(why))),
+            Some(Ok(document)) if document.place == self.place => Ok((document.services, None)),
+            Some(Ok(_)) | None => Ok((self.put_aside()?.unwrap_or_default(), None)),
+            Some(Err(why)) => {
+                let words = format!(
+                    "the ownership record {} is damaged ({why}): what is not in the configuration is left alone",
+                    self.path.display()
+                );
+                Ok((Record::default(), Some(words)))
+            }
         }
     }
 
@@ -137,14 +144,14 @@ impl FileStore {
         // `path` always has a parent: it was joined to one.
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(directory).map_err(self.io("create the directory of"))?;
-        let mut file = tempfile::Builder::new().prefix(".owned-").tempfile_in(directory).map_err(&failed)?;
-        let mut writer = BufWriter::new(file.as_file_mut());
+        // One name, since there is one writer, the holder of the lock; what a crash leaves is overwritten.
+        let draft = self.path.with_extension("json.new");
+        let mut writer = BufWriter::new(File::create(&draft).map_err(&failed)?);
         let document = Document { version: VERSION, place: self.place.clone(), services: record };
         serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
-        writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(&failed)?;
-        drop(writer);
-        file.as_file().sync_all().map_err(&failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        writer.write_all(b"\n").map_err(&failed)?;
+        let file = writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(&failed)?;
+        file.sync_all().and_then(|()| fs::rename(&draft, &self.path)).map_err(&failed)?;
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
     }
 
@@ -219,6 +226,8 @@ mod tests {
         store.save(&record()).unwrap();
         store.save(&record()).unwrap();
         assert_eq!(store.load().unwrap(), (record(), Found::Read));
+        fs::write(state.join("owned.json.new"), "what a crash left").unwrap();
+        store.save(&record()).unwrap();
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no temporary file stays behind");
     }
 
@@ -241,9 +250,9 @@ mod tests {
         let mut other = FileStore::new(dir.path(), Place { netns: here.netns + 1, ..here.clone() });
         for _ in 0..2 {
             other.load().unwrap();
-            assert_eq!(first.peek().unwrap(), record(), "between loading and saving, too");
+            assert_eq!(first.peek().unwrap(), (record(), None), "between loading and saving, too");
             other.save(&Record::default()).unwrap();
-            assert_eq!(first.peek().unwrap(), record());
+            assert_eq!(first.peek().unwrap(), (record(), None));
             assert_eq!(first.load().unwrap(), (record(), Found::Read));
             assert_eq!(other.load().unwrap(), (Record::default(), Found::Read));
             assert_eq!(first.load().unwrap(), (record(), Found::Read));
@@ -258,6 +267,8 @@ mod tests {
         let mut store = FileStore::new(dir.path(), Place::here().unwrap());
         for text in ["", "{\"version\":1,\"pl", "[]", "{\"version\":1}", "\0\0\0"] {
             fs::write(dir.path().join("owned.json"), text).unwrap();
+            let (empty, damage) = store.peek().unwrap();
+            assert!(empty == Record::default() && damage.is_some() && dir.path().join("owned.json").exists());
             let (found_record, found) = store.load().unwrap();
             assert_eq!(found_record, Record::default());
             assert!(matches!(found, Found::Damaged { .. }), "{text:?}: {found:?}");

@@ -1,6 +1,7 @@
 //! What one pass promises when things go wrong.
 
 use super::*;
+use crate::reconcile::read_whole;
 
 #[test]
 fn a_pass_converges_and_the_next_one_sends_nothing() {
@@ -223,4 +224,19 @@ fn a_record_that_cannot_be_written_is_said_and_written_later() {
     scene.store.broken = false;
     assert!(scene.pass(&wanted).store_error.is_none());
     assert_eq!(scene.store.saved.last(), Some(&scene.record), "and so does the next one");
+}
+
+#[test]
+fn a_whole_table_is_read_until_two_dumps_agree() {
+    let mut kernel = Fake::default();
+    kernel.table().insert(key(WEB), live(&service(&[(A, 1), (B, 1)])));
+    kernel.tear_next_read(vec![Hidden::Destination(key(WEB), destination(B))]);
+    kernel.tear_next_read(vec![Hidden::Service(key(WEB))]);
+    let whole = read_whole(&mut kernel).unwrap();
+    assert_eq!(whole.to_table(), desired(&[(WEB, &[(A, 1), (B, 1)])]).table);
+    assert_eq!(kernel.reads(), 4);
+    for read in 0..20 {
+        kernel.tear_next_read(if read % 2 == 0 { vec![] } else { vec![Hidden::Service(key(WEB))] });
+    }
+    assert!(read_whole(&mut kernel).is_err());
 }
