@@ -11,7 +11,7 @@ use crate::model::Desired;
 use crate::plan::render::{note_line, operation_line};
 use crate::plan::{Cause, Note};
 
-/// As many operations, failures and notes of one pass are written out; of the rest only the number.
+/// As many operations, failures and kept services of one pass are written out; of the rest only the number.
 pub(super) const LINES: usize = 50;
 
 /// What a pass was made under.
@@ -29,14 +29,15 @@ impl Circumstances {
     }
 }
 
-/// Logs a pass. `refused` is what the last refusal said, and stays with the caller: the same refusal is said
-/// in full once.
-pub(super) fn pass(
-    told: Circumstances,
-    result: &Result<Report, PassError>,
-    desired: &Desired,
-    refused: &mut Option<String>,
-) {
+/// What the last pass said of what lasts, so as to say it once.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    refused: Option<String>,
+    kept: Vec<String>,
+}
+
+/// Logs a pass.
+pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desired: &Desired, said: &mut Said) {
     let report = match result {
         Ok(report) => report,
         Err(problem) => {
@@ -45,11 +46,12 @@ pub(super) fn pass(
         }
     };
     if let Some(refusal) = &report.refused {
-        refusal_line(told, refusal, refused);
+        refusal_line(told, refusal, &mut said.refused);
         return;
     }
-    *refused = None;
+    said.refused = None;
     steps(report, desired);
+    notes(report, &mut said.kept);
     for unknown in &report.unknown {
         debug!("not understood, left alone: {unknown}");
     }
@@ -94,21 +96,27 @@ fn steps(report: &Report, desired: &Desired) {
     }
     more(done, "operations");
     more(failed, "failures");
-    let mut kept = 0;
+}
+
+/// A failure is said when it happens and then counted as waiting; what is kept is said when it is news.
+fn notes(report: &Report, said: &mut Vec<String>) {
+    let mut kept = Vec::new();
     for note in &report.plan.notes {
         match note {
-            Note::Waiting { .. } | Note::HeldBack { .. } | Note::KeptService { .. } => {
-                kept += 1;
-                if kept > LINES {
-                    debug!("{}", note_line(note));
-                } else {
-                    info!("{}", note_line(note));
-                }
-            }
-            Note::ForeignService { .. } | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),
+            Note::KeptService { .. } => kept.push(note_line(note)),
+            Note::Waiting { .. }
+            | Note::HeldBack { .. }
+            | Note::ForeignService { .. }
+            | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),
         }
     }
-    more(kept, "objects that wait or are kept");
+    if kept != *said {
+        for line in kept.iter().take(LINES) {
+            info!("{line}");
+        }
+        more(kept.len(), "services that are kept");
+        *said = kept;
+    }
 }
 
 fn more(count: usize, what: &str) {

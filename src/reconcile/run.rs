@@ -47,8 +47,7 @@ pub struct Loop<'a> {
     backoff: Backoff,
     /// Passes in a row that could not be made at all, and when to try the next.
     trouble: u32,
-    /// What pass was refused last, so as to say it once in full.
-    refused: Option<String>,
+    said: narrate::Said,
     /// The files were refused, and what is in force is older than they are.
     outdated: bool,
     force: bool,
@@ -74,7 +73,7 @@ impl<'a> Loop<'a> {
             schedule,
             backoff,
             trouble: 0,
-            refused: None,
+            said: narrate::Said::default(),
             outdated: false,
             force: false,
         }
@@ -159,7 +158,7 @@ impl<'a> Loop<'a> {
         let result = pass(self.ipvs, &self.desired, &mut self.record, self.store, &options);
         let now = clock();
         let told = narrate::Circumstances { why, took: now - started, outdated: self.outdated };
-        narrate::pass(told, &result, &self.desired, &mut self.refused);
+        narrate::pass(told, &result, &self.desired, &mut self.said);
         match result {
             // A refusal does not go away by itself: the next resync looks again.
             Ok(report) if report.refused.is_some() => {

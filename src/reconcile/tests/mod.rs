@@ -20,7 +20,7 @@ use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
     Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, Stats, Table,
 };
-use crate::plan::{Cause, Held, Note, Operation, Plan, Step, Verb};
+use crate::plan::{Cause, Note, Operation, Plan, Step, Verb};
 
 #[derive(Default)]
 struct Memory {

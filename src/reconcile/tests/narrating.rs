@@ -19,27 +19,38 @@ impl Write for Log {
     }
 }
 
-#[test]
-fn a_pass_with_much_to_say_says_the_first_of_it() {
-    let operation = Operation::DeleteService { service: key(WEB), from: service(&[]).settings, destinations: 0 };
-    let failed = StepResult::Failed(Refusal::new(&operation, Errno::BUSY, None));
-    let held = Held { seconds: 1, reason: "it was busy".to_owned() };
-    let note = Note::Waiting { verb: Verb::Add, service: key(WEB), destination: None, held };
-    let steps = vec![Step { operation, cause: Cause::Change }; 4000];
-    let plan = Plan { steps, notes: vec![note; 2000], ..Plan::default() };
-    let results = [vec![StepResult::Done; 2000], vec![failed; 2000]].concat();
-    let report = Report { plan, results, refused: None, unknown: Vec::new(), store_error: None };
-
+/// What is logged of a pass.
+fn told(report: Report, said: &mut narrate::Said) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
         let told = narrate::Circumstances { why: Why::default(), took: Duration::ZERO, outdated: false };
-        narrate::pass(told, &Ok(report), &desired(&[]), &mut None);
+        narrate::pass(told, &Ok(report), &desired(&[]), said);
     });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn report(steps: Vec<Step>, results: Vec<StepResult>) -> Report {
+    let note = Note::KeptService { service: key(WEB), foreign: vec![destination(A)] };
+    let plan = Plan { steps, notes: vec![note; 2000], ..Plan::default() };
+    Report { plan, results, refused: None, unknown: Vec::new(), store_error: None }
+}
+
+#[test]
+fn a_pass_with_much_to_say_says_the_first_of_it() {
+    let operation = Operation::DeleteService { service: key(WEB), from: service(&[]).settings, destinations: 0 };
+    let failed = StepResult::Failed(Refusal::new(&operation, Errno::BUSY, None));
+    let steps = vec![Step { operation, cause: Cause::Change }; 4000];
+    let results = [vec![StepResult::Done; 2000], vec![failed; 2000]].concat();
+    let mut said = narrate::Said::default();
+    let text = told(report(steps, results), &mut said);
     // Tests that run at the same time without a subscriber can turn single lines off, so there may be fewer.
     let lines = text.lines().count();
     assert!(!text.contains("name=\"\""), "nothing is said of a name that is not known");
     assert!((narrate::LINES..=3 * (narrate::LINES + 1) + 1).contains(&lines), "{lines} lines");
+
+    let text = told(report(Vec::new(), Vec::new()), &mut said);
+    assert!(text.lines().count() <= 1, "what lasts is said once: {text}");
 }
