@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::decode::{At, Field};
 use super::fault::{Fault, Faults};
 use super::problem::Atlas;
+use super::problem::Severity;
 use super::rules::{self, Breach, Breaches, Key};
 use super::tree::Place;
 use super::{names, raw, values};
@@ -137,6 +138,7 @@ impl Gather<'_, '_> {
         };
         let destinations = raw.destinations.value().map_or(&[][..], Vec::as_slice);
         let set: Vec<_> = destinations.iter().map(|destination| self.destination(destination)).collect();
+        self.quiesced_under_a_hash(&settings, destinations, &set);
         if keys.is_empty() {
             for At { place, value } in destinations.iter().filter_map(|destination| destination.value.address.get()) {
                 values::destination_key(*place, value, 0, self.faults);
@@ -237,6 +239,28 @@ impl Gather<'_, '_> {
             flags = flags.with(ServiceFlags::ONE_PACKET);
         }
         ServiceSettings { scheduler, flags, persistence: None }
+    }
+
+    /// `sh` and `mh` without their fallback refuse the clients whose hash leads to a destination of weight 0, rather than
+    /// taking another (`ip_vs_sh_get`, `ip_vs_mh_get`).
+    fn quiesced_under_a_hash(
+        &mut self,
+        settings: &ServiceSettings,
+        destinations: &[At<raw::Destination>],
+        set: &[Option<DestinationSettings>],
+    ) {
+        let scheduler = settings.scheduler.as_str();
+        let others = set.iter().flatten().any(|settings| settings.weight > 0);
+        if !matches!(scheduler, "sh" | "mh") || settings.flags.contains(ServiceFlags::SCHED1) || !others {
+            return;
+        }
+        let quiesced = |settings: &Option<DestinationSettings>| settings.is_some_and(|settings| settings.weight == 0);
+        if let Some((At { place, value }, _)) = destinations.iter().zip(set).find(|(_, settings)| quiesced(settings)) {
+            let message = format!("`{scheduler}` refuses the clients whose hash leads to a destination of weight 0");
+            let fault = Fault::new(value.weight.place().unwrap_or(*place), message).severity(Severity::Warning);
+            self.faults
+                .push(fault.help(format!("add \"{scheduler}-fallback\" to scheduler_flags, and they go to another")));
+        }
     }
 
     /// A mask in dots fits IPv4 only.
