@@ -147,7 +147,7 @@ impl Link {
 
     /// A new socket instead of one whose queue is in doubt. The sequence goes on, so that nothing old can
     /// be taken for an answer.
-    fn reopen(&mut self) -> Result<(), Error> {
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
         self.socket = open_socket().map_err(|source| Error::Socket { doing: "open a netlink socket", source })?;
         Ok(())
     }

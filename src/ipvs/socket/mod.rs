@@ -126,26 +126,33 @@ impl Kernel {
         Ok(Destinations { whole: datagrams <= 1, ..found.into_inner() })
     }
 
-    /// The destinations as two dumps agree on them; if no two do, all that were seen, with what was seen last.
+    /// The destinations without those that a torn dump leaves out: all that were seen by dumps whose datagrams end at
+    /// different places, until two more of them see nothing new. What another process deletes meanwhile may
+    /// be among them; to delete that again does no harm.
+    ///
+    /// A dump in several datagrams loses what slides over the end of one while others delete, always about there, so
+    /// that dumps of the same shape can agree on a loss. The first datagram to a fresh socket is a small one
+    /// (`netlink_dump` sizes it by what was received before), and moves all ends.
     fn destinations_confirmed(
         &mut self,
         service: &ServiceKey,
     ) -> Result<BTreeMap<DestinationKey, LiveDestination>, Error> {
-        let mut seen = self.destinations(service)?;
-        if seen.whole {
-            return Ok(seen.known);
+        let first = self.destinations(service)?;
+        let mut seen = first.known;
+        if first.whole {
+            return Ok(seen);
         }
-        let mut last: BTreeSet<DestinationKey> = seen.known.keys().copied().collect();
         for _ in 0..TRIES {
-            let next = self.destinations(service)?;
-            let keys: BTreeSet<DestinationKey> = next.known.keys().copied().collect();
-            if next.whole || keys == last {
-                return Ok(next.known);
+            let before = seen.len();
+            self.link.reopen()?;
+            for _shape in ["moved ends", "full datagrams"] {
+                seen.extend(self.destinations(service)?.known);
             }
-            seen.known.extend(next.known);
-            last = keys;
+            if seen.len() == before {
+                break;
+            }
         }
-        Ok(seen.known)
+        Ok(seen)
     }
 
     /// Single reads, batched: each is exact.
