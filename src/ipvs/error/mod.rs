@@ -35,18 +35,6 @@ pub enum Error {
     Refused { doing: &'static str, refusal: Refusal },
 }
 
-impl Error {
-    /// Whether the same call may work later without anybody mending anything: the socket is opened anew by
-    /// then. A missing module or a missing permission stays missing until somebody acts.
-    pub fn can_retry(&self) -> bool {
-        match self {
-            Error::NoFamily(_) | Error::NotPermitted => false,
-            Error::Socket { .. } | Error::Timeout(..) | Error::Protocol(_) => true,
-            Error::Refused { refusal, .. } => refusal.retry() != Retry::Never,
-        }
-    }
-}
-
 /// What sense it makes to ask again for what the kernel refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -89,18 +77,6 @@ impl Refusal {
     /// Whether what an add wanted exists already (EEXIST): read it, and edit it if it differs.
     pub fn already_exists(&self, operation: &Operation) -> bool {
         operation.verb() == "add" && self.errno == Errno::EXIST
-    }
-
-    /// Whether the entry to edit, or the service of the destination, is no longer there. On the edit of a
-    /// service ENOENT is not that: it is a scheduler or a persistence engine that is not available.
-    pub fn vanished(&self, operation: &Operation) -> bool {
-        match operation {
-            Operation::EditService { .. } | Operation::AddDestination { .. } => self.errno == Errno::SRCH,
-            Operation::EditDestination { .. } => self.is_missing(),
-            Operation::AddService { .. } | Operation::DeleteService { .. } | Operation::DeleteDestination { .. } => {
-                false
-            }
-        }
     }
 
     fn is_missing(&self) -> bool {
