@@ -39,8 +39,10 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod health;
 pub mod ipvs;
 pub mod model;
 pub mod plan;
+pub mod process;
 pub mod reconcile;
 pub mod watch;

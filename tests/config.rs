@@ -38,7 +38,7 @@ fn sources(case: &Path) -> Vec<Source> {
 }
 
 fn describe(desired: &Desired) -> String {
-    let Desired { table, origins, manage, max_delete, resync, state_dir } = desired;
+    let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
         .unwrap();

@@ -210,5 +210,5 @@ fn resolve(files: Vec<raw::File>, whole: bool, atlas: &mut Atlas<'_>, faults: &m
     }
     let services::Gather { table, origins, .. } = gather;
     let settings::Daemon { resync, manage, manage_place: _, state_dir, max_delete } = daemon;
-    Desired { table, origins, manage, max_delete, resync, state_dir }
+    Desired { table, origins, manage, max_delete, resync, state_dir, ..Desired::default() }
 }

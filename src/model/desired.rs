@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Family, ServiceKey, Table};
+use super::{Family, Hooks, Policy, ServiceKey, Table};
 
 /// One element of a `manage` list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,4 +75,32 @@ pub struct Desired {
     /// The longest time between two full passes.
     pub resync: Duration,
     pub state_dir: PathBuf,
+    /// For every key of `table`.
+    pub policies: BTreeMap<ServiceKey, Policy>,
+    /// The longest wait for the connections of a service that is not in `table`; zero deletes at once.
+    pub drain: Duration,
+    /// As many checks run at the same time; at least 1.
+    pub checks_at_once: usize,
+    /// The first of 65,536 firewall marks that are ipvsd's own, for checks via the service's address.
+    pub check_marks: u32,
+    pub hooks: Option<Hooks>,
+}
+
+impl Default for Desired {
+    /// No services, and everything as it is where the files do not say otherwise.
+    fn default() -> Self {
+        Self {
+            table: Table::default(),
+            origins: BTreeMap::new(),
+            manage: Manage::default(),
+            max_delete: MaxDelete::Percent(50),
+            resync: Duration::from_secs(30),
+            state_dir: PathBuf::from("/var/lib/ipvsd"),
+            policies: BTreeMap::new(),
+            drain: Duration::from_secs(300),
+            checks_at_once: 1000,
+            check_marks: 0x6970_0000,
+            hooks: None,
+        }
+    }
 }

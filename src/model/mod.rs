@@ -6,19 +6,28 @@
 //! what the kernel counts, too.
 
 mod address;
+mod check;
 mod desired;
 mod destination;
+mod health;
 mod live;
+mod overrides;
 mod record;
 mod scheduler;
 mod service;
 mod table;
 
 pub use address::ParseKeyError;
+pub use check::{
+    Check, Checks, Dns, DnsRecord, DnsTransport, Flap, Grpc, Http, Match, NamedCheck, Pass, Probe, SharedChecks,
+    StatusSet, Timing, Tls, Via,
+};
 pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
 pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
+pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use live::{Live, LiveDestination, LiveService, Stats};
-pub use record::{OwnedService, Record};
+pub use overrides::{Override, Overrides, WeightOverride};
+pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};
 pub use table::{Service, Table};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
+use super::{Checks, DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
 
 /// An owned service. `None` stands for an entry that is about to be added, written down before the
 /// kernel is asked, so that a crash in between never leaves an entry that nobody owns.
@@ -18,11 +18,35 @@ pub struct OwnedService {
     pub destinations: BTreeMap<DestinationKey, Option<DestinationSettings>>,
 }
 
+/// A destination that is to go, and waits for its connections. That it is to go follows from what is live, owned and
+/// desired; only what does not follow is remembered here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// When it began, in seconds since 1970.
+    pub since: u64,
+    /// When it is deleted at the latest, in seconds since 1970.
+    pub until: u64,
+    /// Its last checks: they go on, for what is down need not be waited for.
+    #[serde(default)]
+    pub checks: Checks,
+}
+
+/// The destination that a helper service leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Helped {
+    pub service: ServiceKey,
+    pub destination: DestinationKey,
+}
+
 /// All that is owned in one network namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct Record {
     pub services: BTreeMap<ServiceKey, OwnedService>,
+    #[serde(default)]
+    pub drains: BTreeMap<ServiceKey, BTreeMap<DestinationKey, Drain>>,
+    /// Firewall marks that carry checks through IPVS. Their services are owned as others are.
+    #[serde(default)]
+    pub helpers: BTreeMap<u32, Helped>,
 }
 
 impl Record {

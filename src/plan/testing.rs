@@ -47,7 +47,7 @@ pub(super) fn record_of(table: &Table) -> Record {
         let destinations = destinations.iter().map(|(key, settings)| (*key, Some(*settings))).collect();
         (*key, OwnedService { left: Some(settings.clone()), destinations })
     });
-    Record { services: services.collect() }
+    Record { services: services.collect(), ..Record::default() }
 }
 
 /// The operations of a plan, a line each.
@@ -104,7 +104,8 @@ pub(super) fn tables() -> impl Strategy<Value = Table> {
 pub(super) fn records() -> impl Strategy<Value = Record> {
     let owned = (prop::option::of(service_settings()), destinations_of(prop::option::of(destination_settings())))
         .prop_map(|(left, destinations)| OwnedService { left, destinations });
-    prop::collection::btree_map(service_keys(), owned, 0..=5).prop_map(|services| Record { services })
+    prop::collection::btree_map(service_keys(), owned, 0..=5)
+        .prop_map(|services| Record { services, ..Record::default() })
 }
 
 /// Each of the policies; the list covers a part of the services.

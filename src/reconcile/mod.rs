@@ -9,17 +9,23 @@
 //! [`Loop`] makes them for ever.
 
 mod backoff;
+mod checker;
 mod narrate;
+mod notice;
 mod observe;
 mod pass;
 mod run;
 mod schedule;
+mod status;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use checker::{Assignment, Assignments, CheckVerdict, Checker, NoChecker, Verdict, Verdicts};
+pub use notice::{DrainEnd, Listener, Notice};
 pub use observe::{Observed, observe, read_whole};
 pub use pass::{Options, PassError, Refused, Report, StepResult, pass};
 pub use run::{Config, ConfigSource, Loop};
 pub use schedule::{Event, Why};
+pub use status::{Board, DestinationStatus, DrainStatus, ServiceStatus, Status};
 pub use store::{FileStore, Found, Place, RecordStore, StoreError};

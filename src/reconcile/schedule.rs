@@ -14,6 +14,10 @@ pub enum Event {
     Written,
     /// SIGHUP: look at once, and try at once what had failed.
     Reload,
+    /// A verdict of the health checks has changed.
+    Health,
+    /// An operator gave an order, or took one back.
+    Orders,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
 }
@@ -87,7 +91,7 @@ impl Schedule {
                 self.files = Some(Pending { first, last: now, writing });
             }
             Event::Reload => self.reload = true,
-            Event::Stop => {}
+            Event::Health | Event::Orders | Event::Stop => {}
         }
     }
 

@@ -86,7 +86,8 @@ struct Version {
 struct Document<R> {
     version: u32,
     place: Place,
-    services: R,
+    #[serde(flatten)]
+    record: R,
 }
 
 /// The record in a file of a state directory.
@@ -107,7 +108,7 @@ impl FileStore {
     /// words, what is wrong with a damaged one, which counts as empty.
     pub fn peek(&self) -> Result<(Record, Option<String>), StoreError> {
         match self.read(&self.path)? {
-            Some(Ok(document)) if document.place == self.place => Ok((document.services, None)),
+            Some(Ok(document)) if document.place == self.place => Ok((document.record, None)),
             Some(Ok(_)) | None => Ok((self.put_aside()?.unwrap_or_default(), None)),
             Some(Err(why)) => {
                 let words = format!(
@@ -127,7 +128,7 @@ impl FileStore {
     /// Our own record, if it was put aside.
     fn put_aside(&self) -> Result<Option<Record>, StoreError> {
         let read = self.read(&self.aside(self.place.netns))?.and_then(Result::ok);
-        Ok(read.filter(|document| document.place == self.place).map(|document| document.services))
+        Ok(read.filter(|document| document.place == self.place).map(|document| document.record))
     }
 
     /// A record, or why it cannot be understood, or nothing where there is no file.
@@ -147,7 +148,7 @@ impl FileStore {
         // One name, since there is one writer, the holder of the lock; what a crash leaves is overwritten.
         let draft = self.path.with_extension("json.new");
         let mut writer = BufWriter::new(File::create(&draft).map_err(&failed)?);
-        let document = Document { version: VERSION, place: self.place.clone(), services: record };
+        let document = Document { version: VERSION, place: self.place.clone(), record };
         serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
         writer.write_all(b"\n").map_err(&failed)?;
         let file = writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(&failed)?;
@@ -174,7 +175,7 @@ impl FileStore {
 impl RecordStore for FileStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError> {
         let otherwise = match self.read(&self.path)? {
-            Some(Ok(document)) if document.place == self.place => return Ok((document.services, Found::Read)),
+            Some(Ok(document)) if document.place == self.place => return Ok((document.record, Found::Read)),
             Some(Ok(Document { place, .. })) => {
                 // Another namespace of this machine may need it again: to overwrite it would leave there what nobody
                 // owns.

@@ -177,6 +177,7 @@ fn nothing_owned_is_deleted_and_nothing_foreign_touched_while_others_churn() {
         max_delete: MaxDelete::Percent(100),
         resync: Duration::from_secs(30),
         state_dir: program.state(),
+        ..Desired::default()
     };
     let mut store = FileStore::new(&program.state(), Place::here().unwrap());
     let (mut record, _) = store.load().unwrap();

@@ -80,6 +80,7 @@ fn desired(services: &[(&str, &[(&str, u32)])]) -> Desired {
         max_delete: MaxDelete::Percent(100),
         resync: Duration::from_secs(30),
         state_dir: PathBuf::from("/state"),
+        ..Desired::default()
     }
 }
 

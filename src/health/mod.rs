@@ -1,0 +1,1 @@
+//! The checkers, and the state machine that makes verdicts of their results.

@@ -1,0 +1,89 @@
+//! What the loop tells others when it happens, for hooks. Nobody has to listen.
+
+use serde::Serialize;
+
+use crate::model::{DestinationKey, ServiceKey};
+
+/// Something that happened. Its JSON is what a hook gets on standard input, with `version`, `time` and `host` beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Notice {
+    DestinationUp {
+        service: ServiceKey,
+        /// What the configuration calls the service.
+        name: String,
+        destination: DestinationKey,
+    },
+    DestinationDown {
+        service: ServiceKey,
+        name: String,
+        destination: DestinationKey,
+        reason: String,
+    },
+    /// Fewer destinations than `min_healthy` are up.
+    ServiceFailed {
+        service: ServiceKey,
+        name: String,
+        up: usize,
+        of: usize,
+    },
+    ServiceRestored {
+        service: ServiceKey,
+        name: String,
+        up: usize,
+        of: usize,
+    },
+    /// Too many destinations went down at once: the checker is suspected, and their weights are kept.
+    PanicBegun {
+        service: ServiceKey,
+        name: String,
+        down: usize,
+        of: usize,
+    },
+    PanicEnded {
+        service: ServiceKey,
+        name: String,
+    },
+    /// A destination that was drained is deleted.
+    DrainDone {
+        service: ServiceKey,
+        /// Absent if the configuration does not know the service any more.
+        name: Option<String>,
+        destination: DestinationKey,
+        /// Connections that were still there.
+        connections: u64,
+        why: DrainEnd,
+    },
+    ConfigurationRefused {
+        /// What is wrong with it, as `ipvsd check` says it.
+        problems: String,
+    },
+    DriftRepaired {
+        service: ServiceKey,
+        name: Option<String>,
+        /// What was done, in words.
+        repair: String,
+    },
+}
+
+/// Why a drain is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainEnd {
+    /// There were no connections.
+    Idle,
+    /// Its time ran out.
+    Deadline,
+    /// Its own check says that it is down.
+    Down,
+}
+
+/// Whoever wants to know. Called by the loop's thread: it must not wait.
+pub trait Listener {
+    fn notice(&mut self, notice: &Notice);
+}
+
+/// Nobody.
+impl Listener for () {
+    fn notice(&mut self, _: &Notice) {}
+}
