@@ -84,7 +84,7 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
     for note in &report.plan.notes {
         match note {
             Note::ForeignService { .. } | Note::ForeignDestination { .. } => {}
-            Note::KeptService { .. } | Note::Waiting { .. } | Note::HeldBack { .. } => {
+            Note::KeptService { .. } | Note::Draining { .. } | Note::Waiting { .. } | Note::HeldBack { .. } => {
                 text += &format!("{}\n", note_line(note));
             }
         }

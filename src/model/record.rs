@@ -55,6 +55,11 @@ impl Record {
         self.services.contains_key(service)
     }
 
+    /// Whether the service is one of ours that carry checks.
+    pub fn is_helper(&self, service: &ServiceKey) -> bool {
+        matches!(service, ServiceKey::Mark { mark, .. } if self.helpers.contains_key(mark))
+    }
+
     /// Whether that destination of that service is owned.
     pub fn owns_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
         self.services.get(service).is_some_and(|owned| owned.destinations.contains_key(destination))

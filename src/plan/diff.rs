@@ -68,7 +68,7 @@ impl<'a> Differ<'a> {
         } else {
             let cause = self.service_cause(&service, to);
             let operation = Operation::EditService { service, from: from.clone(), to: to.clone() };
-            self.plan.steps.push(Step { operation, cause });
+            self.plan.steps.push(Step::new(operation, cause));
         }
         for joined in join(live, wanted) {
             match joined {
@@ -105,14 +105,14 @@ impl<'a> Differ<'a> {
             Stage::Lower => &mut self.lowerings,
             Stage::Raise | Stage::Delete => &mut self.raises,
         };
-        queue.push(Step { operation, cause });
+        queue.push(Step::new(operation, cause));
     }
 
     fn wanted_only(&mut self, service: ServiceKey, wanted: &Service) {
         let Service { settings, destinations } = wanted;
         let cause = self.service_cause(&service, settings);
         let operation = Operation::AddService { service, settings: settings.clone() };
-        self.plan.steps.push(Step { operation, cause });
+        self.plan.steps.push(Step::new(operation, cause));
         for (&destination, &settings) in destinations {
             self.add_destination(service, destination, settings);
         }
@@ -132,7 +132,7 @@ impl<'a> Differ<'a> {
             let cause = self.delete_cause(self.record.owns(&service));
             let operation =
                 Operation::DeleteService { service, from: settings.clone(), destinations: destinations.len() };
-            self.service_deletes.push(Step { operation, cause });
+            self.service_deletes.push(Step::new(operation, cause));
             return;
         }
         for (&destination, &from) in destinations {
@@ -146,13 +146,13 @@ impl<'a> Differ<'a> {
     fn add_destination(&mut self, service: ServiceKey, destination: DestinationKey, settings: DestinationSettings) {
         let cause = self.destination_cause(&service, &destination, &settings);
         let operation = Operation::AddDestination { service, destination, settings };
-        self.plan.steps.push(Step { operation, cause });
+        self.plan.steps.push(Step::new(operation, cause));
     }
 
     fn delete_destination(&mut self, service: ServiceKey, destination: DestinationKey, from: DestinationSettings) {
         let cause = self.delete_cause(self.record.owns_destination(&service, &destination));
         let operation = Operation::DeleteDestination { service, destination, from };
-        self.destination_deletes.push(Step { operation, cause });
+        self.destination_deletes.push(Step::new(operation, cause));
     }
 
     fn count_owned(&mut self, owned: bool) {
@@ -160,11 +160,14 @@ impl<'a> Differ<'a> {
     }
 
     fn may_delete(&self, service: &ServiceKey) -> bool {
-        self.manage.covers(service) || (*self.manage == Manage::Owned && self.record.owns(service))
+        self.manage.covers(service)
+            || self.record.is_helper(service)
+            || (*self.manage == Manage::Owned && self.record.owns(service))
     }
 
     fn may_delete_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
         self.manage.covers(service)
+            || self.record.is_helper(service)
             || (*self.manage == Manage::Owned && self.record.owns_destination(service, destination))
     }
 

@@ -165,7 +165,7 @@ proptest! {
             Note::ForeignService { destinations, .. } => 1 + destinations,
             Note::ForeignDestination { .. } => 1,
             Note::KeptService { foreign, .. } => 1 + foreign.len(),
-            Note::Waiting { .. } | Note::HeldBack { .. } => 0,
+            Note::Draining { .. } | Note::Waiting { .. } | Note::HeldBack { .. } => 0,
         }).sum();
         let counts = plan.counts();
         prop_assert_eq!(live.entry_count(), plan.unchanged + counts.edit.total() + plan.deletes() + noted);

@@ -29,10 +29,13 @@ mod diff;
 mod guard;
 mod hold;
 mod join;
+mod leave;
 mod note;
 mod operation;
+mod overlay;
 pub mod render;
 mod simulate;
+mod weight;
 
 #[cfg(test)]
 mod laws;
@@ -42,9 +45,12 @@ mod testing;
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};
 pub use hold::{Skip, SkipReason, held_back, hold};
+pub use leave::{Leave, connections, drain};
 pub use note::{Held, Note};
 pub use operation::{Cause, Operation, ParseVerbError, Stage, Step, Verb};
+pub use overlay::{Effective, Layers, Of, Overlaid, Weighed, overlay};
 pub use simulate::{Nonsense, apply, simulate};
+pub use weight::{Because, Factors, Ramp, weight};
 
 use std::ops::Range;
 
@@ -83,6 +89,19 @@ pub struct Counts {
     pub delete: Entries,
 }
 
+impl Entries {
+    fn plus(self, other: Self) -> Self {
+        Self { services: self.services + other.services, destinations: self.destinations + other.destinations }
+    }
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        let Self { add, edit, delete } = self;
+        Self { add: add.plus(other.add), edit: edit.plus(other.edit), delete: delete.plus(other.delete) }
+    }
+}
+
 impl Plan {
     /// Whether there is nothing to do. There may be notes all the same.
     pub fn is_empty(&self) -> bool {
@@ -91,26 +110,14 @@ impl Plan {
 
     /// What the plan does, in entries.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for step in &self.steps {
-            match &step.operation {
-                Operation::AddService { .. } => counts.add.services += 1,
-                Operation::AddDestination { .. } => counts.add.destinations += 1,
-                Operation::EditService { .. } => counts.edit.services += 1,
-                Operation::EditDestination { .. } => counts.edit.destinations += 1,
-                Operation::DeleteService { destinations, .. } => {
-                    counts.delete.services += 1;
-                    counts.delete.destinations += destinations;
-                }
-                Operation::DeleteDestination { .. } => counts.delete.destinations += 1,
-            }
-        }
-        counts
+        self.steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.operation.counts()))
     }
 
-    /// How many entries the plan removes from the table: a service counts one and its destinations.
+    /// How many entries the plan removes from the table, without those that are exempt: a service counts one and its
+    /// destinations.
     pub fn deletes(&self) -> usize {
-        self.counts().delete.total()
+        let counted = self.steps.iter().filter(|step| !step.leave.exempt);
+        counted.map(|step| step.operation.counts().delete.total()).sum()
     }
 
     /// Whether any of it repairs what somebody else did.

@@ -31,6 +31,15 @@ pub enum Note {
         /// The destinations that are not ours.
         foreign: Vec<DestinationKey>,
     },
+    /// A destination, or all of a service, that is quiesced and waits for its connections to end.
+    Draining {
+        service: ServiceKey,
+        destination: Option<DestinationKey>,
+        /// How many are left.
+        connections: u64,
+        /// So many seconds are waited at most.
+        seconds: u64,
+    },
     /// An operation on an object that failed not long ago.
     Waiting { verb: Verb, service: ServiceKey, destination: Option<DestinationKey>, held: Held },
     /// An operation that makes no sense, or would hurt, before one that waits was carried out.
@@ -44,6 +53,7 @@ impl Note {
             Note::ForeignService { service, .. }
             | Note::ForeignDestination { service, .. }
             | Note::KeptService { service, .. }
+            | Note::Draining { service, .. }
             | Note::Waiting { service, .. }
             | Note::HeldBack { service, .. } => service,
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Counts;
+use super::leave::Leave;
 use crate::model::{DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
 
 /// The kind of an operation.
@@ -128,6 +130,25 @@ impl Operation {
         }
     }
 
+    /// What it does to the table, in entries.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        let (of_kind, destinations) = match self {
+            Operation::DeleteService { destinations, .. } => (&mut counts.delete, *destinations),
+            other => {
+                let of_kind = match other.kind() {
+                    Verb::Add => &mut counts.add,
+                    Verb::Edit => &mut counts.edit,
+                    Verb::Delete => &mut counts.delete,
+                };
+                (of_kind, usize::from(other.destination().is_some()))
+            }
+        };
+        of_kind.destinations = destinations;
+        of_kind.services = usize::from(self.destination().is_none());
+        counts
+    }
+
     /// `add`, `edit` or `delete`.
     pub fn verb(&self) -> &'static str {
         self.kind().as_str()
@@ -160,4 +181,13 @@ pub enum Cause {
 pub struct Step {
     pub operation: Operation,
     pub cause: Cause,
+    /// How what is deleted leaves; of no meaning for other operations.
+    pub leave: Leave,
+}
+
+impl Step {
+    /// A step that, if it is a delete, takes place at once.
+    pub fn new(operation: Operation, cause: Cause) -> Self {
+        Self { operation, cause, leave: Leave::default() }
+    }
 }

@@ -104,7 +104,8 @@ fn notes(report: &Report, said: &mut Vec<String>) {
     for note in &report.plan.notes {
         match note {
             Note::KeptService { .. } => kept.push(note_line(note)),
-            Note::Waiting { .. }
+            Note::Draining { .. }
+            | Note::Waiting { .. }
             | Note::HeldBack { .. }
             | Note::ForeignService { .. }
             | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),

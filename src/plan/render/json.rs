@@ -6,7 +6,7 @@ use crate::model::{
     Checksum, DestinationKey, DestinationSettings, Forward, Netmask, Persistence, ServiceFlags, ServiceKey,
     ServiceSettings, Tunnel,
 };
-use crate::plan::{Cause, Counts, Entries, Held, Note, Operation, Plan, Step};
+use crate::plan::{Cause, Counts, Entries, Held, Leave, Note, Operation, Plan, Step};
 
 use super::attributes::{Attribute, destination_changes, service_changes};
 use super::{Origins, note_line, words};
@@ -22,6 +22,7 @@ use super::{Origins, note_line, words};
 ///     "name": "web",                      // in the configuration; null if it is not there
 ///     "destination": "10.0.0.11:80",      // null for a service
 ///     "destinations": 2,                  // only when a service is deleted: they go with it
+///     "drain": { "connections": 3, "seconds": 300 }, // only when a delete waits for connections: how many, how long
 ///     "cause": "change",                  // change, drift
 ///     "from": { "forward": "nat", "weight": 100, "max_connections": 0, "min_connections": 0 }, // null for an add
 ///     "to": { "forward": "nat", "weight": 50, "max_connections": 0, "min_connections": 0 },    // null for a delete
@@ -44,7 +45,8 @@ use super::{Origins, note_line, words};
 /// counts operations.
 ///
 /// Notes are of the kind `foreign_service` (with `destinations`, their number), `foreign_destination` (with
-/// `destination`), `kept_service` (with `foreign`, the destinations that are not ours), `waiting` (with `op`,
+/// `destination`), `kept_service` (with `foreign`, the destinations that are not ours), `draining` (with `destination`, `null` for the whole
+/// service, `connections`, `seconds`), `waiting` (with `op`,
 /// `destination`, `seconds`, `reason`) and `held_back` (with `op`, `destination`, `reason`). All of them are
 /// there; only the text condenses them.
 pub fn json(plan: &Plan, origins: &Origins) -> Value {
@@ -70,7 +72,7 @@ fn name(service: &ServiceKey, origins: &Origins) -> Option<String> {
 }
 
 fn step_value(step: &Step, origins: &Origins) -> Value {
-    let Step { operation, cause } = step;
+    let Step { operation, cause, leave } = step;
     let names = |changes: Vec<Attribute>| changes.into_iter().map(|change| change.name).collect::<Vec<_>>();
     let (from, to, changed) = match operation {
         Operation::AddService { service: _, settings } => (Value::Null, service(settings), Vec::new()),
@@ -104,6 +106,9 @@ fn step_value(step: &Step, origins: &Origins) -> Value {
     });
     if let Operation::DeleteService { destinations, .. } = operation {
         value["destinations"] = json!(destinations);
+    }
+    if let Leave { wait: Some(seconds), connections, exempt: _ } = leave {
+        value["drain"] = json!({ "connections": connections, "seconds": seconds });
     }
     value
 }
@@ -163,6 +168,9 @@ fn note_value(note: &Note, origins: &Origins) -> Value {
         Note::ForeignDestination { service: _, destination } => {
             json!({ "kind": "foreign_destination", "destination": destination })
         }
+        Note::Draining { service: _, destination, connections, seconds } => json!({
+            "kind": "draining", "destination": destination, "connections": connections, "seconds": seconds,
+        }),
         Note::KeptService { service: _, foreign } => json!({ "kind": "kept_service", "foreign": foreign }),
         Note::Waiting { verb, service: _, destination, held: Held { seconds, reason } } => {
             let mut value = object("waiting", verb.as_str(), destination, reason);

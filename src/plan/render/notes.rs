@@ -31,6 +31,10 @@ pub fn note_line(note: &Note) -> String {
                 names.join(", ")
             )
         }
+        Note::Draining { service, destination, connections, seconds } => {
+            let what = destination.map_or(service.to_string(), |destination| format!("{destination} of {service}"));
+            format!("{what} drains: {}", words::draining(*connections, *seconds))
+        }
         Note::Waiting { verb, service, destination, held: Held { seconds, reason } } => {
             let what = object(*verb, service, destination.as_ref());
             format!("{what} waits {} more after a failure: {reason}", words::duration(*seconds))
@@ -50,23 +54,26 @@ fn object(verb: Verb, service: &ServiceKey, destination: Option<&DestinationKey>
     }
 }
 
-/// The lines of the notes' section: what waits first, then what is kept, then what is foreign. The
+/// The lines of the notes' section: what waits first, then what drains, then what is kept, then what is foreign. The
 /// destinations of a service that waits are counted on its line.
 pub(super) fn condensed(notes: &[Note]) -> Vec<String> {
     let mut dependent: BTreeMap<ServiceKey, usize> = BTreeMap::new();
-    let (mut waiting, mut kept, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut waiting, mut draining, mut kept, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for note in notes {
         match note {
             Note::HeldBack { service, reason: SkipReason::NoService, .. } => {
                 *dependent.entry(*service).or_default() += 1;
             }
             Note::Waiting { .. } | Note::HeldBack { .. } => waiting.push(note),
+            Note::Draining { .. } => draining.push(note),
             Note::KeptService { .. } => kept.push(note),
             Note::ForeignService { .. } | Note::ForeignDestination { .. } => foreign.push(note),
         }
     }
     let mut lines = Vec::new();
-    for (notes, rest) in [(waiting, "that wait"), (kept, "that are kept"), (foreign, "that are foreign")] {
+    for (notes, rest) in
+        [(waiting, "that wait"), (draining, "that drain"), (kept, "that are kept"), (foreign, "that are foreign")]
+    {
         lines.extend(notes.iter().take(SHOWN).map(|note| {
             let line = note_line(note);
             match (note, dependent.get(note.service())) {

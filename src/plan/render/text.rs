@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::{DestinationKey, ServiceKey};
-use crate::plan::{Cause, Counts, Operation, Plan, Stage, Step};
+use crate::plan::{Cause, Counts, Leave, Operation, Plan, Stage, Step};
 
 use super::attributes::{destination_changes, service_changes};
 use super::style::{DRIFT, FAINT, HEADING, SERVICE, Style};
@@ -39,8 +39,8 @@ pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
 /// A service's steps of one cause.
 #[derive(Default)]
 struct Group<'a> {
-    service: Option<&'a Operation>,
-    destinations: BTreeMap<&'a DestinationKey, &'a Operation>,
+    service: Option<&'a Step>,
+    destinations: BTreeMap<&'a DestinationKey, &'a Step>,
 }
 
 fn section<'a>(
@@ -51,12 +51,12 @@ fn section<'a>(
     style: Style,
 ) {
     let mut groups: BTreeMap<&ServiceKey, Group<'a>> = BTreeMap::new();
-    for Step { operation, cause: _ } in steps {
-        let group = groups.entry(operation.service()).or_default();
-        match operation.destination() {
-            None => group.service = Some(operation),
+    for step in steps {
+        let group = groups.entry(step.operation.service()).or_default();
+        match step.operation.destination() {
+            None => group.service = Some(step),
             Some(destination) => {
-                group.destinations.insert(destination, operation);
+                group.destinations.insert(destination, step);
             }
         }
     }
@@ -64,26 +64,20 @@ fn section<'a>(
         return;
     }
     let _ = writeln!(out, "{heading}\n");
-    for (service, Group { service: operation, destinations }) in groups {
-        service_line(out, service, operation, origins, style);
-        for (destination, operation) in destinations {
-            let symbol = style.symbol(operation.kind());
-            let _ = writeln!(out, "      {symbol} {destination}  {}", effect(operation));
+    for (service, Group { service: step, destinations }) in groups {
+        service_line(out, service, step, origins, style);
+        for (destination, step) in destinations {
+            let symbol = style.symbol(step.operation.kind());
+            let _ = writeln!(out, "      {symbol} {destination}  {}", effect(step));
         }
         out.push('\n');
     }
 }
 
-fn service_line(
-    out: &mut String,
-    service: &ServiceKey,
-    operation: Option<&Operation>,
-    origins: &Origins,
-    style: Style,
-) {
-    match operation {
-        Some(operation) => {
-            let _ = write!(out, "  {} {}", style.symbol(operation.kind()), style.paint(SERVICE, service));
+fn service_line(out: &mut String, service: &ServiceKey, step: Option<&Step>, origins: &Origins, style: Style) {
+    match step {
+        Some(step) => {
+            let _ = write!(out, "  {} {}", style.symbol(step.operation.kind()), style.paint(SERVICE, service));
         }
         None => {
             let _ = write!(out, "    {}", style.paint(SERVICE, service));
@@ -92,15 +86,15 @@ fn service_line(
     if let Some(origin) = origins.get(service) {
         let _ = write!(out, " ({})", origin.name);
     }
-    if let Some(operation) = operation {
-        let _ = write!(out, "  {}", effect(operation));
+    if let Some(step) = step {
+        let _ = write!(out, "  {}", effect(step));
     }
     out.push('\n');
 }
 
 /// What an operation does to its entry.
-fn effect(operation: &Operation) -> String {
-    match operation {
+fn effect(step: &Step) -> String {
+    match &step.operation {
         Operation::AddService { service: _, settings } => words::service(settings),
         Operation::EditService { service: _, from, to } => {
             let mut text = lines::changes(&service_changes(from, to));
@@ -112,16 +106,35 @@ fn effect(operation: &Operation) -> String {
         }
         Operation::DeleteService { service: _, from: _, destinations: 0 } => "without destinations".to_owned(),
         Operation::DeleteService { service: _, from: _, destinations } => {
-            format!("with its {}; its connections are cut", words::count(*destinations, "destination"))
+            let destinations = words::count(*destinations, "destination");
+            match step.leave.wait {
+                Some(_) => format!("with its {destinations}; {}", drains(step.leave)),
+                None => format!("with its {destinations}; its connections are cut"),
+            }
         }
         Operation::AddDestination { service: _, destination: _, settings } => words::destination(settings),
         Operation::EditDestination { service: _, destination: _, from, to } => {
             lines::changes(&destination_changes(from, to))
         }
         Operation::DeleteDestination { service: _, destination: _, from } => {
+            if step.leave.wait.is_some() {
+                return format!("weight {}; {}", from.weight, drains(step.leave));
+            }
             let which = if from.weight == 0 { "the connections that it still has" } else { "its connections" };
             format!("weight {}; {which} are cut", from.weight)
         }
+    }
+}
+
+/// How a delete waits.
+fn drains(Leave { wait, connections, exempt: _ }: Leave) -> String {
+    match (connections, wait) {
+        (0, _) | (_, None) => "quiesced first, deleted when it has no connections".to_owned(),
+        (_, Some(seconds)) => format!(
+            "quiesced first, deleted when its {} ended, after {} at the latest",
+            if connections == 1 { "connection has".to_owned() } else { format!("{connections} connections have") },
+            words::duration(seconds)
+        ),
     }
 }
 

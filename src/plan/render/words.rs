@@ -123,6 +123,12 @@ pub fn destination(settings: &DestinationSettings) -> String {
     text
 }
 
+/// `3 connections left, deleted after 4m30s at the latest`.
+pub fn draining(connections: u64, seconds: u64) -> String {
+    let left = count(usize::try_from(connections).unwrap_or(usize::MAX), "connection");
+    format!("{left} left, deleted after {} at the latest", duration(seconds))
+}
+
 /// `1 destination`, `2 destinations`; `entry` and its like become `entries`.
 pub fn count(number: usize, noun: &str) -> String {
     match (number, noun.strip_suffix('y')) {

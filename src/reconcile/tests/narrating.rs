@@ -42,7 +42,7 @@ fn report(steps: Vec<Step>, results: Vec<StepResult>) -> Report {
 fn a_pass_with_much_to_say_says_the_first_of_it() {
     let operation = Operation::DeleteService { service: key(WEB), from: service(&[]).settings, destinations: 0 };
     let failed = StepResult::Failed(Refusal::new(&operation, Errno::BUSY, None));
-    let steps = vec![Step { operation, cause: Cause::Change }; 4000];
+    let steps = vec![Step::new(operation, Cause::Change); 4000];
     let results = [vec![StepResult::Done; 2000], vec![failed; 2000]].concat();
     let mut said = narrate::Said::default();
     let text = told(report(steps, results), &mut said);
