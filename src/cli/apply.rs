@@ -1,5 +1,6 @@
 //! `ipvsd apply`
 
+use std::collections::BTreeMap;
 use std::io;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::ipvs::Kernel;
 use crate::model::{Desired, Record};
 use crate::plan::render::{self, note_line, operation_line};
 use crate::plan::{Cause, Note, Verb, only};
-use crate::reconcile::{FileStore, Found, Options, Place, RecordStore as _, Report, observe, pass};
+use crate::reconcile::{FileStore, Found, Hands, Options, Place, RecordStore as _, Report, StepResult, Terms, pass};
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -47,7 +48,11 @@ impl Apply {
         }
         let mut kernel = Kernel::open()?;
         let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None };
-        let report = pass(&mut kernel, &desired, &mut record, &mut store, &options)?;
+        let around = plan::Around::new(&desired, out);
+        let hands = Hands { ipvs: &mut kernel, record: &mut record, store: &mut store };
+        let farewells = BTreeMap::new();
+        let terms = Terms { desired: &desired, overrides: &around.overrides, farewells: &farewells, unix: around.unix };
+        let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {
             return Err(refused.into());
         }
@@ -58,7 +63,8 @@ impl Apply {
 
     /// A dry run writes nothing, and may look on while somebody else is at work.
     fn look(&self, desired: &Desired, record: &Record, out: &mut Out) -> Outcome {
-        let observed = observe(&mut Kernel::open()?, desired, record)?;
+        let around = plan::Around::new(desired, out);
+        let observed = around.observe(desired, record)?;
         if let Some(kinds) = &self.only {
             only(&observed.plan, kinds)?;
         }
@@ -75,7 +81,9 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
     for (step, result) in report.outcomes() {
         let drift = if step.cause == Cause::Drift { "drift: " } else { "" };
         let line = operation_line(&step.operation);
-        if result.is_ok() {
+        if let StepResult::Draining { .. } = result {
+            text += &format!("{drift}{line}: {result}\n");
+        } else if result.is_ok() {
             text += &format!("{drift}{line}\n");
         } else {
             text += &format!("FAILED {drift}{line}: {result}\n");

@@ -1,14 +1,16 @@
 //! `ipvsd plan`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome};
 use crate::ipvs::Kernel;
-use crate::model::{Desired, Record};
+use crate::model::{Desired, Overrides, Record};
 use crate::plan::render::{self, Style};
 use crate::plan::{Plan, guard};
-use crate::reconcile::{FileStore, Observed, Place, observe};
+use crate::reconcile::{FileStore, Inputs, Observed, Place, Sight, Status, observe, unix_now};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanCommand {
@@ -21,9 +23,34 @@ impl PlanCommand {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let desired = global.load(out)?;
         let record = peek(&desired, out)?;
-        let observed = observe(&mut Kernel::open()?, &desired, &record)?;
+        let around = Around::new(&desired, out);
+        let observed = around.observe(&desired, &record)?;
         print(out, self.output, &observed, &desired)?;
         Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
+    }
+}
+
+/// What a single pass goes by, besides the configuration: overrides, and what a running daemon knows.
+pub(super) struct Around {
+    pub(super) overrides: Overrides,
+    pub(super) status: Option<Status>,
+    pub(super) unix: u64,
+}
+
+impl Around {
+    pub(super) fn new(_desired: &Desired, _out: &Out) -> Self {
+        Self { overrides: Overrides::default(), status: None, unix: unix_now() }
+    }
+
+    /// Looks at the kernel.
+    pub(super) fn observe<'a>(&self, desired: &'a Desired, record: &Record) -> anyhow::Result<Observed<'a>> {
+        let farewells = BTreeMap::new();
+        let inputs = Inputs { desired, record, orders: &self.overrides, farewells: &farewells, unix: self.unix };
+        Ok(observe(&mut Kernel::open()?, &inputs, &mut self.sight())?)
+    }
+
+    pub(super) fn sight(&self) -> Sight<'_> {
+        Sight::Once { status: self.status.as_ref() }
     }
 }
 
@@ -37,8 +64,9 @@ pub(super) fn peek(desired: &Desired, out: &Out) -> anyhow::Result<Record> {
 }
 
 /// Prints a plan that is not carried out, and whether it would be refused.
-pub(super) fn print(out: &mut Out, format: Format, observed: &Observed, desired: &Desired) -> std::io::Result<()> {
-    let Observed { live: _, plan, unknown } = observed;
+pub(super) fn print(out: &mut Out, format: Format, observed: &Observed<'_>, desired: &Desired) -> std::io::Result<()> {
+    let Observed { live, plan, .. } = observed;
+    let unknown = &live.unknown;
     let refusal = refusal(plan, desired);
     match format {
         Format::Json => {

@@ -116,8 +116,9 @@ impl ConfigSource for FileSource {
                 Config::New(Box::new(desired))
             }
             Err(problems) => {
-                error!("the configuration is refused, the last good one stays in force:\n{}", problems.render(false));
-                Config::Refused
+                let problems = problems.render(false);
+                error!("the configuration is refused, the last good one stays in force:\n{problems}");
+                Config::Refused(problems)
             }
         }
     }
@@ -151,10 +152,10 @@ mod tests {
 
         fs::write(&file, "oops").unwrap();
         assert!(source.changed());
-        assert!(matches!(source.load(false), Config::Refused));
+        assert!(matches!(source.load(false), Config::Refused(_)));
         assert!(!source.changed());
         assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
-        assert!(matches!(source.load(true), Config::Refused), "whoever sends SIGHUP is told again");
+        assert!(matches!(source.load(true), Config::Refused(_)), "whoever sends SIGHUP is told again");
 
         fs::write(&file, GOOD).unwrap();
         assert!(matches!(source.load(false), Config::New(_)), "back to the last good one");

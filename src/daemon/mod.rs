@@ -9,14 +9,13 @@ pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 
 use std::sync::mpsc::channel;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use tracing::{info, warn};
 
 use crate::ipvs::{Ipvs as _, Kernel};
 use crate::model::Desired;
-use crate::reconcile::{Event, FileStore, Found, Loop, Place, RecordStore as _};
+use crate::reconcile::{Company, Event, FileStore, Found, Loop, NoChecker, Now, Place, RecordStore as _};
 use crate::watch::SignalWatcher;
 
 /// Runs until SIGTERM or SIGINT. `source` has been loaded once, and gave `desired`.
@@ -53,9 +52,15 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         owned = record.services.len(),
         "started"
     );
-    Loop::new(&mut ipvs, &mut source, &mut store, (desired, record), Instant::now())
-        .with_force(force)
-        .run(&events, &Instant::now);
+    let company = Company {
+        source: &mut source,
+        store: &mut store,
+        overrides: &mut (),
+        checker: &mut NoChecker,
+        listener: &mut (),
+        board: &mut (),
+    };
+    Loop::new(&mut ipvs, company, (desired, record), Now::now()).with_force(force).run(&events, &Now::now);
     info!("ended; the table stays as it is");
     Ok(())
 }

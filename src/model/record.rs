@@ -16,6 +16,10 @@ pub struct OwnedService {
     /// How the last pass left its destinations; only those that are owned.
     #[serde(default)]
     pub destinations: BTreeMap<DestinationKey, Option<DestinationSettings>>,
+    /// How long its destinations are waited for when they are deleted, in seconds: for when the configuration does not
+    /// know the service any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<u64>,
 }
 
 /// A destination that is to go, and waits for its connections. That it is to go follows from what is live, owned and

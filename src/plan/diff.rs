@@ -220,7 +220,7 @@ mod tests {
             (None, Cause::Change),
         ] {
             let destinations = [(destination_key("10.0.0.1:80"), left)].into();
-            let owned = OwnedService { left: Some(settings("wlc")), destinations };
+            let owned = OwnedService { left: Some(settings("wlc")), destinations, drain: None };
             let record = Record { services: [(service_key(WEB), owned)].into(), ..Record::default() };
             assert_eq!(causes(&diff(&live, &wanted, &Manage::Owned, &record)), [cause], "{left:?}");
         }

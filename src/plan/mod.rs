@@ -48,7 +48,7 @@ pub use hold::{Skip, SkipReason, held_back, hold};
 pub use leave::{Leave, connections, drain};
 pub use note::{Held, Note};
 pub use operation::{Cause, Operation, ParseVerbError, Stage, Step, Verb};
-pub use overlay::{Effective, Layers, Of, Overlaid, Weighed, overlay};
+pub use overlay::{Effective, Layers, Of, Overlaid, Weighed, helper as overlay_helper, overlay};
 pub use simulate::{Nonsense, apply, simulate};
 pub use weight::{Because, Factors, Ramp, weight};
 

@@ -45,7 +45,7 @@ pub(super) fn table(services: &[(&str, &[(&str, u32)])]) -> Table {
 pub(super) fn record_of(table: &Table) -> Record {
     let services = table.services.iter().map(|(key, Service { settings, destinations })| {
         let destinations = destinations.iter().map(|(key, settings)| (*key, Some(*settings))).collect();
-        (*key, OwnedService { left: Some(settings.clone()), destinations })
+        (*key, OwnedService { left: Some(settings.clone()), destinations, drain: None })
     });
     Record { services: services.collect(), ..Record::default() }
 }
@@ -103,7 +103,7 @@ pub(super) fn tables() -> impl Strategy<Value = Table> {
 /// Any record over the same keys.
 pub(super) fn records() -> impl Strategy<Value = Record> {
     let owned = (prop::option::of(service_settings()), destinations_of(prop::option::of(destination_settings())))
-        .prop_map(|(left, destinations)| OwnedService { left, destinations });
+        .prop_map(|(left, destinations)| OwnedService { left, destinations, drain: None });
     prop::collection::btree_map(service_keys(), owned, 0..=5)
         .prop_map(|services| Record { services, ..Record::default() })
 }

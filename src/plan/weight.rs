@@ -47,8 +47,8 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Because::Configured => f.write_str("as configured"),
-            Because::Ordered => f.write_str("by order"),
-            Because::Drained => f.write_str("drained by order"),
+            Because::Ordered => f.write_str("by override"),
+            Because::Drained => f.write_str("drained by override"),
             Because::Unchecked => f.write_str("waits for its first check"),
             Because::Down => f.write_str("down"),
             Because::Ignored => f.write_str("down, which on_down ignores"),

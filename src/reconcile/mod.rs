@@ -9,13 +9,17 @@
 //! [`Loop`] makes them for ever.
 
 mod backoff;
+mod carry;
 mod checker;
+mod leaving;
 mod narrate;
 mod notice;
 mod observe;
 mod pass;
 mod run;
 mod schedule;
+mod sight;
+mod standing;
 mod status;
 mod store;
 #[cfg(test)]
@@ -23,9 +27,11 @@ mod tests;
 
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, NoChecker, Verdict, Verdicts};
 pub use notice::{DrainEnd, Listener, Notice};
-pub use observe::{Observed, observe, read_whole};
-pub use pass::{Options, PassError, Refused, Report, StepResult, pass};
-pub use run::{Config, ConfigSource, Loop};
-pub use schedule::{Event, Why};
+pub use observe::{Inputs, Observed, observe, read_whole};
+pub use pass::{Hands, Options, PassError, Picture, Refused, Report, StepResult, Terms, pass};
+pub use run::{Company, Config, ConfigSource, Loop, OverrideSource};
+pub use schedule::{Event, Now, Why, unix_now};
+pub use sight::Sight;
+pub use standing::Standing;
 pub use status::{Board, DestinationStatus, DrainStatus, ServiceStatus, Status};
 pub use store::{FileStore, Found, Place, RecordStore, StoreError};

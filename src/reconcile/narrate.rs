@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use super::notice::{DrainEnd, Notice};
 use super::pass::{PassError, Refused, Report, StepResult};
 use super::schedule::Why;
 use crate::model::Desired;
@@ -58,6 +59,7 @@ pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desi
     if let Some(problem) = &report.store_error {
         error!("the ownership record was not written: {problem}");
     }
+    happened(&report.notices);
     summary(told, report);
 }
 
@@ -83,6 +85,8 @@ fn steps(report: &Report, desired: &Desired) {
         *count += 1;
         match (result, step.cause) {
             (StepResult::Done | StepResult::Converged, _) if *count > LINES => debug!(name, "{line}"),
+            (StepResult::Draining { .. }, _) if *count > LINES => debug!(name, "{line}: {result}"),
+            (StepResult::Draining { .. }, _) => info!(name, "{line}: {result}"),
             (StepResult::Done | StepResult::Converged, Cause::Drift) => warn!(name, "drift repaired: {line}"),
             (StepResult::Done | StepResult::Converged, Cause::Change) => info!(name, "{line}"),
             (StepResult::Failed(_) | StepResult::Skipped { .. } | StepResult::Unverified(_), _) => {
@@ -120,6 +124,48 @@ fn notes(report: &Report, said: &mut Vec<String>) {
     }
 }
 
+/// What happened to destinations and services.
+fn happened(notices: &[Notice]) {
+    for notice in notices.iter().take(LINES) {
+        match notice {
+            Notice::DestinationUp { service, name, destination } => {
+                info!(name, "{destination} of {service} is up");
+            }
+            Notice::DestinationDown { service, name, destination, reason } => {
+                warn!(name, "{destination} of {service} is down: {reason}");
+            }
+            Notice::ServiceFailed { service, name, up, of } => {
+                error!(name, "{service} has failed: {up} of {of} destinations are up, fewer than min_healthy");
+            }
+            Notice::ServiceRestored { service, name, up, of } => {
+                info!(name, "{service} is restored: {up} of {of} destinations are up");
+            }
+            Notice::PanicBegun { service, name, down, of } => error!(
+                name,
+                "{down} of {of} destinations of {service} went down at once, more than panic_threshold: the checker is \
+                 suspected, and their weights are kept"
+            ),
+            Notice::PanicEnded { service, name } => {
+                info!(name, "the destinations of {service} are believed to be down or up again as their checks say");
+            }
+            Notice::DrainDone { service, name, destination, connections, why } => {
+                let name = name.as_deref();
+                match why {
+                    DrainEnd::Idle => info!(name, "{destination} of {service} is drained"),
+                    DrainEnd::Deadline => {
+                        warn!(name, connections, "{destination} of {service} is deleted: the time for its drain is up");
+                    }
+                    DrainEnd::Down => {
+                        warn!(name, connections, "{destination} of {service} is deleted: it drained, and is down");
+                    }
+                }
+            }
+            Notice::ConfigurationRefused { .. } | Notice::DriftRepaired { .. } => {}
+        }
+    }
+    more(notices.len(), "changes of health");
+}
+
 fn more(count: usize, what: &str) {
     if count > LINES {
         info!("… and {} {what} more", count - LINES);
@@ -130,7 +176,12 @@ fn summary(told: Circumstances, report: &Report) {
     let counts = report.plan.counts();
     let drift = report.plan.steps.iter().filter(|step| step.cause == Cause::Drift).count();
     let waiting = report.plan.notes.iter().filter(|note| matches!(note, Note::Waiting { .. })).count();
+    let draining = report.picture.drains.len();
     let (changed, failed, unchanged) = (report.changed(), report.failed(), report.plan.unchanged);
+    if report.results.is_empty() && told.why.is_only_a_look() {
+        debug!(why = %told.why, draining, unchanged, ms = told.ms(), "pass");
+        return;
+    }
     info!(
         why = %told.why,
         add = counts.add.total(),
@@ -140,6 +191,7 @@ fn summary(told: Circumstances, report: &Report) {
         changed,
         failed,
         waiting,
+        draining = (draining > 0).then_some(draining),
         unchanged,
         ms = told.ms(),
         config = told.outdated.then_some("refused"),

@@ -1,41 +1,119 @@
-//! What is live, and what would have to be done: the part of a pass that `plan` shares with `apply` and `run`.
+//! What is live, what should be, and what would have to be done: the part of a pass that `plan` shares with `apply` and
+//! `run`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::checker::Verdicts;
+use super::leaving::{Leaving, marks_ready, next_helpers};
+use super::notice::Notice;
+use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
-use crate::model::{Desired, DestinationKey, Live, Record, ServiceKey, Table};
-use crate::plan::{self, Operation, Plan};
+use crate::model::{Desired, DestinationKey, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
+use crate::plan::{self, Effective, Layers, Of, Operation, Plan};
+
+/// All that a pass looks at, besides the kernel.
+pub struct Inputs<'d, 'a> {
+    pub desired: &'d Desired,
+    pub record: &'a Record,
+    /// What has run out is not in it.
+    pub orders: &'a Overrides,
+    /// The last checks of what is not desired any more.
+    pub farewells: &'a BTreeMap<Of, SharedChecks>,
+    /// Seconds since 1970.
+    pub unix: u64,
+}
 
 /// A look at the kernel.
 #[derive(Debug)]
-pub struct Observed {
-    pub live: Table,
+pub struct Observed<'a> {
+    pub live: Live,
+    /// `live` without counters.
+    pub table: Table,
+    pub effective: Effective<'a>,
     pub plan: Plan,
-    /// Live entries that could not be understood, in words.
-    pub unknown: Vec<String>,
+    /// The marks that carry checks, once this pass is done.
+    pub helpers: BTreeMap<u32, Helped>,
+    /// What was known of health, and what happened to it.
+    pub verdicts: std::sync::Arc<Verdicts>,
+    pub notices: Vec<Notice>,
+    /// When health by itself will want another pass.
+    pub again: Option<Duration>,
 }
 
 /// Reads the live table and plans. Dumps tear (kernel.md 5.5), so every service in which an entry would be
 /// added or deleted, or of which something that is owned seems to be gone, is read once more, exactly, before the
-/// plan is believed.
-pub fn observe(ipvs: &mut dyn Ipvs, desired: &Desired, record: &Record) -> Result<Observed, Error> {
-    let Live { services, unknown } = ipvs.read()?;
-    let mut live = Live { services, unknown: Vec::new() }.to_table();
-    let diff = |live: &Table| plan::diff(live, &desired.table, &desired.manage, record);
-    let mut plan = diff(&live);
-    let doubtful = doubtful(&plan, &live, record);
-    // Adds to an empty table need no second look: an add of what exists is refused, and harms nothing.
-    if !doubtful.is_empty() && !live.services.is_empty() {
-        let exact = ipvs.read_services(&doubtful)?;
-        for key in doubtful {
-            match exact.get(&key) {
-                Some(service) => live.services.insert(key, service.to_service()),
-                None => live.services.remove(&key),
-            };
-        }
-        plan = diff(&live);
+/// plan, or what health makes of the table, is believed.
+pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sight<'_>) -> Result<Observed<'d>, Error> {
+    let Inputs { desired, record, orders, .. } = *inputs;
+    let mut live = ipvs.read()?;
+    let mut table = live.to_table();
+    let mut confirmed = BTreeSet::new();
+    let first = plan::diff(&table, &desired.table, &desired.manage, record);
+    confirm(ipvs, &first, record, &mut live, &mut table, &mut confirmed)?;
+
+    let leaving = Leaving::new(inputs, &live.services);
+    let helpers = next_helpers(inputs, &live.services, sight.checks());
+    let marks = marks_ready(&helpers, inputs, &live.services);
+    let seen = sight.look(inputs, &live.services, &marks, &leaving.checks());
+    let layers = Layers {
+        health: seen.health,
+        ramps: seen.ramps,
+        suspects: seen.suspects,
+        orders: orders.clone(),
+        helpers: helpers.clone(),
+    };
+    let effective = plan::overlay(desired, &layers);
+    let mut notices = seen.notices;
+    notices.extend(sight.judge(desired, &effective));
+
+    let mut plan = plan::diff(&table, &effective.table, &desired.manage, record);
+    if confirm(ipvs, &plan, record, &mut live, &mut table, &mut confirmed)? {
+        plan = plan::diff(&table, &effective.table, &desired.manage, record);
     }
-    Ok(Observed { live, plan, unknown })
+    let leave = |service: &ServiceKey, destination: &DestinationKey, found: &_| {
+        leaving.leave(service, destination, found, &seen.verdicts)
+    };
+    let plan = plan::drain(plan, &live.services, leave);
+    // A mark whose helper is about to be added can carry checks from the next pass on.
+    let soon = (marks.len() < helpers.len()).then_some(Duration::from_millis(100));
+    let again = [seen.again, soon].into_iter().flatten().min();
+    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, notices, again })
+}
+
+/// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.
+fn confirm(
+    ipvs: &mut dyn Ipvs,
+    plan: &Plan,
+    record: &Record,
+    live: &mut Live,
+    table: &mut Table,
+    confirmed: &mut BTreeSet<ServiceKey>,
+) -> Result<bool, Error> {
+    // Adds to an empty table need no second look: an add of what exists is refused, and harms nothing.
+    if table.services.is_empty() {
+        return Ok(false);
+    }
+    let doubtful: Vec<ServiceKey> =
+        doubtful(plan, table, record).into_iter().filter(|key| !confirmed.contains(key)).collect();
+    if doubtful.is_empty() {
+        return Ok(false);
+    }
+    let mut exact = ipvs.read_services(&doubtful)?;
+    for key in doubtful {
+        match exact.remove(&key) {
+            Some(service) => {
+                table.services.insert(key, service.to_service());
+                live.services.insert(key, service);
+            }
+            None => {
+                table.services.remove(&key);
+                live.services.remove(&key);
+            }
+        }
+        confirmed.insert(key);
+    }
+    Ok(true)
 }
 
 /// How often a table is read that keeps changing.
@@ -63,8 +141,8 @@ fn keys(live: &Live) -> impl Iterator<Item = (&ServiceKey, Option<&DestinationKe
 }
 
 /// The services whose plan says that something is missing, or is to go; and those of which something owned was not
-/// seen, for what is not wanted any more would be disowned, and stay for ever.
-fn doubtful(plan: &Plan, live: &Table, record: &Record) -> Vec<ServiceKey> {
+/// seen, for what is not wanted any more would be disowned, and stay for ever. Helpers come and go without harm.
+fn doubtful(plan: &Plan, live: &Table, record: &Record) -> BTreeSet<ServiceKey> {
     let planned = plan
         .steps
         .iter()
@@ -76,5 +154,6 @@ fn doubtful(plan: &Plan, live: &Table, record: &Record) -> Vec<ServiceKey> {
         });
         (!seen).then_some(*key)
     });
-    planned.chain(unseen).collect::<BTreeSet<_>>().into_iter().collect()
+    let planned = planned.filter(|key| !record.is_helper(key) || !live.services.contains_key(key));
+    planned.chain(unseen).collect()
 }

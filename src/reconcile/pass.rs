@@ -2,13 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::observe::{Observed, observe};
+use super::carry;
+use super::checker::Verdicts;
+use super::leaving;
+use super::notice::{DrainEnd, Notice};
+use super::observe::{Inputs, Observed, observe};
+use super::sight::Sight;
+use super::status::DrainStatus;
 use super::store::{RecordStore, StoreError};
-use crate::ipvs::{self, Error, Ipvs, Outcome, Refusal};
-use crate::model::{Desired, LiveService, OwnedService, Record, ServiceKey, Table};
+use crate::ipvs::{Error, Ipvs, Refusal};
+use crate::model::{
+    Desired, DestinationKey, Drain, Helped, Live, LiveService, Overrides, OwnedService, Record, ServiceKey,
+    SharedChecks, Table,
+};
 use crate::plan::render::{self, Attribute};
-use crate::plan::{self, Held, NotAllowed, Operation, Plan, Stage, Step, TooManyDeletes, Verb};
+use crate::plan::{self, Held, NotAllowed, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
 
 /// What a pass may do.
 pub struct Options<'a> {
@@ -19,6 +30,8 @@ pub struct Options<'a> {
     /// Whether an operation has to wait, because its object failed not long ago.
     pub held: &'a dyn Fn(&Operation) -> Option<Held>,
 }
+
+type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, Drain>>;
 
 /// Why a whole plan was refused. Nothing of it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +50,11 @@ pub enum StepResult {
     Converged,
     /// The kernel refused it.
     Failed(Refusal),
+    /// It is quiesced, and will be deleted when its connections have ended, or so many seconds are over.
+    Draining {
+        connections: u64,
+        seconds: u64,
+    },
     /// It was not sent, or could not succeed, because of another step that failed (its index).
     Skipped {
         because: usize,
@@ -49,7 +67,7 @@ pub enum StepResult {
 impl StepResult {
     /// Whether the object is now as it should be.
     pub fn is_ok(&self) -> bool {
-        matches!(self, Self::Done | Self::Converged)
+        matches!(self, Self::Done | Self::Converged | Self::Draining { .. })
     }
 }
 
@@ -58,6 +76,9 @@ impl fmt::Display for StepResult {
         match self {
             Self::Done => f.write_str("done"),
             Self::Converged => f.write_str("done already"),
+            Self::Draining { connections, seconds } => {
+                write!(f, "drains: {}", render::words::draining(*connections, *seconds))
+            }
             Self::Failed(refusal) => write!(f, "{refusal}"),
             Self::Skipped { reason, .. } => write!(f, "skipped: {reason}"),
             Self::Unverified(found) => write!(f, "the kernel took it, but {found}"),
@@ -78,6 +99,20 @@ pub struct Report {
     /// The ownership record could not be written. What was applied stands; what was added is not owned by
     /// the next process.
     pub store_error: Option<StoreError>,
+    /// What happened to destinations and services.
+    pub notices: Vec<Notice>,
+    pub picture: Picture,
+}
+
+/// What a pass saw and left, for the status.
+#[derive(Debug)]
+pub struct Picture {
+    /// Of the services for which health or orders matter.
+    pub services: BTreeMap<ServiceKey, Overlaid>,
+    pub verdicts: Arc<Verdicts>,
+    pub drains: Vec<(Of, DrainStatus)>,
+    /// When health by itself will want another pass.
+    pub again: Option<Duration>,
 }
 
 impl Report {
@@ -89,6 +124,33 @@ impl Report {
     /// The number of steps that did not.
     pub fn failed(&self) -> usize {
         self.results.len() - self.changed()
+    }
+
+    /// Tells of the drains that have come to their end.
+    fn drain_ends(&mut self, drains: &Drains, after: &BTreeMap<ServiceKey, LiveService>, desired: &Desired, unix: u64) {
+        for (step, result) in self.plan.steps.iter().zip(&self.results) {
+            let service = *step.operation.service();
+            let Some(drains) = drains.get(&service) else { continue };
+            if !matches!(result, StepResult::Done | StepResult::Converged) {
+                continue;
+            }
+            for (destination, drain) in drains {
+                let deleted = step.operation.kind() == Verb::Delete
+                    && step.operation.destination().is_none_or(|only| only == destination)
+                    && !after.get(&service).is_some_and(|found| found.destinations.contains_key(destination));
+                if deleted {
+                    let why = match step.leave.connections {
+                        0 => DrainEnd::Idle,
+                        _ if drain.until <= unix => DrainEnd::Deadline,
+                        _ if step.leave.wait.is_none() => DrainEnd::Down,
+                        _ => DrainEnd::Idle,
+                    };
+                    let connections = if why == DrainEnd::Idle { 0 } else { step.leave.connections };
+                    let name = desired.origins.get(&service).map(|origin| origin.name.clone());
+                    self.notices.push(Notice::DrainDone { service, name, destination: *destination, connections, why });
+                }
+            }
+        }
     }
 
     /// Steps with their results.
@@ -107,56 +169,95 @@ pub enum PassError {
     Apply { planned: usize, source: Error },
 }
 
-/// Makes one pass. `record` is what is owned, before and after; `store` keeps it.
+/// What a pass works on, and with.
+pub struct Hands<'a> {
+    pub ipvs: &'a mut dyn Ipvs,
+    /// What is owned, before and after.
+    pub record: &'a mut Record,
+    /// Keeps the record.
+    pub store: &'a mut dyn RecordStore,
+}
+
+/// What a pass goes by, besides the kernel and the record.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    pub desired: &'a Desired,
+    /// What operators ordered; what has run out is not in it.
+    pub overrides: &'a Overrides,
+    /// The last checks of what is not desired any more.
+    pub farewells: &'a BTreeMap<Of, SharedChecks>,
+    /// Seconds since 1970.
+    pub unix: u64,
+}
+
+/// Makes one pass.
 pub fn pass(
-    ipvs: &mut dyn Ipvs,
-    desired: &Desired,
-    record: &mut Record,
-    store: &mut dyn RecordStore,
+    hands: Hands<'_>,
+    terms: Terms<'_>,
+    sight: &mut Sight<'_>,
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
-    let Observed { live, plan, unknown } = observe(ipvs, desired, record).map_err(PassError::Observe)?;
-    let mut report = Report { plan, results: Vec::new(), refused: None, unknown, store_error: None };
+    let Hands { ipvs, record, store } = hands;
+    let Terms { desired, overrides, farewells, unix } = terms;
+    let before = record.clone();
+    let inputs = Inputs { desired, record: &before, orders: overrides, farewells, unix };
+    let observed = observe(ipvs, &inputs, sight).map_err(PassError::Observe)?;
+    let Observed { live, table, effective, plan, helpers, verdicts, notices, again } = observed;
+    let wanted = &effective.table;
+    let mut report = Report {
+        plan,
+        results: Vec::new(),
+        refused: None,
+        unknown: live.unknown.clone(),
+        store_error: None,
+        notices,
+        picture: Picture { services: effective.services.clone(), verdicts, drains: Vec::new(), again },
+    };
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
         return Ok(report);
     }
-    report.plan = plan::hold(report.plan, &live, options.held);
+    report.plan = plan::hold(report.plan, &table, options.held);
 
-    // Owned before it exists: a crash in between must not leave an entry that nobody deletes.
-    let intended = with_intents(record, &report.plan);
+    // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
+    // its deadline before it is quiesced.
+    let mut intended = with_intents(record, &report.plan, &inputs, &live);
+    intended.helpers.extend(&helpers);
     if intended != *record || store.is_behind() {
         *record = intended;
         report.store_error = store.save(record).err();
     }
 
     let planned = report.plan.steps.len();
-    let results = apply(ipvs, &live, &report.plan.steps).map_err(|source| PassError::Apply { planned, source })?;
+    let results =
+        carry::apply(ipvs, &live, &table, &report.plan.steps).map_err(|source| PassError::Apply { planned, source })?;
     report.results = results;
 
     let touched: BTreeSet<ServiceKey> = report.plan.steps.iter().map(|step| *step.operation.service()).collect();
-    let found = if touched.is_empty() {
+    let mut found = if touched.is_empty() {
         BTreeMap::new()
     } else {
         let keys: Vec<ServiceKey> = touched.iter().copied().collect();
         ipvs.read_services(&keys).map_err(|source| PassError::Apply { planned, source })?
     };
     for (step, result) in report.plan.steps.iter().zip(&mut report.results) {
-        if result.is_ok()
+        if matches!(result, StepResult::Done | StepResult::Converged)
             && let Err(found) = verify(&step.operation, found.get(step.operation.service()))
         {
             *result = StepResult::Unverified(found);
         }
     }
 
-    let mut after = live;
+    let mut after = live.services;
     for key in touched {
-        match found.get(&key) {
-            Some(service) => after.services.insert(key, service.to_service()),
-            None => after.services.remove(&key),
+        match found.remove(&key) {
+            Some(service) => after.insert(key, service),
+            None => after.remove(&key),
         };
     }
-    let left = left_behind(&after, &desired.table, record);
+    report.drain_ends(&record.drains, &after, desired, unix);
+    let left = left_behind(&after, wanted, record, desired, &helpers);
+    report.picture.drains = drains(&left, &after);
     if left != *record || store.is_behind() {
         *record = left;
         report.store_error = store.save(record).err();
@@ -170,46 +271,6 @@ fn permitted(plan: &Plan, desired: &Desired, options: &Options<'_>) -> Result<()
     }
     if !options.force {
         plan::guard(plan, desired.max_delete)?;
-    }
-    Ok(())
-}
-
-/// Applies the steps in two goes: what gives a service weight first, and only then, knowing what became of
-/// that, what takes weight away.
-fn apply(ipvs: &mut dyn Ipvs, live: &Table, steps: &[Step]) -> Result<Vec<StepResult>, Error> {
-    let mut results = vec![StepResult::Done; steps.len()];
-    let (first, second): (Vec<usize>, Vec<usize>) =
-        (0..steps.len()).partition(|step| steps[*step].operation.stage() == Stage::Raise);
-    send(ipvs, steps, &first, &mut results)?;
-
-    let failed: BTreeSet<usize> = first.iter().copied().filter(|step| !results[*step].is_ok()).collect();
-    for skip in plan::held_back(live, steps, &failed) {
-        // Depending on a failed step is what the first go has seen for itself.
-        if results[skip.step].is_ok() {
-            results[skip.step] = StepResult::Skipped { because: skip.because, reason: skip.reason.as_str().to_owned() };
-        }
-    }
-    let second: Vec<usize> = second.into_iter().filter(|step| results[*step].is_ok()).collect();
-    send(ipvs, steps, &second, &mut results)?;
-    Ok(results)
-}
-
-fn send(ipvs: &mut dyn Ipvs, steps: &[Step], chosen: &[usize], results: &mut [StepResult]) -> Result<(), Error> {
-    if chosen.is_empty() {
-        return Ok(());
-    }
-    let operations: Vec<&Operation> = chosen.iter().map(|step| &steps[*step].operation).collect();
-    for (step, outcome) in chosen.iter().zip(ipvs::carry_out(ipvs, &operations)?) {
-        results[*step] = match outcome {
-            Outcome::Done => StepResult::Done,
-            Outcome::Converged => StepResult::Converged,
-            Outcome::Failed(refusal) => StepResult::Failed(refusal),
-            Outcome::Skipped { because } => {
-                let because = chosen[because];
-                let reason = format!("its service could not be added ({})", results[because]);
-                StepResult::Skipped { because, reason }
-            }
-        };
     }
     Ok(())
 }
@@ -248,8 +309,8 @@ fn shows(differences: &[Attribute]) -> String {
     words.join(", ")
 }
 
-/// The record with all that the plan is going to add.
-fn with_intents(record: &Record, plan: &Plan) -> Record {
+/// The record with all that the plan is going to add, and all drains that it begins.
+fn with_intents(record: &Record, plan: &Plan, inputs: &Inputs<'_, '_>, live: &Live) -> Record {
     let mut record = record.clone();
     for step in &plan.steps {
         match &step.operation {
@@ -258,6 +319,17 @@ fn with_intents(record: &Record, plan: &Plan) -> Record {
             }
             Operation::AddDestination { service, destination, .. } => {
                 record.services.entry(*service).or_default().destinations.entry(*destination).or_insert(None);
+            }
+            Operation::DeleteService { service, .. } if step.leave.wait.is_some() => {
+                let destinations = live.services.get(service).map(|found| found.destinations.keys());
+                for destination in destinations.into_iter().flatten() {
+                    let drains = record.drains.entry(*service).or_default();
+                    drains.entry(*destination).or_insert_with(|| leaving::begin(inputs, &(*service, *destination)));
+                }
+            }
+            Operation::DeleteDestination { service, destination, .. } if step.leave.wait.is_some() => {
+                let drains = record.drains.entry(*service).or_default();
+                drains.entry(*destination).or_insert_with(|| leaving::begin(inputs, &(*service, *destination)));
             }
             Operation::EditService { .. }
             | Operation::DeleteService { .. }
@@ -270,11 +342,17 @@ fn with_intents(record: &Record, plan: &Plan) -> Record {
 
 /// What is owned after a pass that left `live`: what is wanted and there, adopted or added, and what was owned
 /// before and is still there.
-fn left_behind(live: &Table, wanted: &Table, before: &Record) -> Record {
+fn left_behind(
+    live: &BTreeMap<ServiceKey, LiveService>,
+    wanted: &Table,
+    before: &Record,
+    desired: &Desired,
+    helpers: &BTreeMap<u32, Helped>,
+) -> Record {
     let mut record = Record::default();
-    for (key, service) in &live.services {
-        let (wanted, before) = (wanted.services.get(key), before.services.get(key));
-        if wanted.is_none() && before.is_none() {
+    for (key, service) in live {
+        let (wanted, owned) = (wanted.services.get(key), before.services.get(key));
+        if wanted.is_none() && owned.is_none() {
             continue;
         }
         let destinations = service
@@ -282,11 +360,53 @@ fn left_behind(live: &Table, wanted: &Table, before: &Record) -> Record {
             .iter()
             .filter(|(destination, _)| {
                 wanted.is_some_and(|service| service.destinations.contains_key(destination))
-                    || before.is_some_and(|owned| owned.destinations.contains_key(destination))
+                    || owned.is_some_and(|owned| owned.destinations.contains_key(destination))
             })
-            .map(|(destination, settings)| (*destination, Some(*settings)))
+            .map(|(destination, found)| (*destination, Some(found.settings)))
             .collect();
-        record.services.insert(*key, OwnedService { left: Some(service.settings.clone()), destinations });
+        let drain = match desired.policies.get(key) {
+            Some(policy) if policy.drain == desired.drain => None,
+            Some(policy) => Some(policy.drain.as_secs()),
+            None => owned.and_then(|owned| owned.drain),
+        };
+        record.services.insert(*key, OwnedService { left: Some(service.settings.clone()), destinations, drain });
+        if let Some(drains) = before.drains.get(key) {
+            let goes_on = |destination: &&DestinationKey| {
+                service.destinations.contains_key(destination)
+                    && !wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+            };
+            let left: BTreeMap<DestinationKey, Drain> = drains
+                .iter()
+                .filter(|(destination, _)| goes_on(destination))
+                .map(|(destination, drain)| (*destination, drain.clone()))
+                .collect();
+            if !left.is_empty() {
+                record.drains.insert(*key, left);
+            }
+        }
     }
+    // Remembered until its service is gone: nobody else would delete it.
+    record.helpers = before
+        .helpers
+        .iter()
+        .filter(|(mark, helped)| {
+            let key = ServiceKey::Mark { family: helped.service.family(), mark: **mark };
+            live.contains_key(&key) || helpers.contains_key(mark)
+        })
+        .map(|(mark, helped)| (*mark, *helped))
+        .collect();
     record
+}
+
+/// The drains that are under way, and what they wait for.
+fn drains(record: &Record, live: &BTreeMap<ServiceKey, LiveService>) -> Vec<(Of, DrainStatus)> {
+    let mut all = Vec::new();
+    for (service, drains) in &record.drains {
+        for (destination, Drain { until, .. }) in drains {
+            let found = live.get(service).and_then(|found| found.destinations.get(destination));
+            let connections = found.map_or(0, plan::connections);
+            all.push(((*service, *destination), DrainStatus { connections, until: *until }));
+        }
+    }
+    all
 }

@@ -5,12 +5,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
+use super::checker::Checker;
 use super::narrate;
-use super::pass::{Options, PassError, Report, StepResult, pass};
-use super::schedule::{Event, Schedule, Why};
+use super::notice::{Listener, Notice};
+use super::pass::{Hands, Options, PassError, Report, StepResult, Terms, pass};
+use super::schedule::{Event, Now, Schedule, Why};
+use super::sight::Sight;
+use super::standing::Standing;
+use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, Record};
+use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
+use crate::plan::render::operation_line;
+use crate::plan::{Cause, Of};
 
 /// As many events are taken between two looks at the schedule.
 const MOST_EVENTS: usize = 1000;
@@ -21,8 +28,8 @@ pub enum Config {
     /// What was read is what was read last time, be that good or bad.
     Unchanged,
     New(Box<Desired>),
-    /// The files are wrong; it was said why. The last good configuration stays in force.
-    Refused,
+    /// The files are wrong, and how; it was logged. The last good configuration stays in force.
+    Refused(String),
 }
 
 /// Where the configuration comes from.
@@ -36,13 +43,39 @@ pub trait ConfigSource {
     fn poll(&self) -> Option<Duration>;
 }
 
+/// Where operators' overrides come from.
+pub trait OverrideSource {
+    /// Those that hold at `unix`, in seconds since 1970: read again if they changed, else as they were.
+    fn read(&mut self, unix: u64) -> Overrides;
+}
+
+/// There are none.
+impl OverrideSource for () {
+    fn read(&mut self, _: u64) -> Overrides {
+        Overrides::default()
+    }
+}
+
+/// Who the loop works with, besides the kernel.
+pub struct Company<'a> {
+    pub source: &'a mut dyn ConfigSource,
+    pub store: &'a mut dyn RecordStore,
+    pub overrides: &'a mut dyn OverrideSource,
+    pub checker: &'a mut dyn Checker,
+    pub listener: &'a mut dyn Listener,
+    pub board: &'a mut dyn Board,
+}
+
 /// The loop and all of its state.
 pub struct Loop<'a> {
     ipvs: &'a mut dyn Ipvs,
-    source: &'a mut dyn ConfigSource,
-    store: &'a mut dyn RecordStore,
+    company: Company<'a>,
     desired: Desired,
     record: Record,
+    overrides: Overrides,
+    standing: Standing,
+    /// The last checks of what is owned, and not desired any more.
+    farewells: BTreeMap<Of, SharedChecks>,
     schedule: Schedule,
     backoff: Backoff,
     /// Passes in a row that could not be made at all, and when to try the next.
@@ -55,21 +88,17 @@ pub struct Loop<'a> {
 
 impl<'a> Loop<'a> {
     /// A loop that starts from a configuration that was accepted, and the record that was found.
-    pub fn new(
-        ipvs: &'a mut dyn Ipvs,
-        source: &'a mut dyn ConfigSource,
-        store: &'a mut dyn RecordStore,
-        (desired, record): (Desired, Record),
-        now: Instant,
-    ) -> Self {
-        let schedule = Schedule::new(desired.resync, now);
+    pub fn new(ipvs: &'a mut dyn Ipvs, company: Company<'a>, (desired, record): (Desired, Record), now: Now) -> Self {
+        let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {
             ipvs,
-            source,
-            store,
+            company,
             desired,
             record,
+            overrides: Overrides::default(),
+            standing: Standing::default(),
+            farewells: BTreeMap::new(),
             schedule,
             backoff,
             trouble: 0,
@@ -88,18 +117,18 @@ impl<'a> Loop<'a> {
 
     /// Makes passes until [`Event::Stop`], or until nobody can send an event any more. The first one is made
     /// at once.
-    pub fn run(&mut self, events: &Receiver<Event>, clock: &dyn Fn() -> Instant) {
+    pub fn run(&mut self, events: &Receiver<Event>, clock: &dyn Fn() -> Now) {
         let start = Why { start: true, ..Why::default() };
         self.reconcile(start, clock);
         loop {
             self.turn(clock);
             // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
             // no flood of events can hold up what is due.
-            let mut next = events.recv_timeout(self.idle(clock()));
+            let mut next = events.recv_timeout(self.idle(clock().at));
             for _ in 0..MOST_EVENTS {
                 match next {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                    Ok(event) => self.schedule.event(event, clock()),
+                    Ok(event) => self.schedule.event(event, clock().at),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 next = events.try_recv().map_err(|error| match error {
@@ -116,68 +145,133 @@ impl<'a> Loop<'a> {
     }
 
     /// Does what is due, if anything is.
-    pub(super) fn turn(&mut self, clock: &dyn Fn() -> Instant) {
-        if let Some(why) = self.schedule.take(clock()) {
+    pub(super) fn turn(&mut self, clock: &dyn Fn() -> Now) {
+        if let Some(why) = self.schedule.take(clock().at) {
             self.tick(why, clock);
         }
     }
 
     /// Does what `why` asks for.
-    pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
+    pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let mut changed = false;
+        let source = &mut self.company.source;
         if why.files || why.reload {
-            match self.source.load(why.reload) {
+            match source.load(why.reload) {
                 Config::New(desired) => {
-                    self.desired = *desired;
-                    self.schedule.set_resync(self.desired.resync, clock());
+                    self.accept(*desired);
+                    self.schedule.set_resync(self.desired.resync, clock().at);
                     self.outdated = false;
                     changed = true;
                 }
-                Config::Refused => self.outdated = true,
+                Config::Refused(problems) => {
+                    self.outdated = true;
+                    self.company.listener.notice(&Notice::ConfigurationRefused { problems });
+                }
                 Config::Unchanged => {}
             }
-        } else if (why.resync || why.poll) && self.source.changed() {
-            self.schedule.event(Event::Files, clock());
+        } else if (why.resync || why.poll) && source.changed() {
+            self.schedule.event(Event::Files, clock().at);
         }
-        self.schedule.set_poll(self.source.poll(), clock());
+        self.schedule.set_poll(self.company.source.poll(), clock().at);
         if changed || why.reload {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        if changed || why.reload || why.resync || why.retry {
+        let asked = why.reload || why.resync || why.retry || why.health || why.orders || why.step;
+        if changed || asked {
             self.reconcile(why, clock);
         }
     }
 
+    /// Puts a configuration into force. The checks of what it drops go on while that drains.
+    fn accept(&mut self, desired: Desired) {
+        for (service, policy) in &self.desired.policies {
+            for (destination, checks) in &policy.checks {
+                self.farewells.insert((*service, *destination), checks.clone());
+            }
+        }
+        self.desired = desired;
+        let (desired, record) = (&self.desired, &self.record);
+        self.farewells.retain(|(service, destination), _| {
+            let wanted = desired.table.services.get(service);
+            record.owns_destination(service, destination)
+                && !wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+        });
+    }
+
     /// Makes a pass, says what came of it, and sees when to try again.
-    fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Instant) {
+    fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let started = clock();
+        self.overrides = self.company.overrides.read(started.unix);
         let backoff = &self.backoff;
-        let options =
-            Options { force: self.force, only: None, held: &|operation| backoff.held(&Object::of(operation), started) };
-        let result = pass(self.ipvs, &self.desired, &mut self.record, self.store, &options);
+        let options = Options {
+            force: self.force,
+            only: None,
+            held: &|operation| backoff.held(&Object::of(operation), started.at),
+        };
+        let hands = Hands { ipvs: self.ipvs, record: &mut self.record, store: self.company.store };
+        let (desired, overrides, farewells) = (&self.desired, &self.overrides, &self.farewells);
+        let terms = Terms { desired, overrides, farewells, unix: started.unix };
+        let checker = &mut *self.company.checker;
+        let mut sight = Sight::Checks { checker, standing: &mut self.standing, now: started.at };
+        let result = pass(hands, terms, &mut sight, &options);
         let now = clock();
-        let told = narrate::Circumstances { why, took: now - started, outdated: self.outdated };
+        let took = now.at - started.at;
+        let told = narrate::Circumstances { why, took, outdated: self.outdated };
         narrate::pass(told, &result, &self.desired, &mut self.said);
+        self.tell(&result);
+        let told = status::Told { why, outdated: self.outdated, now };
+        self.company.board.post(status::of(told, &result, &self.desired, &self.record, &self.overrides));
         match result {
             // A refusal does not go away by itself: the next resync looks again.
             Ok(report) if report.refused.is_some() => {
                 self.trouble = 0;
                 self.schedule.set_retry(None);
+                self.look_again(&report, now, took);
             }
             Ok(report) => {
                 self.trouble = 0;
-                self.remember(&report, now);
+                self.remember(&report, now.at);
                 // What was due at the start had its turn, be it that the pass was refused. And failures that fall
                 // due one by one make no more than a pass a second.
-                let next = self.backoff.next_after(started).map(|at| at.max(now + Backoff::FIRST));
+                let next = self.backoff.next_after(started.at).map(|at| at.max(now.at + Backoff::FIRST));
                 self.schedule.set_retry(next);
+                self.look_again(&report, now, took);
             }
             Err(PassError::Observe(_) | PassError::Apply { .. }) => {
                 self.trouble = self.trouble.saturating_add(1);
                 let delay = self.backoff.delay(self.trouble);
-                self.schedule.set_retry(Some(now + delay));
+                self.schedule.set_retry(Some(now.at + delay));
             }
+        }
+    }
+
+    /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
+    fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
+        const DRAIN: Duration = Duration::from_secs(1);
+        let drains = (!report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
+        let ramps = report.picture.again.map(|step| step.max(took * 5));
+        let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
+        let next = [drains, ramps, ends].into_iter().flatten().min();
+        self.schedule.set_step(next.map(|wait| now.at + wait));
+    }
+
+    /// Tells whoever listens what happened.
+    fn tell(&mut self, result: &Result<Report, PassError>) {
+        let Ok(report) = result else { return };
+        for notice in &report.notices {
+            self.company.listener.notice(notice);
+        }
+        // One for each service, so that a table that was cleared makes no flood.
+        let mut repairs: BTreeMap<ServiceKey, Vec<String>> = BTreeMap::new();
+        for (step, result) in report.outcomes() {
+            if step.cause == Cause::Drift && result.is_ok() {
+                repairs.entry(*step.operation.service()).or_default().push(operation_line(&step.operation));
+            }
+        }
+        for (service, lines) in repairs {
+            let name = self.desired.origins.get(&service).map(|origin| origin.name.clone());
+            self.company.listener.notice(&Notice::DriftRepaired { service, name, repair: lines.join("\n") });
         }
     }
 
@@ -190,7 +284,8 @@ impl<'a> Loop<'a> {
                 StepResult::Failed(_) | StepResult::Unverified(_) => {
                     failing.insert(Object::of(&step.operation), result);
                 }
-                StepResult::Done | StepResult::Converged | StepResult::Skipped { .. } => {}
+                StepResult::Done | StepResult::Converged | StepResult::Draining { .. } | StepResult::Skipped { .. } => {
+                }
             }
         }
         let waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();

@@ -1,7 +1,7 @@
 //! When the next pass is due, and why. Pure: time is a parameter.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A reason to look again. It carries no data: a pass re-reads its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,26 @@ pub enum Event {
     Stop,
 }
 
+/// A moment, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    pub at: Instant,
+    /// Seconds since 1970.
+    pub unix: u64,
+}
+
+impl Now {
+    /// This moment.
+    pub fn now() -> Self {
+        Self { at: Instant::now(), unix: unix_now() }
+    }
+}
+
+/// Seconds since 1970; 0 before.
+pub fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Why a pass runs; several reasons make one pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Why {
@@ -30,16 +50,38 @@ pub struct Why {
     pub reload: bool,
     pub resync: bool,
     pub retry: bool,
+    /// A verdict has changed.
+    pub health: bool,
+    /// An operator gave an order.
+    pub orders: bool,
+    /// A ramp has its next step, or a drain is looked at again.
+    pub step: bool,
     /// Time to see whether the files have changed; by itself no reason for a pass.
     pub poll: bool,
 }
 
+impl Why {
+    /// Whether it is one of the many looks that mostly find nothing to do.
+    pub fn is_only_a_look(&self) -> bool {
+        let Self { start, files, reload, resync, retry, health, orders, step, poll: _ } = *self;
+        (health || step) && !(start || files || reload || resync || retry || orders)
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry, poll: _ } = *self;
-        let mut names = [(start, "start"), (files, "files"), (reload, "reload"), (resync, "resync"), (retry, "retry")]
-            .into_iter()
-            .filter_map(|(set, name)| set.then_some(name));
+        let Self { start, files, reload, resync, retry, health, orders, step, poll: _ } = *self;
+        let names = [
+            (start, "start"),
+            (files, "files"),
+            (reload, "reload"),
+            (resync, "resync"),
+            (retry, "retry"),
+            (health, "health"),
+            (orders, "override"),
+            (step, "step"),
+        ];
+        let mut names = names.into_iter().filter_map(|(set, name)| set.then_some(name));
         f.write_str(names.next().unwrap_or("nothing"))?;
         names.try_for_each(|name| write!(f, "+{name}"))
     }
@@ -61,6 +103,10 @@ pub struct Schedule {
     next_resync: Instant,
     files: Option<Pending>,
     reload: bool,
+    /// When changed verdicts are answered: they come in bursts.
+    health: Option<Instant>,
+    orders: bool,
+    step: Option<Instant>,
     retry: Option<Instant>,
     /// Look at the files this often, where they cannot be watched.
     poll: Option<Duration>,
@@ -76,9 +122,23 @@ impl Schedule {
     /// configuration of half the services.
     pub const PATIENCE_WITH_WRITERS: Duration = Duration::from_secs(10);
 
+    /// Verdicts that change so soon after one another are answered by one pass.
+    pub const BURST: Duration = Duration::from_millis(50);
+
     /// A schedule with its first resync one interval after `now`.
     pub fn new(resync: Duration, now: Instant) -> Self {
-        Self { resync, next_resync: now + resync, files: None, reload: false, retry: None, poll: None, next_poll: None }
+        Self {
+            resync,
+            next_resync: now + resync,
+            files: None,
+            reload: false,
+            health: None,
+            orders: false,
+            step: None,
+            retry: None,
+            poll: None,
+            next_poll: None,
+        }
     }
 
     /// Takes an event. `Stop` is the caller's.
@@ -91,7 +151,9 @@ impl Schedule {
                 self.files = Some(Pending { first, last: now, writing });
             }
             Event::Reload => self.reload = true,
-            Event::Health | Event::Orders | Event::Stop => {}
+            Event::Health => self.health = Some(self.health.unwrap_or(now + Self::BURST)),
+            Event::Orders => self.orders = true,
+            Event::Stop => {}
         }
     }
 
@@ -106,6 +168,11 @@ impl Schedule {
     /// When something failed before, and may be tried again.
     pub fn set_retry(&mut self, at: Option<Instant>) {
         self.retry = at;
+    }
+
+    /// When a ramp or a drain wants to be looked at again.
+    pub fn set_step(&mut self, at: Option<Instant>) {
+        self.step = at;
     }
 
     /// Looks at the files every `interval`, or only when told (`None`).
@@ -125,10 +192,10 @@ impl Schedule {
 
     /// How long nothing is due, at `now`; zero if something is.
     pub fn wait(&self, now: Instant) -> Duration {
-        if self.reload {
+        if self.reload || self.orders {
             return Duration::ZERO;
         }
-        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll]
+        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.step]
             .into_iter()
             .flatten()
             .min()
@@ -145,6 +212,9 @@ impl Schedule {
             reload: self.reload,
             resync: self.next_resync <= now,
             retry: due(self.retry),
+            health: due(self.health),
+            orders: self.orders,
+            step: due(self.step),
             poll: due(self.next_poll),
         };
         if why == Why::default() {
@@ -164,7 +234,14 @@ impl Schedule {
         if why.retry {
             self.retry = None;
         }
+        if why.health {
+            self.health = None;
+        }
+        if why.step {
+            self.step = None;
+        }
         self.reload = false;
+        self.orders = false;
         Some(why)
     }
 }

@@ -1,10 +1,15 @@
 //! What the loop shows of itself after each pass: an immutable picture, for whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DestinationKey, Health, Overrides, ServiceKey};
+use super::checker::Verdict;
+use super::pass::{PassError, Picture, Report};
+use super::schedule::{Now, Why};
+use crate::model::{Desired, DestinationKey, Health, Overrides, Record, ServiceKey};
+use crate::plan::{Because, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,4 +84,104 @@ pub trait Board {
 /// Nowhere.
 impl Board for () {
     fn post(&mut self, _: Status) {}
+}
+
+/// What a pass was made under.
+pub(super) struct Told {
+    pub(super) why: Why,
+    pub(super) outdated: bool,
+    pub(super) now: Now,
+}
+
+/// The status after a pass.
+pub(super) fn of(
+    told: Told,
+    result: &Result<Report, PassError>,
+    desired: &Desired,
+    record: &Record,
+    overrides: &Overrides,
+) -> Status {
+    let Told { why, outdated, now } = told;
+    let trouble = match result {
+        Ok(report) => report.refused.as_ref().map(|refused| format!("pass refused: {refused}")),
+        Err(error) => Some(error.to_string()),
+    };
+    let mut status = Status {
+        outdated,
+        pass_at: now.unix,
+        pass_why: why.to_string(),
+        trouble,
+        overrides: overrides.clone(),
+        helpers: record
+            .helpers
+            .iter()
+            .map(|(mark, helped)| ServiceKey::Mark { family: helped.service.family(), mark: *mark })
+            .collect(),
+        ..Status::default()
+    };
+    if let Ok(report) = result {
+        let Picture { services, verdicts, drains, again: _ } = &report.picture;
+        status.suspicions.clone_from(&verdicts.trouble);
+        for (key, overlaid) in services {
+            let verdict = |destination: &DestinationKey| verdicts.destinations.get(&(*key, *destination));
+            let name = desired.origins.get(key).map(|origin| origin.name.clone());
+            status.services.insert(*key, service(name, overlaid, verdict, now));
+        }
+        for ((key, destination), drain) in drains {
+            let of_service = status.services.entry(*key).or_insert_with(|| ServiceStatus {
+                name: desired.origins.get(key).map(|origin| origin.name.clone()),
+                ..ServiceStatus::default()
+            });
+            let of_destination = of_service.destinations.entry(*destination).or_default();
+            of_destination.drain = Some(*drain);
+            if let Some(verdict) = verdicts.destinations.get(&(*key, *destination)) {
+                judged(of_destination, verdict, now);
+            }
+        }
+    }
+    status
+}
+
+fn service<'v>(
+    name: Option<String>,
+    overlaid: &Overlaid,
+    verdict: impl Fn(&DestinationKey) -> Option<&'v Verdict>,
+    now: Now,
+) -> ServiceStatus {
+    let Overlaid { up, of, failed, panic, fallback, destinations } = overlaid;
+    let destinations = destinations.iter().map(|(key, weighed)| {
+        let Weighed { configured, effective, because } = *weighed;
+        let mut status = DestinationStatus {
+            configured: Some(configured),
+            effective: effective.unwrap_or(0),
+            why: if because == Because::Configured { String::new() } else { because.to_string() },
+            ..DestinationStatus::default()
+        };
+        if let Some(verdict) = verdict(key) {
+            judged(&mut status, verdict, now);
+        }
+        (*key, status)
+    });
+    ServiceStatus {
+        name,
+        up: *up,
+        of: *of,
+        failed: *failed,
+        panic: *panic,
+        fallback: *fallback,
+        destinations: destinations.collect(),
+    }
+}
+
+/// Puts a verdict into a destination's status.
+fn judged(status: &mut DestinationStatus, verdict: &Verdict, now: Now) {
+    status.health = Some(verdict.health);
+    status.reason.clone_from(&verdict.reason);
+    status.since = Some(unix_of(verdict.since, now));
+    status.flapping = verdict.checks.iter().any(|check| check.flapping);
+}
+
+/// When something was, in seconds since 1970.
+pub fn unix_of(at: Instant, now: Now) -> u64 {
+    now.unix.saturating_sub(now.at.saturating_duration_since(at).as_secs())
 }

@@ -1,0 +1,104 @@
+//! Where a pass gets health from: the checks of a running daemon, or, for a single pass, what can be told without any.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::checker::{Checker, Verdicts};
+use super::notice::Notice;
+use super::observe::Inputs;
+use super::standing::{Marks, Standing};
+use super::status::Status;
+use crate::model::{Desired, DestinationKey, Health, Initial, LiveService, ServiceKey, SharedChecks};
+use crate::plan::{Effective, Of, Ramp};
+
+/// Where health comes from.
+pub enum Sight<'a> {
+    /// Checks that are running, and what was seen before.
+    Checks { checker: &'a mut dyn Checker, standing: &'a mut Standing, now: Instant },
+    /// Nobody checks here. A running daemon may have told what it knows; without one, what is live and has weight counts
+    /// as up, what has none as down, and what is not there as its `initial` says, but not as waiting for a check.
+    Once { status: Option<&'a Status> },
+}
+
+/// What was seen.
+pub(super) struct Seen {
+    pub health: BTreeMap<Of, Health>,
+    pub ramps: BTreeMap<Of, Ramp>,
+    pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
+    pub verdicts: Arc<Verdicts>,
+    pub notices: Vec<Notice>,
+    pub again: Option<Duration>,
+}
+
+impl Sight<'_> {
+    /// Whether anybody checks.
+    pub(super) fn checks(&self) -> bool {
+        matches!(self, Self::Checks { .. })
+    }
+
+    /// Has checked what is to be checked, and says what is known.
+    pub(super) fn look(
+        &mut self,
+        inputs: &Inputs<'_, '_>,
+        live: &BTreeMap<ServiceKey, LiveService>,
+        marks: &Marks,
+        leaving: &BTreeMap<Of, SharedChecks>,
+    ) -> Seen {
+        match self {
+            Self::Checks { checker, standing, now } => {
+                if let Some(assignments) = standing.assign(inputs.desired, live, marks, leaving) {
+                    checker.assign(assignments);
+                }
+                let verdicts = checker.verdicts();
+                let health = standing.health(inputs.desired, live, &verdicts);
+                let reason =
+                    |of: &Of| verdicts.destinations.get(of).map(|verdict| verdict.reason.clone()).unwrap_or_default();
+                let notices = standing.take(inputs.desired, live, &health, reason, *now);
+                let suspects = standing.suspects().clone();
+                let (ramps, again) = (standing.ramps(*now), standing.next_step(*now));
+                Seen { health, ramps, suspects, verdicts, notices, again }
+            }
+            Self::Once { status } => once(inputs.desired, live, *status),
+        }
+    }
+
+    /// What follows for whole services.
+    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) -> Vec<Notice> {
+        match self {
+            Self::Checks { standing, .. } => standing.judge(desired, effective),
+            Self::Once { .. } => Vec::new(),
+        }
+    }
+}
+
+fn once(desired: &Desired, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
+    let (mut health, mut ramps) = (BTreeMap::new(), BTreeMap::new());
+    for (key, policy) in &desired.policies {
+        let told = status.and_then(|status| status.services.get(key));
+        for (destination, _) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
+            let of = (*key, *destination);
+            let weight = live.get(key).and_then(|service| Some(service.destinations.get(destination)?.settings.weight));
+            let full = desired.table.services.get(key).and_then(|service| service.destinations.get(destination));
+            let full = full.map_or(0, |settings| settings.weight);
+            let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.health?)));
+            let found = match (told, policy.initial, weight) {
+                // The daemon keeps the weights of what it suspects.
+                (Some((true, Health::Down)), _, _) => Health::Up,
+                (Some((_, health)), _, _) => health,
+                (None, _, Some(0)) if full > 0 => Health::Down,
+                (None, Initial::Down, None) => Health::Down,
+                (None, _, _) => Health::Up,
+            };
+            health.insert(of, found);
+            if let (Some(weight), Some(_), false) = (weight, status, policy.slow_start.is_zero())
+                && (1..full).contains(&weight)
+            {
+                // Somewhere on its way: where it is just now.
+                ramps.insert(of, Ramp { done: 2 * u64::from(weight) + 1, of: 2 * u64::from(full) });
+            }
+        }
+    }
+    let (suspects, verdicts) = (BTreeMap::new(), Arc::default());
+    Seen { health, ramps, suspects, verdicts, notices: Vec::new(), again: None }
+}

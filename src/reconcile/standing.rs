@@ -1,0 +1,278 @@
+//! What the loop remembers of health between passes: who was up, who is on a ramp, whose checker is suspected, which
+//! service has failed. Deterministic: verdicts, the live table and the time come in; layers and notices go out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::checker::{Assignment, Assignments, Verdicts};
+use super::notice::Notice;
+use crate::model::{
+    Desired, DestinationKey, Health, Initial, LiveService, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
+};
+use crate::plan::{Effective, Of, Ramp};
+
+/// The live table, as far as it is needed here.
+type LiveServices = BTreeMap<ServiceKey, LiveService>;
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    health: Health,
+    /// When it went from up to down before our eyes.
+    went_down: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    at: Instant,
+    length: Duration,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Standing {
+    known: BTreeMap<Of, Known>,
+    ramps: BTreeMap<Of, Begun>,
+    suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
+    failed: BTreeSet<ServiceKey>,
+    assigned: Assignments,
+}
+
+/// A mark that is ready to carry checks to a destination.
+pub(super) type Marks = BTreeMap<Of, u32>;
+
+impl Standing {
+    /// Whom to check: what is desired and has checks, and what is on its way out and has some still. `marks` are those whose
+    /// helper is in the kernel; a destination that waits for one is not assigned yet. Gives the assignments if they are
+    /// other than the last ones.
+    pub(super) fn assign(
+        &mut self,
+        desired: &Desired,
+        live: &LiveServices,
+        marks: &Marks,
+        leaving: &BTreeMap<Of, SharedChecks>,
+    ) -> Option<&Assignments> {
+        let mut next = Assignments::new();
+        for (key, policy) in &desired.policies {
+            let name = desired.origins.get(key).map_or("", |origin| origin.name.as_str());
+            for (destination, checks) in &policy.checks {
+                let of = (*key, *destination);
+                let mark = marks.get(&of).copied();
+                let waits = mark.is_none() && uses_vip(checks);
+                if checks.is_empty() || waits {
+                    continue;
+                }
+                let seed = match self.assigned.get(&of) {
+                    Some(before) => before.seed,
+                    None => self.seed(&of, policy.initial, live),
+                };
+                next.insert(of, Assignment { name: name.to_owned(), checks: checks.clone(), seed, mark });
+            }
+        }
+        for (of, checks) in leaving {
+            if checks.is_empty() || uses_vip(checks) || next.contains_key(of) {
+                continue;
+            }
+            // What is leaving counts as up until it is seen to be down: its connections are worth waiting for.
+            let before = self.assigned.get(of);
+            let seed = before.map_or(Health::Up, |before| before.seed);
+            let name = before.map(|before| before.name.clone()).unwrap_or_default();
+            next.insert(*of, Assignment { name, checks: checks.clone(), seed, mark: None });
+        }
+        if next == self.assigned {
+            return None;
+        }
+        self.assigned = next;
+        Some(&self.assigned)
+    }
+
+    /// What a destination counts as until its checks have spoken.
+    fn seed(&self, of: &Of, initial: Initial, live: &LiveServices) -> Health {
+        if let Some(known) = self.known.get(of) {
+            return known.health;
+        }
+        match (initial, live_weight(of, live)) {
+            (Initial::Up, _) => Health::Up,
+            (Initial::Down, _) => Health::Down,
+            (Initial::Live, None) => Health::Unknown,
+            (Initial::Live, Some(0)) => Health::Down,
+            (Initial::Live, Some(_)) => Health::Up,
+        }
+    }
+
+    /// The health of every destination that has checks: what was found, or what it counts as until something is.
+    pub(super) fn health(&self, desired: &Desired, live: &LiveServices, verdicts: &Verdicts) -> BTreeMap<Of, Health> {
+        let mut health = BTreeMap::new();
+        for (key, policy) in &desired.policies {
+            for (destination, checks) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
+                let of = (*key, *destination);
+                let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
+                // A check that waits for its helper says nothing yet.
+                let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
+                health.insert(of, found.unwrap_or_else(|| self.seed(&of, policy.initial, live)));
+            }
+        }
+        health
+    }
+
+    /// Takes in what is known now; tells what has happened since the last time.
+    pub(super) fn take(
+        &mut self,
+        desired: &Desired,
+        live: &LiveServices,
+        health: &BTreeMap<Of, Health>,
+        reasons: impl Fn(&Of) -> String,
+        now: Instant,
+    ) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for (of, &health) in health {
+            let Some(policy) = desired.policies.get(&of.0) else { continue };
+            let before = self.known.get(of).copied();
+            let (service, destination) = *of;
+            let name = || name_of(desired, &service);
+            let slow_start = Begun { at: now, length: policy.slow_start };
+            let mut went_down = before.and_then(|known| known.went_down);
+            match (before.map(|known| known.health), health) {
+                (None, Health::Up) => {
+                    if let Some(resumed) = self.resumed(desired, of, policy.slow_start, live, now) {
+                        self.ramps.insert(*of, resumed);
+                    }
+                }
+                (Some(Health::Down | Health::Unknown), Health::Up) => {
+                    went_down = None;
+                    self.ramps.insert(*of, slow_start);
+                    if before.is_some_and(|known| known.health == Health::Down) {
+                        notices.push(Notice::DestinationUp { service, name: name(), destination });
+                    }
+                }
+                (Some(Health::Up | Health::Unknown), Health::Down) => {
+                    if before.is_some_and(|known| known.health == Health::Up) {
+                        went_down = Some(now);
+                    }
+                    self.ramps.remove(of);
+                    notices.push(Notice::DestinationDown { service, name: name(), destination, reason: reasons(of) });
+                }
+                _ => {}
+            }
+            self.known.insert(*of, Known { health, went_down });
+        }
+        self.known.retain(|of, _| health.contains_key(of));
+        self.ramps.retain(|of, begun| {
+            health.contains_key(of) && !begun.length.is_zero() && now.saturating_duration_since(begun.at) < begun.length
+        });
+        self.suspect(desired, now, &mut notices);
+        notices
+    }
+
+    /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
+    fn resumed(
+        &self,
+        desired: &Desired,
+        of: &Of,
+        length: Duration,
+        live: &LiveServices,
+        now: Instant,
+    ) -> Option<Begun> {
+        let full = desired.table.services.get(&of.0)?.destinations.get(&of.1)?.weight;
+        let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
+        // The share that gives this very weight when it is rounded down.
+        let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
+        Some(Begun { at: now.checked_sub(done)?, length })
+    }
+
+    /// Which destinations went down together with so many others that it is rather the checker's fault.
+    fn suspect(&mut self, desired: &Desired, now: Instant, notices: &mut Vec<Notice>) {
+        let before = std::mem::take(&mut self.suspects);
+        for (key, policy) in &desired.policies {
+            let Some(threshold) = policy.panic_threshold else { continue };
+            let checked = || policy.checks.iter().filter(|(_, checks)| !checks.is_empty());
+            let of = checked().count();
+            let window = checked().map(|(_, checks)| window(checks)).max().unwrap_or_default();
+            let was = before.get(key);
+            let at_once = |destination: &DestinationKey| {
+                let known = self.known.get(&(*key, *destination)).filter(|known| known.health == Health::Down)?;
+                let fresh = known.went_down.is_some_and(|at| now.saturating_duration_since(at) <= window);
+                (fresh || was.is_some_and(|was| was.contains(destination))).then_some(*destination)
+            };
+            let suspects: BTreeSet<DestinationKey> = checked().filter_map(|(key, _)| at_once(key)).collect();
+            if suspects.len() * 100 > of * usize::from(threshold) {
+                if was.is_none() {
+                    let (service, name, down) = (*key, name_of(desired, key), suspects.len());
+                    notices.push(Notice::PanicBegun { service, name, down, of });
+                }
+                self.suspects.insert(*key, suspects);
+            }
+        }
+        for key in before.keys().filter(|key| !self.suspects.contains_key(key)) {
+            notices.push(Notice::PanicEnded { service: *key, name: name_of(desired, key) });
+        }
+    }
+
+    /// The suspects of each service in which there are any.
+    pub(super) fn suspects(&self) -> &BTreeMap<ServiceKey, BTreeSet<DestinationKey>> {
+        &self.suspects
+    }
+
+    /// How far each ramp has come.
+    pub(super) fn ramps(&self, now: Instant) -> BTreeMap<Of, Ramp> {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let ramp = |begun: &Begun| Ramp { done: ms(now.saturating_duration_since(begun.at)), of: ms(begun.length) };
+        self.ramps.iter().map(|(of, begun)| (*of, ramp(begun))).collect()
+    }
+
+    /// When a ramp has its next step: in twenty of them it comes to its end.
+    pub(super) fn next_step(&self, now: Instant) -> Option<Duration> {
+        const STEPS: u32 = 20;
+        let step = |begun: &Begun| {
+            let left = (begun.at + begun.length).saturating_duration_since(now);
+            (begun.length / STEPS).clamp(Duration::from_millis(250), Duration::from_secs(5)).min(left)
+        };
+        self.ramps.values().map(step).min()
+    }
+
+    /// Which services have failed or were restored.
+    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let failed: BTreeSet<ServiceKey> =
+            effective.services.iter().filter(|(_, overlaid)| overlaid.failed).map(|(key, _)| *key).collect();
+        for (service, overlaid) in &effective.services {
+            let (name, up, of) = (name_of(desired, service), overlaid.up, overlaid.of);
+            match (self.failed.contains(service), overlaid.failed) {
+                (false, true) => notices.push(Notice::ServiceFailed { service: *service, name, up, of }),
+                (true, false) => notices.push(Notice::ServiceRestored { service: *service, name, up, of }),
+                _ => {}
+            }
+        }
+        self.failed = failed;
+        notices
+    }
+}
+
+fn name_of(desired: &Desired, service: &ServiceKey) -> String {
+    desired.origins.get(service).map(|origin| origin.name.clone()).unwrap_or_default()
+}
+
+fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> {
+    Some(live.get(service)?.destinations.get(destination)?.settings.weight)
+}
+
+/// Whether a check goes through IPVS.
+pub(super) fn uses_vip(checks: &SharedChecks) -> bool {
+    checks.list.iter().any(|named| named.check.via == Via::Vip)
+}
+
+/// How long it takes until all that fail at the same moment are seen to be down.
+fn window(checks: &SharedChecks) -> Duration {
+    let of = |timing: &Timing| {
+        let Timing { interval, timeout, fall, .. } = timing;
+        *interval * (*fall).saturating_add(1) + *timeout
+    };
+    let longest = checks.list.iter().map(|named| of(&named.check.timing)).max().unwrap_or_default();
+    // With several of which one is enough, the last of them decides.
+    let slack = if checks.pass == Pass::Any { 2 } else { 1 };
+    (longest * slack).max(Duration::from_secs(5))
+}
+
+/// The policy of a service, or of one that has none.
+pub(super) fn drain_of(desired: &Desired, service: &ServiceKey) -> Option<Duration> {
+    desired.policies.get(service).map(|policy: &Policy| policy.drain)
+}
