@@ -60,7 +60,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         listener: &mut (),
         board: &mut (),
     };
-    Loop::new(&mut ipvs, company, (desired, record), Now::now()).with_force(force).run(&events, &Now::now);
+    Loop::new(&mut ipvs, company, (desired, record), Now::read()).with_force(force).run(&events, &Now::read);
     info!("ended; the table stays as it is");
     Ok(())
 }

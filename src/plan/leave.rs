@@ -31,7 +31,7 @@ pub fn connections(live: &LiveDestination) -> u64 {
 }
 
 /// Lets each deleted destination leave as `leave` says. `live` is what the plan was made for. A service that is deleted
-/// waits for all of its destinations.
+/// waits for those of its destinations that wait; the others go before it.
 #[must_use]
 pub fn drain(
     plan: Plan,
@@ -39,41 +39,55 @@ pub fn drain(
     leave: impl Fn(&ServiceKey, &DestinationKey, &LiveDestination) -> Leave,
 ) -> Plan {
     let Plan { steps, mut notes, unchanged, owned } = plan;
+    // Deletes of services stand behind everything else.
+    let services = steps.partition_point(|step| !matches!(step.operation, Operation::DeleteService { .. }));
     let mut kept = Vec::with_capacity(steps.len());
-    for mut step in steps {
-        let (of_service, only) = match &step.operation {
-            Operation::DeleteDestination { service, destination, .. } => (live.get(service), Some(*destination)),
-            Operation::DeleteService { service, .. } => (live.get(service), None),
-            _ => {
-                kept.push(step);
-                continue;
+    let mut deleted_services = Vec::new();
+    for (index, mut step) in steps.into_iter().enumerate() {
+        let found = live.get(step.operation.service());
+        let quiesced = match (&mut step.operation, found) {
+            (Operation::DeleteDestination { service, destination, from }, Some(found)) => {
+                if let Some(found) = found.destinations.get(destination) {
+                    step.leave = leave(service, destination, found);
+                }
+                from.weight == 0
             }
-        };
-        let Some(of_service) = of_service else {
-            kept.push(step);
-            continue;
-        };
-        let going = of_service.destinations.iter().filter(|(key, _)| only.is_none_or(|only| only == **key));
-        step.leave = Leave { exempt: true, ..Leave::default() };
-        let mut quiesced = true;
-        let mut some = false;
-        for (destination, found) in going {
-            some = true;
-            let leaves = leave(step.operation.service(), destination, found);
-            step.leave.exempt &= leaves.exempt;
-            if let Some(wait) = leaves.wait {
-                step.leave.wait = Some(step.leave.wait.unwrap_or(0).max(wait));
-                step.leave.connections += leaves.connections;
-                quiesced &= found.settings.weight == 0;
+            (Operation::DeleteService { service, destinations, .. }, Some(found)) => {
+                let leaves: Vec<_> =
+                    found.destinations.iter().map(|(key, found)| (*key, found, leave(service, key, found))).collect();
+                let (waiting, rest): (Vec<_>, Vec<_>) =
+                    leaves.into_iter().partition(|(_, _, leave)| leave.wait.is_some());
+                step.leave = together(if waiting.is_empty() { &rest } else { &waiting });
+                if !waiting.is_empty() {
+                    *destinations = waiting.len();
+                    kept.extend(rest.into_iter().map(|(destination, found, leave)| {
+                        let (service, from) = (*service, found.settings);
+                        let operation = Operation::DeleteDestination { service, destination, from };
+                        Step { operation, cause: step.cause, leave }
+                    }));
+                }
+                waiting.iter().all(|(_, found, _)| found.settings.weight == 0)
             }
-        }
-        step.leave.exempt &= some;
+            _ => false,
+        };
         match waits(&step, quiesced) {
             Some(note) => notes.push(note),
-            None => kept.push(step),
+            None if index < services => kept.push(step),
+            None => deleted_services.push(step),
         }
     }
+    kept.append(&mut deleted_services);
     Plan { steps: kept, notes, unchanged, owned }
+}
+
+/// How a service leaves with these destinations.
+fn together(leaves: &[(DestinationKey, &LiveDestination, Leave)]) -> Leave {
+    let all = || leaves.iter().map(|(_, _, leave)| leave);
+    Leave {
+        wait: all().filter_map(|leave| leave.wait).max(),
+        connections: all().map(|leave| leave.connections).sum(),
+        exempt: !leaves.is_empty() && all().all(|leave| leave.exempt),
+    }
 }
 
 /// The note of a step that has nothing to do but wait.
@@ -144,5 +158,23 @@ mod tests {
         assert_eq!(notes, ["tcp://192.0.2.10:80 drains: 4 connections left, deleted after 1m30s at the latest"]);
         let plan = planned(&live(&table(&[(WEB, &[])]), 0), &Table::default());
         assert_eq!(plan.steps[0].leave, Leave::default());
+
+        // One that need not be waited for goes alone.
+        let before = table(&[(WEB, &[("10.0.0.1:80", 0), ("10.0.0.2:80", 5)]), ("fwmark:7", &[])]);
+        let live = live(&before, 2);
+        let plan = diff(&before, &Table::default(), &Manage::All, &Record::default());
+        let now = Leave { wait: None, connections: 2, exempt: true };
+        let first = |destination: &DestinationKey| destination.to_string() == "10.0.0.1:80";
+        let plan =
+            drain(plan, &live.services, |_, destination, found| if first(destination) { now } else { wait(found) });
+        assert_eq!(
+            lines(&plan),
+            [
+                "delete destination 10.0.0.1:80 of tcp://192.0.2.10:80",
+                "delete service tcp://192.0.2.10:80 and its 1 destination",
+                "delete service fwmark:7",
+            ]
+        );
+        assert_eq!((plan.steps[0].leave, plan.deletes()), (now, 3));
     }
 }

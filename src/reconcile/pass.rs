@@ -105,7 +105,7 @@ pub struct Report {
 }
 
 /// What a pass saw and left, for the status.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Picture {
     /// Of the services for which health or orders matter.
     pub services: BTreeMap<ServiceKey, Overlaid>,
@@ -188,6 +188,15 @@ pub struct Terms<'a> {
     pub farewells: &'a BTreeMap<Of, SharedChecks>,
     /// Seconds since 1970.
     pub unix: u64,
+}
+
+impl<'a> Terms<'a> {
+    /// Nothing but the configuration.
+    pub fn plain(desired: &'a Desired, unix: u64) -> Self {
+        static NO_OVERRIDES: Overrides = Overrides { services: BTreeMap::new() };
+        static NO_FAREWELLS: BTreeMap<Of, SharedChecks> = BTreeMap::new();
+        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix }
+    }
 }
 
 /// Makes one pass.

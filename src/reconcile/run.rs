@@ -119,7 +119,7 @@ impl<'a> Loop<'a> {
     /// at once.
     pub fn run(&mut self, events: &Receiver<Event>, clock: &dyn Fn() -> Now) {
         let start = Why { start: true, ..Why::default() };
-        self.reconcile(start, clock);
+        self.tick(start, clock);
         loop {
             self.turn(clock);
             // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
@@ -177,7 +177,7 @@ impl<'a> Loop<'a> {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        let asked = why.reload || why.resync || why.retry || why.health || why.orders || why.step;
+        let asked = why.start || why.reload || why.resync || why.retry || why.health || why.orders || why.step;
         if changed || asked {
             self.reconcile(why, clock);
         }

@@ -32,7 +32,7 @@ pub struct Now {
 
 impl Now {
     /// This moment.
-    pub fn now() -> Self {
+    pub fn read() -> Self {
         Self { at: Instant::now(), unix: unix_now() }
     }
 }

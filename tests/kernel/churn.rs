@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use ipvsd::ipvs::{Error, Info, Ipvs, Kernel, Refusal};
 use ipvsd::model::{
-    Desired, DestinationKey, DestinationSettings, Forward, Live, LiveService, Manage, MaxDelete, Scheduler, Service,
-    ServiceFlags, ServiceKey, ServiceSettings, Table,
+    Desired, DestinationKey, DestinationSettings, Forward, Live, LiveService, Manage, MaxDelete, Record, Scheduler,
+    Service, ServiceFlags, ServiceKey, ServiceSettings, Table,
 };
 use ipvsd::plan::Operation;
-use ipvsd::reconcile::{FileStore, Options, Place, RecordStore as _, pass};
+use ipvsd::reconcile::{FileStore, Hands, Options, Place, RecordStore as _, Report, Sight, Terms, pass, unix_now};
 
 use crate::netns::{self, ipvsadm};
 use crate::program::{Program, SOON};
@@ -24,6 +24,12 @@ const SERVICES: usize = 2000;
 const PASSES: usize = 200;
 /// Every so many passes there is something to do.
 const EDIT_EVERY: usize = 8;
+
+fn single(ipvs: &mut dyn Ipvs, desired: &Desired, record: &mut Record, store: &mut FileStore) -> Report {
+    let options = Options { force: false, only: None, held: &|_| None };
+    let hands = Hands { ipvs, record, store };
+    pass(hands, Terms::plain(desired, unix_now()), &mut Sight::Once { status: None }, &options).unwrap()
+}
 
 fn settings() -> ServiceSettings {
     ServiceSettings { scheduler: Scheduler::new("wrr"), flags: ServiceFlags::default(), persistence: None }
@@ -181,9 +187,8 @@ fn nothing_owned_is_deleted_and_nothing_foreign_touched_while_others_churn() {
     };
     let mut store = FileStore::new(&program.state(), Place::here().unwrap());
     let (mut record, _) = store.load().unwrap();
-    let options = Options { force: false, only: None, held: &|_| None };
     let mut ipvs = Recording { kernel: &mut kernel, owned: &table, executed: Vec::new(), torn: 0 };
-    let report = pass(&mut ipvs, &desired, &mut record, &mut store, &options).unwrap();
+    let report = single(&mut ipvs, &desired, &mut record, &mut store);
     assert_eq!((report.changed(), report.failed()), (SERVICES * 3, 0));
     ipvs.executed.clear();
     ipvs.torn = 0;
@@ -222,7 +227,7 @@ fn nothing_owned_is_deleted_and_nothing_foreign_touched_while_others_churn() {
                     expected.push(Operation::EditDestination { service: *key, destination, from, to });
                 }
             }
-            let report = pass(&mut ipvs, &desired, &mut record, &mut store, &options).unwrap();
+            let report = single(&mut ipvs, &desired, &mut record, &mut store);
             assert_eq!(report.failed(), 0, "pass {number}: {:?}", report.results);
             if ipvs.executed != expected {
                 stop.store(true, Ordering::Relaxed);
@@ -233,7 +238,7 @@ fn nothing_owned_is_deleted_and_nothing_foreign_touched_while_others_churn() {
         }
         // Put back what the edits changed: the processes want the table of the configuration.
         desired.table = table.clone();
-        pass(&mut ipvs, &desired, &mut record, &mut store, &options).unwrap();
+        single(&mut ipvs, &desired, &mut record, &mut store);
         assert!(ipvs.executed.iter().all(|operation| matches!(operation, Operation::EditDestination { .. })));
         println!("{PASSES} passes over {SERVICES} services: {:?}", begin.elapsed());
         for _ in 0..3 {

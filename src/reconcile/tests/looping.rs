@@ -2,41 +2,32 @@
 
 use super::*;
 
-/// Configurations that come one after another.
-#[derive(Default)]
-struct Script {
-    next: VecDeque<Config>,
-}
-
-impl ConfigSource for Script {
-    fn load(&mut self, _: bool) -> Config {
-        self.next.pop_front().unwrap_or(Config::Unchanged)
-    }
-
-    fn changed(&mut self) -> bool {
-        !self.next.is_empty()
-    }
-
-    fn poll(&self) -> Option<Duration> {
-        None
-    }
-}
-
-const RESYNC: Why = Why { start: false, files: false, reload: false, resync: true, retry: false, poll: false };
-const FILES: Why = Why { start: false, files: true, reload: false, resync: false, retry: false, poll: false };
-const RELOAD: Why = Why { start: false, files: false, reload: true, resync: false, retry: false, poll: false };
-const POLL: Why = Why { start: false, files: false, reload: false, resync: false, retry: false, poll: true };
-const RETRY: Why = Why { start: false, files: false, reload: false, resync: false, retry: true, poll: false };
+const NO_REASON: Why = Why {
+    start: false,
+    files: false,
+    reload: false,
+    resync: false,
+    retry: false,
+    health: false,
+    orders: false,
+    step: false,
+    poll: false,
+};
+const RESYNC: Why = Why { resync: true, ..NO_REASON };
+const FILES: Why = Why { files: true, ..NO_REASON };
+const RELOAD: Why = Why { reload: true, ..NO_REASON };
+const POLL: Why = Why { poll: true, ..NO_REASON };
+const RETRY: Why = Why { retry: true, ..NO_REASON };
 
 /// Runs `steps` on a loop: at each time (in ms), for each reason. Gives the operations that each sent.
 fn tick(kernel: &Shared, script: Script, first: &Desired, steps: &[(u64, Why)]) -> Vec<usize> {
     let start = Instant::now();
-    let (mut ipvs, mut script, mut store) = (kernel.clone(), script, Memory::default());
-    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (first.clone(), Record::default()), start);
+    let mut players = Players { ipvs: kernel.clone(), script, ..Players::default() };
+    let mut looping = players.looping(first.clone(), start);
     steps
         .iter()
         .map(|(at, why)| {
-            looping.tick(*why, &|| start + Duration::from_millis(*at));
+            looping.tick(*why, &|| moment(start + Duration::from_millis(*at)));
             kernel.0.borrow_mut().take_log().len()
         })
         .collect()
@@ -47,7 +38,7 @@ fn a_refused_configuration_leaves_the_last_good_one_in_force() {
     let kernel = Shared::default();
     let good = desired(&[(WEB, &[(A, 1)])]);
     let next = desired(&[(WEB, &[(A, 2)])]);
-    let script = Script { next: VecDeque::from([Config::Refused, Config::New(Box::new(next.clone()))]) };
+    let script = Script { next: VecDeque::from([Config::Refused(String::new()), Config::New(Box::new(next.clone()))]) };
     let sent = tick(&kernel, script, &good, &[(0, RESYNC), (10, FILES), (20, RESYNC), (30, FILES)]);
     assert_eq!(sent, [2, 0, 0, 1]);
 }
@@ -59,7 +50,7 @@ fn a_resync_or_a_poll_believes_no_file_that_it_finds_changed() {
     let torn = desired(&[(WEB, &[(A, 1)])]);
     let script = Script { next: VecDeque::from([Config::New(Box::new(torn))]) };
     let sent = tick(&kernel, script, &good, &[(0, RETRY), (10, RESYNC), (20, POLL), (30, FILES)]);
-    assert_eq!(sent, [3, 0, 0, 1], "the file event that it raises does");
+    assert_eq!(sent, [3, 0, 0, 2], "the file event that it raises does: one is quiesced, and deleted");
 }
 
 #[test]
@@ -81,12 +72,12 @@ fn a_service_that_comes_at_last_comes_with_its_destinations() {
     let destinations: Vec<(&str, u32)> = addresses.iter().map(|address| (address.as_str(), 1)).collect();
     let wanted = desired(&[(WEB, &destinations)]);
     let start = Instant::now();
-    let (mut ipvs, mut script, mut store) = (kernel.clone(), Script::default(), Memory::default());
-    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (wanted, Record::default()), start);
-    looping.tick(RESYNC, &|| start);
+    let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
+    let mut looping = players.looping(wanted, start);
+    looping.tick(RESYNC, &|| moment(start));
     kernel.0.borrow_mut().with_scheduler("wrr");
     for ms in (0..3000).step_by(10) {
-        looping.tick(RETRY, &|| start + Duration::from_millis(ms));
+        looping.tick(RETRY, &|| moment(start + Duration::from_millis(ms)));
         let there = kernel.0.borrow().log().iter().filter(|done| done.result.is_ok()).count();
         assert!([0, 101].contains(&there), "{there} of 101 are there after {ms} ms");
     }
@@ -100,9 +91,9 @@ fn a_refused_pass_is_not_made_again_without_end() {
     let mut wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
     (wanted.manage, wanted.max_delete) = (Manage::All, MaxDelete::Count(0));
     let start = Instant::now();
-    let (mut ipvs, mut script, mut store) = (kernel.clone(), Script::default(), Memory::default());
-    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (wanted, Record::default()), start);
-    looping.tick(RESYNC, &|| start);
+    let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
+    let mut looping = players.looping(wanted, start);
+    looping.tick(RESYNC, &|| moment(start));
     // Somebody adds what would have to be deleted, and that is not allowed; the failure is still to be retried.
     kernel.0.borrow_mut().table().insert(key(DNS), live(&service(&[])));
     let passes = passes_within(&mut looping, &kernel, start, Duration::from_secs(20));
@@ -117,9 +108,9 @@ fn many_failures_make_few_passes() {
     kernel.0.borrow_mut().not_unicast("10.0.0.0/8".parse().unwrap());
     let wanted = desired(&[(WEB, &destinations)]);
     let start = Instant::now();
-    let (mut ipvs, mut script, mut store) = (kernel.clone(), Script::default(), Memory::default());
-    let mut looping = Loop::new(&mut ipvs, &mut script, &mut store, (wanted, Record::default()), start);
-    looping.tick(RESYNC, &|| start);
+    let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
+    let mut looping = players.looping(wanted, start);
+    looping.tick(RESYNC, &|| moment(start));
     let passes = passes_within(&mut looping, &kernel, start, Duration::from_secs(60));
     assert!((5..=63).contains(&passes), "{passes} passes in a minute");
 }
@@ -130,7 +121,7 @@ fn passes_within(looping: &mut Loop<'_>, kernel: &Shared, start: Instant, time: 
     let mut now = start;
     while now < start + time && kernel.0.borrow().reads() < before + 1000 {
         now += looping.idle(now);
-        looping.turn(&|| now);
+        looping.turn(&|| moment(now));
     }
     kernel.0.borrow().reads() - before
 }
@@ -146,11 +137,10 @@ fn a_kernel_that_does_not_answer_is_tried_again() {
 #[test]
 fn the_loop_ends_on_stop_and_has_made_its_first_pass() {
     let kernel = Shared::default();
-    let (mut ipvs, mut script, mut store) = (kernel.clone(), Script::default(), Memory::default());
+    let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
     let wanted = desired(&[(WEB, &[(A, 1)])]);
     let (sender, events) = channel();
     sender.send(Event::Stop).unwrap();
-    Loop::new(&mut ipvs, &mut script, &mut store, (wanted, Record::default()), Instant::now())
-        .run(&events, &Instant::now);
+    players.looping(wanted, Instant::now()).run(&events, &Now::read);
     assert_eq!(kernel.0.borrow().log().len(), 2);
 }

@@ -1,5 +1,6 @@
 //! Passes and the loop on the fake kernel.
 
+mod health;
 mod looping;
 mod narrating;
 mod passes;
@@ -11,16 +12,18 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::pass::{Options, PassError, Report, StepResult, pass};
-use super::run::{Config, ConfigSource, Loop};
-use super::schedule::{Event, Why};
+use super::checker::NoChecker;
+use super::pass::{Hands, Options, PassError, Picture, Report, StepResult, Terms, pass};
+use super::run::{Company, Config, ConfigSource, Loop};
+use super::schedule::{Event, Now, Why};
+use super::sight::Sight;
 use super::store::{Found, RecordStore, StoreError};
 use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, Refusal};
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
-    Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, Stats, Table,
+    Overrides, Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, SharedChecks, Stats, Table,
 };
-use crate::plan::{Cause, Note, Operation, Plan, Step, Verb};
+use crate::plan::{Cause, Note, Of, Operation, Plan, Step, Verb};
 
 #[derive(Default)]
 struct Memory {
@@ -105,6 +108,14 @@ fn live(of: &Service) -> LiveService {
     }
 }
 
+/// A pass that goes by nothing but the configuration.
+fn terms(desired: &Desired) -> Terms<'_> {
+    Terms::plain(desired, UNIX)
+}
+
+/// When the tests begin, in seconds since 1970.
+const UNIX: u64 = 1_000_000;
+
 /// A fake kernel with what goes with it.
 #[derive(Default)]
 struct Scene {
@@ -120,7 +131,8 @@ impl Scene {
 
     fn try_pass(&mut self, desired: &Desired, force: bool, only: Option<&[Verb]>) -> Result<Report, PassError> {
         let options = Options { force, only, held: &|_| None };
-        pass(&mut self.kernel, desired, &mut self.record, &mut self.store, &options)
+        let hands = Hands { ipvs: &mut self.kernel, record: &mut self.record, store: &mut self.store };
+        pass(hands, terms(desired), &mut Sight::Once { status: None }, &options)
     }
 
     fn foreign(&mut self, at: &str, of: &[(&str, u32)]) {
@@ -161,4 +173,54 @@ impl Ipvs for Shared {
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
         self.0.borrow_mut().execute(operations)
     }
+}
+
+/// Configurations that come one after another.
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Config>,
+}
+
+impl ConfigSource for Script {
+    fn load(&mut self, _: bool) -> Config {
+        self.next.pop_front().unwrap_or(Config::Unchanged)
+    }
+
+    fn changed(&mut self) -> bool {
+        !self.next.is_empty()
+    }
+
+    fn poll(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// All that a loop works with.
+#[derive(Default)]
+struct Players {
+    ipvs: Shared,
+    script: Script,
+    store: Memory,
+    checker: NoChecker,
+    nobody: ((), (), ()),
+}
+
+impl Players {
+    fn looping(&mut self, desired: Desired, start: Instant) -> Loop<'_> {
+        let (overrides, listener, board) = &mut self.nobody;
+        let company = Company {
+            source: &mut self.script,
+            store: &mut self.store,
+            overrides,
+            checker: &mut self.checker,
+            listener,
+            board,
+        };
+        Loop::new(&mut self.ipvs, company, (desired, Record::default()), moment(start))
+    }
+}
+
+/// A moment of which the other clock does not matter.
+fn moment(at: Instant) -> Now {
+    Now { at, unix: UNIX }
 }

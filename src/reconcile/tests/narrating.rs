@@ -35,7 +35,15 @@ fn told(report: Report, said: &mut narrate::Said) -> String {
 fn report(steps: Vec<Step>, results: Vec<StepResult>) -> Report {
     let note = Note::KeptService { service: key(WEB), foreign: vec![destination(A)] };
     let plan = Plan { steps, notes: vec![note; 2000], ..Plan::default() };
-    Report { plan, results, refused: None, unknown: Vec::new(), store_error: None }
+    Report {
+        plan,
+        results,
+        refused: None,
+        unknown: Vec::new(),
+        store_error: None,
+        notices: Vec::new(),
+        picture: Picture::default(),
+    }
 }
 
 #[test]

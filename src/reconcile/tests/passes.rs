@@ -125,7 +125,12 @@ fn a_crash_in_the_middle_leaves_nothing_that_nobody_owns() {
     let mut dying = Dying { kernel: kernel.clone(), after: 2 };
     let options = Options { force: false, only: None, held: &|_| None };
     let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
-    let result = pass(&mut dying, &wanted, &mut Record::default(), &mut scene.store, &options);
+    let result = pass(
+        Hands { ipvs: &mut dying, record: &mut Record::default(), store: &mut scene.store },
+        terms(&wanted),
+        &mut Sight::Once { status: None },
+        &options,
+    );
     assert!(matches!(result, Err(PassError::Apply { planned: 3, .. })), "{result:?}");
     assert_eq!(kernel.0.borrow().log().len(), 2);
 

@@ -1,0 +1,284 @@
+//! What health, drains and overrides make of the table, pass by pass, with a checker that says what it is told to.
+
+use super::*;
+use crate::model::{
+    Check, Checks, Flap, Health, Initial, NamedCheck, OnDown, Override, Pass, Policy, Probe, Share, Timing, Via,
+    WeightOverride,
+};
+use crate::reconcile::checker::{Assignments, Checker, Verdict, Verdicts};
+use crate::reconcile::notice::{DrainEnd, Listener, Notice};
+use crate::reconcile::run::OverrideSource;
+use crate::reconcile::status::{Board, Status};
+use std::sync::Arc;
+
+const C: &str = "10.0.0.3:80";
+const D: &str = "10.0.0.4:80";
+const SORRY: &str = "10.0.0.99:80";
+
+/// Says of everybody what it was told, and until then what it was seeded with.
+#[derive(Default, Clone)]
+struct Oracle(Rc<RefCell<Told>>);
+
+#[derive(Default)]
+struct Told {
+    verdicts: BTreeMap<Of, Health>,
+    assigned: Assignments,
+    assignments: usize,
+}
+
+impl Checker for Oracle {
+    fn assign(&mut self, assignments: &Assignments) {
+        let mut told = self.0.borrow_mut();
+        for (of, assignment) in assignments {
+            told.verdicts.entry(*of).or_insert(assignment.seed);
+        }
+        told.verdicts.retain(|of, _| assignments.contains_key(of));
+        told.assigned = assignments.clone();
+        told.assignments += 1;
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        let since = Instant::now();
+        let verdict = |(of, health): (&Of, &Health)| {
+            let reason = if *health == Health::Down { "tcp: connection refused".to_owned() } else { String::new() };
+            (*of, Verdict { health: *health, reason, since, checks: Vec::new() })
+        };
+        let destinations = self.0.borrow().verdicts.iter().map(verdict).collect();
+        Arc::new(Verdicts { destinations, trouble: Vec::new() })
+    }
+}
+
+/// What was told, kept.
+#[derive(Default, Clone)]
+struct Heard(Rc<RefCell<(Vec<Notice>, Status, Overrides)>>);
+
+impl Listener for Heard {
+    fn notice(&mut self, notice: &Notice) {
+        self.0.borrow_mut().0.push(notice.clone());
+    }
+}
+
+impl Board for Heard {
+    fn post(&mut self, status: Status) {
+        self.0.borrow_mut().1 = status;
+    }
+}
+
+impl OverrideSource for Heard {
+    fn read(&mut self, unix: u64) -> Overrides {
+        let mut overrides = self.0.borrow().2.clone();
+        overrides.expire(unix);
+        overrides
+    }
+}
+
+/// A record that outlives the process.
+#[derive(Default, Clone)]
+struct Kept(Rc<RefCell<Record>>);
+
+impl RecordStore for Kept {
+    fn load(&mut self) -> Result<(Record, Found), StoreError> {
+        Ok((self.0.borrow().clone(), Found::Read))
+    }
+
+    fn save(&mut self, record: &Record) -> Result<(), StoreError> {
+        *self.0.borrow_mut() = record.clone();
+        Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Default, Clone)]
+struct News(Rc<RefCell<VecDeque<Config>>>);
+
+impl ConfigSource for News {
+    fn load(&mut self, _: bool) -> Config {
+        self.0.borrow_mut().pop_front().unwrap_or(Config::Unchanged)
+    }
+
+    fn changed(&mut self) -> bool {
+        false
+    }
+
+    fn poll(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// What outlives a process, and the time, which the test moves.
+#[derive(Clone)]
+struct World {
+    kernel: Shared,
+    oracle: Oracle,
+    heard: Heard,
+    kept: Kept,
+    news: News,
+    start: Instant,
+}
+
+/// A process.
+struct Process {
+    world: World,
+    looping: Loop<'static>,
+    /// Milliseconds since the start of the world.
+    now: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        // Not too near to the beginning of the clock.
+        let start = Instant::now() + Duration::from_secs(10_000);
+        let (kernel, oracle, heard) = (Shared::default(), Oracle::default(), Heard::default());
+        Self { kernel, oracle, heard, kept: Kept::default(), news: News::default(), start }
+    }
+
+    fn moment(&self, ms: u64) -> Now {
+        Now { at: self.start + Duration::from_millis(ms), unix: UNIX + ms / 1000 }
+    }
+
+    /// Starts a process, which makes its first pass.
+    fn begin(&self, desired: &Desired, now: u64) -> Process {
+        self.oracle.0.borrow_mut().verdicts.clear();
+        let company = Company {
+            source: Box::leak(Box::new(self.news.clone())),
+            store: Box::leak(Box::new(self.kept.clone())),
+            overrides: Box::leak(Box::new(self.heard.clone())),
+            checker: Box::leak(Box::new(self.oracle.clone())),
+            listener: Box::leak(Box::new(self.heard.clone())),
+            board: Box::leak(Box::new(self.heard.clone())),
+        };
+        let record = self.kept.0.borrow().clone();
+        let ipvs = Box::leak(Box::new(self.kernel.clone()));
+        let looping = Loop::new(ipvs, company, (desired.clone(), record), self.moment(now));
+        let mut process = Process { world: self.clone(), looping, now };
+        process.pass(Why { start: true, ..Why::default() });
+        process
+    }
+
+    fn weights(&self, service: &str) -> Vec<(String, u32)> {
+        let mut fake = self.kernel.0.borrow_mut();
+        let found = fake.table().get(&key(service)).map(|live| live.to_service().destinations).unwrap_or_default();
+        found.into_iter().map(|(key, settings)| (key.to_string(), settings.weight)).collect()
+    }
+
+    fn weight_of(&self, at: &str) -> Option<u32> {
+        self.weights(WEB).into_iter().find(|(key, _)| key == at).map(|(_, weight)| weight)
+    }
+
+    /// So many connections are at the destination from now on.
+    fn connections(&self, service: &str, at: &str, count: u32) {
+        let mut fake = self.kernel.0.borrow_mut();
+        let live = fake.table().get_mut(&key(service)).unwrap().destinations.get_mut(&destination(at)).unwrap();
+        live.active_connections = count;
+    }
+
+    fn order(&self, at: &str, order: Override) {
+        self.heard.0.borrow_mut().2.set(key(WEB), destination(at), order);
+    }
+
+    fn sent(&self) -> Vec<String> {
+        let log = self.kernel.0.borrow_mut().take_log();
+        log.into_iter().map(|done| crate::plan::render::operation_line(&done.operation)).collect()
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.heard.0.borrow_mut().0)
+    }
+
+    fn status(&self) -> Status {
+        self.heard.0.borrow().1.clone()
+    }
+}
+
+impl Process {
+    fn pass(&mut self, why: Why) {
+        let now = self.world.moment(self.now);
+        self.looping.tick(why, &|| now);
+    }
+
+    /// Lets time go by; everything that is due is done at its time.
+    fn wait(&mut self, ms: u64) {
+        let end = self.now + ms;
+        loop {
+            let now = self.world.moment(self.now);
+            let idle = u64::try_from(self.looping.idle(now.at).as_micros().div_ceil(1000)).unwrap();
+            if self.now + idle > end {
+                break;
+            }
+            self.now += idle;
+            let now = self.world.moment(self.now);
+            self.looping.turn(&|| now);
+        }
+        self.now = end;
+    }
+
+    fn configure(&mut self, desired: &Desired) {
+        self.world.news.0.borrow_mut().push_back(Config::New(Box::new(desired.clone())));
+        self.pass(Why { files: true, ..Why::default() });
+    }
+
+    /// The checks find a change.
+    fn found(&mut self, changes: &[(&str, Health)]) {
+        for (at, health) in changes {
+            self.world.oracle.0.borrow_mut().verdicts.insert((key(WEB), destination(at)), *health);
+        }
+        self.pass(Why { health: true, ..Why::default() });
+    }
+}
+
+fn check() -> Check {
+    Check {
+        probe: Probe::Tcp { send: None, expect: None },
+        timing: Timing {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            rise: 2,
+            fall: 3,
+            jitter: 0,
+            fast_interval: None,
+            down_interval: None,
+            down_after: Duration::from_secs(60),
+        },
+        address: None,
+        port: None,
+        via: Via::Destination,
+        flap: None::<Flap>,
+    }
+}
+
+fn shared(check: Check) -> SharedChecks {
+    Arc::new(Checks { pass: Pass::All, list: vec![NamedCheck { name: "web".into(), check }] })
+}
+
+/// A service whose destinations all have a check.
+fn checked(of: &[(&str, u32)], policy: Policy) -> Desired {
+    let mut desired = desired(&[(WEB, of)]);
+    let checks = of.iter().map(|(at, _)| (destination(at), shared(check()))).collect();
+    desired.policies.insert(key(WEB), Policy { checks, ..policy });
+    desired
+}
+
+fn plain() -> Policy {
+    Policy::new(Duration::from_secs(300))
+}
+
+fn pairs(of: &[(&str, u32)]) -> Vec<(String, u32)> {
+    of.iter().map(|(key, weight)| ((*key).to_owned(), *weight)).collect()
+}
+
+/// A process with `of`, all of which are up.
+fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
+    let mut process = world.begin(desired, 0);
+    process.found(&of.iter().map(|at| (*at, Health::Up)).collect::<Vec<_>>());
+    process.wait(60_000);
+    world.sent();
+    world.notices();
+    process
+}
+
+mod drains;
+mod ramps;
+mod verdicts;
