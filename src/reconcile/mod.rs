@@ -12,6 +12,7 @@ mod backoff;
 mod carry;
 mod checker;
 mod leaving;
+mod ledger;
 mod narrate;
 mod notice;
 mod observe;
