@@ -168,3 +168,25 @@ fn hear_of_ends() {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+
+    use super::*;
+
+    #[test]
+    fn without_a_pidfd_its_end_is_looked_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut group = Group::start(Command::new("/bin/sh").args(["-c", "exit 3"]).process_group(0)).unwrap();
+            assert!(group.ended.take().is_some(), "there is a pidfd on this kernel");
+            group.ended().await;
+            assert!(group.first.is_some());
+            assert_eq!(group.reap().await.unwrap().unwrap().code(), Some(3));
+            // Now the id may be another's.
+            group.kill();
+            assert!(group.reap().await.unwrap().is_none());
+        });
+    }
+}
