@@ -3,10 +3,12 @@
 mod files;
 mod lock;
 mod log;
+mod runtime;
 
 pub use files::FileSource;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
+pub use runtime::{Runtime, Spawner};
 
 use std::sync::mpsc::channel;
 
