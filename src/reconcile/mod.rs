@@ -8,6 +8,7 @@
 //! about to be owned, apply in stages, read back, write down what is owned now. `ipvsd apply` makes one,
 //! [`Loop`] makes them for ever.
 
+mod atomic;
 mod backoff;
 mod checker;
 mod narrate;
@@ -21,6 +22,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use atomic::StoreError;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, NoChecker, Verdict, Verdicts};
 pub use notice::{DrainEnd, Listener, Notice};
 pub use observe::{Observed, observe, read_whole};
@@ -28,4 +30,4 @@ pub use pass::{Options, PassError, Refused, Report, StepResult, pass};
 pub use run::{Config, ConfigSource, Loop};
 pub use schedule::{Event, Why};
 pub use status::{Board, DestinationStatus, DrainStatus, ServiceStatus, Status};
-pub use store::{FileStore, Found, Place, RecordStore, StoreError};
+pub use store::{FileStore, Found, Place, RecordStore};

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::atomic::StoreError;
 use super::observe::{Observed, observe};
-use super::store::{RecordStore, StoreError};
+use super::store::RecordStore;
 use crate::ipvs::{self, Error, Ipvs, Outcome, Refusal};
 use crate::model::{Desired, LiveService, OwnedService, Record, ServiceKey, Table};
 use crate::plan::render::{self, Attribute};

@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use super::atomic::StoreError;
 use super::pass::{Options, PassError, Report, StepResult, pass};
 use super::run::{Config, ConfigSource, Loop};
 use super::schedule::{Event, Why};
-use super::store::{Found, RecordStore, StoreError};
+use super::store::{Found, RecordStore};
 use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, Refusal};
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
