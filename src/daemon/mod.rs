@@ -1,5 +1,6 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
+pub mod control;
 mod files;
 mod lock;
 mod log;
