@@ -99,9 +99,9 @@ fn names_addresses_and_short_forms_find_their_destinations() {
 #[test]
 fn what_is_not_found_says_what_there_is() {
     for (service, destination, want) in [
-        ("wbe", "10.0.0.11", "no service `wbe`: did you mean `web`? (known: api, web, dns)"),
-        ("Web", "10.0.0.11", "no service `Web`: did you mean `web`? (known: api, web, dns)"),
-        ("x", "10.0.0.11", "no service `x` (known: api, web, dns)"),
+        ("wbe", "10.0.0.11", "no service `wbe`: did you mean `web`? (known: api, dns, web)"),
+        ("Web", "10.0.0.11", "no service `Web`: did you mean `web`? (known: api, dns, web)"),
+        ("x", "10.0.0.11", "no service `x` (known: api, dns, web)"),
         (
             "tcp://192.0.2.10:81",
             "10.0.0.11",
