@@ -79,12 +79,109 @@ fn a_wrong_command_line_exits_with_64() {
         &["show", "--output", "xml"],
         &["run", "--config", "-"],
         &["run", "--log-level", "loud"],
+        &["drain", "web"],
+        &["drain", "web", "10.0.0.11", "--timeout", "3s"],
+        &["drain", "web", "10.0.0.11", "--wait", "--timeout", "soon"],
+        &["undrain"],
+        &["weight", "web", "10.0.0.11"],
+        &["weight", "web", "10.0.0.11", "65536"],
+        &["weight", "web", "10.0.0.11", "-1"],
+        &["weight", "web", "10.0.0.11", "10", "--reset"],
+        &["weight", "web", "10.0.0.11", "10", "--for", "0s"],
+        &["weight", "web", "10.0.0.11", "10", "--for", "1500ms"],
+        &["weight", "web", "10.0.0.11", "10", "--for", "10y"],
+        &["weight", "web", "10.0.0.11", "--reset", "--for", "10m"],
+        &["overrides", "web"],
     ] {
         let output = ipvsd(arguments, GOOD);
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert_ne!(text(&output.stderr), "", "{arguments:?}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
     }
+}
+
+/// A state directory, and a program that works in it on the good configuration.
+fn with_state(run: impl FnOnce(&std::path::Path, &dyn Fn(&[&str]) -> Output)) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    run(&state, &|arguments| {
+        let end = ["--config", "-", "--state-dir", state.to_str().unwrap()];
+        ipvsd(&[arguments, &end].concat(), GOOD)
+    });
+}
+
+#[test]
+fn orders_are_kept_until_they_are_taken_back() {
+    with_state(|state, run| {
+        let output = run(&["overrides"]);
+        assert_eq!(text(&output.stdout), "No orders are in force.\n");
+        assert!(!state.exists(), "who only looks leaves nothing");
+
+        let output = run(&["drain", "web", "10.0.0.11"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "10.0.0.11:8080 of tcp://192.0.2.10:80 (web) is drained\n");
+        let hint = format!("no daemon is running with state directory {}", state.display());
+        assert!(text(&output.stderr).contains(&hint), "{}", text(&output.stderr));
+
+        let output = run(&["weight", "tcp://192.0.2.10:80", "10.0.0.11:8080", "7", "--for", "1h", "--output", "json"]);
+        let given = &json(&output.stdout)["orders"][0];
+        assert_eq!((&given["name"], &given["weight"]["weight"]), (&"web".into(), &7.into()));
+        assert_eq!(
+            given["weight"]["until"].as_u64().unwrap() - given["weight"]["since"].as_u64().unwrap(),
+            3600,
+            "{given}"
+        );
+
+        let listed = json(&run(&["overrides", "--output", "json"]).stdout);
+        assert_eq!(listed["overrides"].as_array().unwrap().len(), 1, "{listed}");
+        assert_eq!(listed["overrides"][0]["weight"]["weight"], 7);
+        assert!(listed["overrides"][0]["drained_since"].is_u64(), "{listed}");
+
+        for (arguments, want) in [
+            (["undrain", "web", "10.0.0.11"].as_slice(), "is not drained any more; its weight is 7 by order"),
+            (&["undrain", "web", "10.0.0.11"], "was not drained"),
+            (&["weight", "web", "10.0.0.11", "--reset"], "has its own weight again (configured: 100)"),
+        ] {
+            let output = run(arguments);
+            assert_eq!(text(&output.stdout), format!("10.0.0.11:8080 of tcp://192.0.2.10:80 (web) {want}\n"));
+        }
+        assert_eq!(text(&run(&["overrides"]).stdout), "No orders are in force.\n");
+    });
+}
+
+#[test]
+fn an_order_about_nothing_says_what_there_is_and_changes_nothing() {
+    with_state(|state, run| {
+        for (arguments, want) in [
+            (["drain", "wbe", "10.0.0.11"].as_slice(), "no service `wbe`: did you mean `web`? (known: web)"),
+            (&["drain", "tcp://192.0.2.10", "10.0.0.11"], "the port is missing"),
+            (&["undrain", "web", "10.0.0.12"], "no destination `10.0.0.12` of web (known: 10.0.0.11:8080)"),
+            (&["weight", "web", "server", "10"], "`server` is no destination"),
+        ] {
+            let output = run(arguments);
+            assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+            assert!(text(&output.stderr).contains(want), "{arguments:?}: {}", text(&output.stderr));
+            assert_eq!(text(&output.stdout), "", "{arguments:?}");
+        }
+        assert!(!state.join("overrides.json").exists());
+    });
+}
+
+#[test]
+fn damaged_orders_are_an_error_and_stay_as_they_are() {
+    with_state(|state, run| {
+        std::fs::create_dir(state).unwrap();
+        let file = state.join("overrides.json");
+        for (content, want) in [("{\"version\": 1,", "damaged"), ("{\"version\": 9}", "newer")] {
+            std::fs::write(&file, content).unwrap();
+            for arguments in [["drain", "web", "10.0.0.11"].as_slice(), &["overrides"]] {
+                let output = run(arguments);
+                assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+                assert!(text(&output.stderr).contains(want), "{}", text(&output.stderr));
+            }
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+        }
+    });
 }
 
 #[test]
