@@ -2,13 +2,19 @@
 
 mod apply;
 mod check;
+mod drain;
 mod exit;
 mod import;
+mod look;
+mod orders;
 mod output;
+mod overrides;
 mod plan;
 mod run;
 mod schema;
 mod show;
+mod times;
+mod weight;
 
 pub use exit::Exit;
 
@@ -39,7 +45,7 @@ struct Global {
     /// [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]
     #[arg(long, short, global = true, value_name = "PATH", env = "IPVSD_CONFIG")]
     config: Option<PathBuf>,
-    /// Where the ownership record is kept, instead of the configuration's daemon.state_dir
+    /// Where the ownership record and the orders are kept, instead of the configuration's daemon.state_dir
     #[arg(long, global = true, value_name = "DIR", env = "IPVSD_STATE_DIR")]
     state_dir: Option<PathBuf>,
     /// When to use colour
@@ -72,8 +78,16 @@ enum Command {
     Apply(apply::Apply),
     /// Keep the kernel's table as the configuration says
     Run(run::Run),
-    /// Show the live table, with counters, rates, and what is owned
+    /// Show the live table, with counters, rates, what is owned, and how well it is
     Show(show::Show),
+    /// Take new connections away from a destination, and let those that it has go on
+    Drain(drain::Drain),
+    /// Take a `drain` back
+    Undrain(drain::Undrain),
+    /// Give a destination another weight than the configured one, or take that back
+    Weight(weight::Weight),
+    /// List what is ordered with `drain` and `weight`
+    Overrides(overrides::ListOverrides),
     /// Print the live table as a configuration
     Import(import::Import),
     /// Print the JSON Schema of the configuration
@@ -119,6 +133,10 @@ pub fn main() -> ExitCode {
         Command::Apply(command) => command.run(&global, &mut out),
         Command::Run(command) => command.run(&global, &mut out),
         Command::Show(command) => command.run(&global, &mut out),
+        Command::Drain(command) => command.run(&global, &mut out),
+        Command::Undrain(command) => command.run(&global, &mut out),
+        Command::Weight(command) => command.run(&global, &mut out),
+        Command::Overrides(command) => command.run(&global, &mut out),
         Command::Import(command) => command.run(&global, &mut out),
         Command::Schema(command) => command.run(&mut out),
     };
@@ -150,6 +168,10 @@ impl Command {
             Self::Plan(command) => command.output,
             Self::Apply(command) => command.output,
             Self::Show(command) => command.output.of_errors(),
+            Self::Drain(command) => command.about.output,
+            Self::Undrain(command) => command.about.output,
+            Self::Weight(command) => command.about.output,
+            Self::Overrides(command) => command.output,
             Self::Import(command) => command.output.of_errors(),
             Self::Run(_) => Format::Text,
             Self::Schema(_) => Format::Json,

@@ -1,6 +1,7 @@
 //! Printing. Data goes to standard output, everything said about it to standard error.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -81,10 +82,36 @@ impl Out {
         self.say(&format!("{WARNING}warning{WARNING:#}: {text}\n"));
     }
 
+    /// Says why the exit code is not 0, where the data is printed all the same.
+    pub(super) fn complain(&self, text: &str) {
+        self.say(&format!("{ERROR}error{ERROR:#}: {text}\n"));
+    }
+
+    /// Writes to standard error as it is, for progress.
+    pub(super) fn progress(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// How many characters fit on a line of standard output, if it is a terminal.
+    pub(super) fn width(&self) -> Option<usize> {
+        width(io::stdout())
+    }
+
+    /// How many characters fit on a line of standard error, if it is a terminal.
+    pub(super) fn width_of_errors(&self) -> Option<usize> {
+        width(io::stderr())
+    }
+
     fn say(&self, text: &str) {
         // Nobody may be listening.
         let _ = AutoStream::new(io::stderr(), self.choice).lock().write_all(text.as_bytes());
     }
+}
+
+fn width(stream: impl AsFd) -> Option<usize> {
+    // A terminal that does not know its width, as over a serial line, is one of the usual width.
+    let columns = rustix::termios::tcgetwinsize(stream).ok()?.ws_col;
+    Some(if columns == 0 { 80 } else { usize::from(columns) })
 }
 
 /// An error with its reasons, each said once: many of ours quote theirs.

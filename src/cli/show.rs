@@ -1,29 +1,35 @@
 //! `ipvsd show`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::output::Out;
-use super::{Exit, Format, Global, Outcome};
+use super::times::unix_now;
+use super::{Exit, Failure, Format, Global, Outcome, look};
 use crate::config;
+use crate::daemon::control::Answer;
 use crate::ipvs::Kernel;
-use crate::model::{DestinationKey, Live, LiveDestination, LiveService, Manage, Record, ServiceKey, ServiceOrigin};
-use crate::plan::render;
-use crate::reconcile::{FileStore, Place, read_whole};
+use crate::model::{
+    Desired, DestinationKey, Helped, Live, Manage, Override, Overrides, Record, ServiceKey, ServiceOrigin,
+};
+use crate::reconcile::{DestinationStatus, ServiceStatus, read_whole};
 
+mod document;
+mod health;
+mod layout;
 mod table;
-
-/// Where the ownership record is when no configuration says otherwise.
-const STATE_DIR: &str = "/var/lib/ipvsd";
+#[cfg(test)]
+mod testing;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// How to print the table; toml and yaml are those of `import`
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: View,
+    /// Also what ipvsd keeps for itself: services that carry checks through IPVS
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,11 +51,20 @@ impl View {
 }
 
 /// The live table, and what this ipvsd knows of it.
+#[derive(Default)]
 struct Picture {
     live: Live,
-    origins: BTreeMap<ServiceKey, ServiceOrigin>,
-    manage: Manage,
+    /// The configuration, if it is good.
+    desired: Option<Desired>,
     record: Record,
+    /// What the daemon says, if one runs.
+    daemon: Option<Answer>,
+    /// Those in force, whether a daemon runs or not.
+    orders: Overrides,
+    /// Show helper services among the others.
+    all: bool,
+    /// In seconds since 1970.
+    now: u64,
 }
 
 impl Picture {
@@ -58,31 +73,68 @@ impl Picture {
             Some(destination) => self.record.owns_destination(service, destination),
             None => self.record.owns(service),
         };
+        let manage = self.desired.as_ref().map_or(&Manage::Owned, |desired| &desired.manage);
         match owned {
             true => "owned",
-            false if self.manage.covers(service) => "managed",
+            false if manage.covers(service) => "managed",
             false => "foreign",
         }
     }
 
     fn name(&self, service: &ServiceKey) -> Option<&str> {
-        self.origins.get(service).map(|origin| origin.name.as_str())
+        let configured = self.origins().and_then(|origins| origins.get(service)).map(|origin| origin.name.as_str());
+        configured.or_else(|| self.status(service)?.name.as_deref())
+    }
+
+    fn origins(&self) -> Option<&BTreeMap<ServiceKey, ServiceOrigin>> {
+        self.desired.as_ref().map(|desired| &desired.origins)
+    }
+
+    fn status(&self, service: &ServiceKey) -> Option<&ServiceStatus> {
+        self.daemon.as_ref()?.status.services.get(service)
+    }
+
+    fn destination_status(&self, service: &ServiceKey, destination: &DestinationKey) -> Option<&DestinationStatus> {
+        self.status(service)?.destinations.get(destination)
+    }
+
+    fn order(&self, service: &ServiceKey, destination: &DestinationKey) -> Override {
+        self.orders.get(service, destination, self.now)
+    }
+
+    /// Whether a service is ipvsd's own, for checks.
+    fn is_helper(&self, service: &ServiceKey) -> bool {
+        let told = self.daemon.as_ref().is_some_and(|daemon| daemon.status.helpers.contains(service));
+        told || self.helped(service).is_some()
+    }
+
+    /// The destination that a helper service leads to, if that is on record.
+    fn helped(&self, service: &ServiceKey) -> Option<&Helped> {
+        match service {
+            ServiceKey::Mark { mark, .. } => self.record.helpers.get(mark),
+            ServiceKey::Address { .. } => None,
+        }
     }
 }
 
 impl Show {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let live = read_whole(&mut Kernel::open()?)?;
+        let mut live = read_whole(&mut Kernel::open()?)?;
         let emitted = match self.output {
-            View::Toml => config::emit_toml(&live),
-            View::Yaml => config::emit_yaml(&live),
             View::Text | View::Json => {
                 let picture = self.picture(live, global, out)?;
                 match self.output {
-                    View::Json => out.json(&document(&picture))?,
-                    _ => out.text(&table::text(&picture, out.color()))?,
+                    View::Json => out.json(&document::document(&picture))?,
+                    _ => out.text(&table::text(&picture, out.color(), out.width()))?,
                 }
                 return Ok(Exit::Done);
+            }
+            View::Toml | View::Yaml => {
+                if !self.all {
+                    let picture = self.picture(Live::default(), global, out)?;
+                    live.services.retain(|key, _| !picture.is_helper(key));
+                }
+                if self.output == View::Toml { config::emit_toml(&live) } else { config::emit_yaml(&live) }
             }
         };
         out.text(&emitted.text)?;
@@ -92,72 +144,11 @@ impl Show {
         Ok(Exit::Done)
     }
 
-    /// Names and ownership are worth having, but a configuration that is wrong or missing must not keep the
-    /// live table from whoever came to look at it.
-    fn picture(&self, live: Live, global: &Global, out: &mut Out) -> Result<Picture, super::Failure> {
-        let path = global.config();
-        let (origins, manage, configured) = match config::load(std::slice::from_ref(&path)) {
-            Ok(loaded) => {
-                let desired = loaded.desired;
-                (desired.origins, desired.manage, desired.state_dir)
-            }
-            Err(_) => {
-                if global.config.is_some() || path.exists() {
-                    out.warn(&format!(
-                        "the configuration {} is not good, so names are missing here; see `ipvsd check`",
-                        path.display()
-                    ));
-                }
-                (BTreeMap::new(), Manage::Owned, PathBuf::from(STATE_DIR))
-            }
-        };
-        let state_dir = global.state_dir.clone().unwrap_or(configured);
-        let record = match FileStore::new(&state_dir, Place::here()?).peek() {
-            Ok((record, damage)) => {
-                if let Some(damage) = damage {
-                    out.warn(&damage);
-                }
-                record
-            }
-            Err(error) => {
-                out.warn(&format!("what is owned is not known: {error}"));
-                Record::default()
-            }
-        };
-        Ok(Picture { live, origins, manage, record })
+    fn picture(&self, live: Live, global: &Global, out: &Out) -> Result<Picture, Failure> {
+        let look::Surroundings { desired, state_dir } = global.look_around(out);
+        let record = look::record(&state_dir, out)?;
+        let daemon = look::daemon(&state_dir, out)?;
+        let orders = look::peek_orders(&state_dir, out);
+        Ok(Picture { live, desired, record, daemon, orders, all: self.all, now: unix_now() })
     }
-}
-
-fn document(picture: &Picture) -> Value {
-    let services: Vec<Value> =
-        picture.live.services.iter().map(|(key, service)| service_document(picture, key, service)).collect();
-    json!({ "services": services, "unknown": picture.live.unknown })
-}
-
-fn service_document(picture: &Picture, key: &ServiceKey, service: &LiveService) -> Value {
-    let LiveService { settings, stats, destinations } = service;
-    let destinations: Vec<Value> = destinations
-        .iter()
-        .map(|(destination, live)| {
-            let LiveDestination { settings, active_connections, inactive_connections, persistent_connections, stats } =
-                live;
-            json!({
-                "address": destination,
-                "owner": picture.owner(key, Some(destination)),
-                "settings": render::destination_json(settings),
-                "active_connections": active_connections,
-                "inactive_connections": inactive_connections,
-                "persistent_connections": persistent_connections,
-                "stats": stats,
-            })
-        })
-        .collect();
-    json!({
-        "address": key,
-        "name": picture.name(key),
-        "owner": picture.owner(key, None),
-        "settings": render::service_json(settings),
-        "stats": stats,
-        "destinations": destinations,
-    })
 }

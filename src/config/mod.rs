@@ -40,6 +40,7 @@ use std::path::PathBuf;
 
 pub use emit::{Emitted, emit_json, emit_toml, emit_yaml};
 pub use load::{MAX_BYTES, default_path, load, read};
+pub(crate) use names::nearest;
 pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;

@@ -36,7 +36,7 @@ pub(super) fn is_invisible(character: char) -> bool {
 }
 
 /// The candidate that was probably meant, if one is near enough.
-pub(super) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if text.len() > MOST_QUOTED {
         return None;
     }

@@ -1,5 +1,6 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
+pub mod control;
 mod files;
 mod lock;
 mod log;
@@ -16,7 +17,7 @@ use anyhow::Context as _;
 use tracing::{info, warn};
 
 use crate::ipvs::{Ipvs as _, Kernel};
-use crate::model::Desired;
+use crate::model::{Desired, Overrides};
 use crate::reconcile::{Company, Event, FileStore, Found, Loop, NoChecker, Now, Place, RecordStore as _};
 use crate::watch::SignalWatcher;
 
@@ -57,7 +58,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let company = Company {
         source: &mut source,
         store: &mut store,
-        overrides: &mut (),
+        orders: &mut Overrides::default(),
         checker: &mut NoChecker,
         listener: &mut (),
         board: &mut (),

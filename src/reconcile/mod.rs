@@ -8,6 +8,7 @@
 //! about to be owned, apply in stages, read back, write down what is owned now. `ipvsd apply` makes one,
 //! [`Loop`] makes them for ever.
 
+mod atomic;
 mod backoff;
 mod carry;
 mod checker;
@@ -16,6 +17,7 @@ mod ledger;
 mod narrate;
 mod notice;
 mod observe;
+mod orders;
 mod pass;
 mod run;
 mod schedule;
@@ -26,13 +28,15 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use atomic::StoreError;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, NoChecker, Verdict, Verdicts};
 pub use notice::{DrainEnd, Listener, Notice};
 pub use observe::{Inputs, Observed, observe, read_whole};
+pub use orders::{OrderStore, Orders, OrdersError, StoredOrders};
 pub use pass::{Hands, Options, PassError, Picture, Refused, Report, StepResult, Terms, pass};
-pub use run::{Company, Config, ConfigSource, Loop, OverrideSource};
+pub use run::{Company, Config, ConfigSource, Loop};
 pub use schedule::{Event, Now, Why, unix_now};
 pub use sight::Sight;
 pub use standing::Standing;
 pub use status::{Board, DestinationStatus, DrainStatus, ServiceStatus, Status};
-pub use store::{FileStore, Found, Place, RecordStore, StoreError};
+pub use store::{FileStore, Found, Place, RecordStore};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::atomic::StoreError;
 use super::carry;
 use super::checker::Verdicts;
 use super::ledger;
@@ -12,7 +13,7 @@ use super::notice::{DrainEnd, Notice};
 use super::observe::{Inputs, Observed, observe};
 use super::sight::Sight;
 use super::status::DrainStatus;
-use super::store::{RecordStore, StoreError};
+use super::store::RecordStore;
 use crate::ipvs::{Error, Ipvs, Refusal};
 use crate::model::{Desired, DestinationKey, Drain, LiveService, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::{self, Attribute};

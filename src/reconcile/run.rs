@@ -8,6 +8,7 @@ use super::backoff::{Backoff, Object};
 use super::checker::Checker;
 use super::narrate;
 use super::notice::{Listener, Notice};
+use super::orders::Orders;
 use super::pass::{Hands, Options, PassError, Report, StepResult, Terms, pass};
 use super::schedule::{Event, Now, Schedule, Why};
 use super::sight::Sight;
@@ -43,24 +44,11 @@ pub trait ConfigSource {
     fn poll(&self) -> Option<Duration>;
 }
 
-/// Where operators' overrides come from.
-pub trait OverrideSource {
-    /// Those that hold at `unix`, in seconds since 1970: read again if they changed, else as they were.
-    fn read(&mut self, unix: u64) -> Overrides;
-}
-
-/// There are none.
-impl OverrideSource for () {
-    fn read(&mut self, _: u64) -> Overrides {
-        Overrides::default()
-    }
-}
-
 /// Who the loop works with, besides the kernel.
 pub struct Company<'a> {
     pub source: &'a mut dyn ConfigSource,
     pub store: &'a mut dyn RecordStore,
-    pub overrides: &'a mut dyn OverrideSource,
+    pub orders: &'a mut dyn Orders,
     pub checker: &'a mut dyn Checker,
     pub listener: &'a mut dyn Listener,
     pub board: &'a mut dyn Board,
@@ -202,7 +190,7 @@ impl<'a> Loop<'a> {
     /// Makes a pass, says what came of it, and sees when to try again.
     fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let started = clock();
-        self.overrides = self.company.overrides.read(started.unix);
+        self.overrides = self.company.orders.current(started.unix).clone();
         let backoff = &self.backoff;
         let options = Options {
             force: self.force,

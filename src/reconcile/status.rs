@@ -13,6 +13,7 @@ use crate::plan::{Because, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     /// The configuration in force is older than the files, which are refused.
     pub outdated: bool,
@@ -32,6 +33,7 @@ pub struct Status {
 
 /// A service as the last pass left it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceStatus {
     /// What the configuration calls it; nothing if it is only draining.
     pub name: Option<String>,
@@ -49,6 +51,7 @@ pub struct ServiceStatus {
 
 /// A destination as the last pass left it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DestinationStatus {
     /// Nothing if it has no checks.
     pub health: Option<Health>,

@@ -4,35 +4,18 @@
 //! fsync of the directory). Losing it loses no traffic: what is not on record is left alone. Where network namespaces
 //! take turns in one directory, each finds its own: that of another one is put aside as `owned-INODE.json`.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::atomic::{self, Form, StoreError, failed};
 use crate::model::Record;
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
-
-/// Why the record could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("cannot {doing} {}: {source}{}", path.display(), mend(source))]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("{} was written by a newer ipvsd (format {found}, this one knows {VERSION}): use that version, or move the file away to start without ownership", path.display())]
-    Newer { path: PathBuf, found: u32 },
-}
-
-fn mend(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => " (run as root, or choose another directory with --state-dir)",
-        io::ErrorKind::ReadOnlyFilesystem => " (choose a writable directory with daemon.state_dir or --state-dir)",
-        io::ErrorKind::StorageFull => " (free some space there)",
-        _ => "",
-    }
-}
 
 /// What a record is true of: one network namespace in one boot of the machine. The kernel's table does not
 /// outlive either, so a record of another one says nothing about what is live here.
@@ -75,11 +58,6 @@ pub trait RecordStore {
     fn save(&mut self, record: &Record) -> Result<(), StoreError>;
     /// Whether the last [`save`](Self::save) failed, so that what is kept is not what is owned.
     fn is_behind(&self) -> bool;
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,41 +112,14 @@ impl FileStore {
     /// A record, or why it cannot be understood, or nothing where there is no file.
     fn read(&self, path: &Path) -> Result<Option<Result<Document<Record>, String>>, StoreError> {
         match fs::read(path) {
-            Ok(bytes) => self.parse(&bytes).map(Some),
+            Ok(bytes) => atomic::parse(path, &bytes, VERSION, "ownership").map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.io("read")(error)),
         }
     }
 
-    fn replace(&self, record: &Record) -> Result<(), StoreError> {
-        let failed = self.io("write");
-        // `path` always has a parent: it was joined to one.
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(directory).map_err(self.io("create the directory of"))?;
-        // One name, since there is one writer, the holder of the lock; what a crash leaves is overwritten.
-        let draft = self.path.with_extension("json.new");
-        let mut writer = BufWriter::new(File::create(&draft).map_err(&failed)?);
-        let document = Document { version: VERSION, place: self.place.clone(), record };
-        serde_json::to_writer(&mut writer, &document).map_err(io::Error::from).map_err(&failed)?;
-        writer.write_all(b"\n").map_err(&failed)?;
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(&failed)?;
-        file.sync_all().and_then(|()| fs::rename(&draft, &self.path)).map_err(&failed)?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
-    }
-
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
-        let path = self.path.clone();
-        move |source| StoreError::Io { doing, path: path.clone(), source }
-    }
-
-    fn parse(&self, bytes: &[u8]) -> Result<Result<Document<Record>, String>, StoreError> {
-        match serde_json::from_slice::<Version>(bytes) {
-            Ok(Version { version }) if version > VERSION => {
-                Err(StoreError::Newer { path: self.path.clone(), found: version })
-            }
-            Ok(_) => Ok(serde_json::from_slice(bytes).map_err(|error| error.to_string())),
-            Err(error) => Ok(Err(error.to_string())),
-        }
+        failed(&self.path, doing)
     }
 }
 
@@ -195,7 +146,8 @@ impl RecordStore for FileStore {
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
-        let saved = self.replace(record);
+        let document = Document { version: VERSION, place: self.place.clone(), record };
+        let saved = atomic::replace(&self.path, Form::Compact, &document);
         self.behind = saved.is_err();
         saved
     }

@@ -1,12 +1,17 @@
 //! The live table for people: a line for each service, and under it one for each destination.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::Picture;
-use crate::model::Stats;
+use super::health::{self, Mood, Said};
+use super::layout::{PLAIN, Row, cut, lay_out};
+use crate::cli::overrides;
+use crate::model::{DestinationKey, Health, LiveDestination, LiveService, ServiceKey, Stats};
 use crate::plan::render::words;
+use crate::reconcile::DestinationStatus;
 
 const HEADINGS: [&str; 10] = [
     "SERVICE / DESTINATION",
@@ -25,60 +30,145 @@ const NUMBERS: std::ops::Range<usize> = 2..9;
 
 const HEADING: Style = Style::new().dimmed();
 const SERVICE: Style = Style::new().bold();
+const BAD_SERVICE: Style = AnsiColor::Red.on_default().bold();
 const QUIESCED: Style = AnsiColor::Yellow.on_default();
-const PLAIN: Style = Style::new();
+const BAD: Style = AnsiColor::Red.on_default();
 
-struct Row {
-    cells: [String; HEADINGS.len()],
-    style: Style,
-}
-
-/// The whole table, with a line of totals.
-pub(super) fn text(picture: &Picture, color: bool) -> String {
-    let mut rows = vec![Row { cells: HEADINGS.map(str::to_owned), style: HEADING }];
-    let mut destinations = 0;
-    for (key, service) in &picture.live.services {
-        let name = picture.name(key).map_or_else(String::new, |name| format!(" ({name})"));
-        let what = words::service(&service.settings);
-        let what = what.strip_prefix("scheduler ").unwrap_or(&what).to_owned();
-        let active: u64 = service.destinations.values().map(|live| u64::from(live.active_connections)).sum();
-        let inactive: u64 = service.destinations.values().map(|live| u64::from(live.inactive_connections)).sum();
-        let mut cells = row(format!("{key}{name}"), what, String::new(), (active, inactive), &service.stats);
-        cells[9] = picture.owner(key, None).to_owned();
-        rows.push(Row { cells, style: SERVICE });
-        destinations += service.destinations.len();
-        for (destination, live) in &service.destinations {
-            let counts = (u64::from(live.active_connections), u64::from(live.inactive_connections));
-            let weight = live.settings.weight;
-            let forward = words::forward(&live.settings.forward).into_owned();
-            let mut cells = row(format!("  {destination}"), forward, weight.to_string(), counts, &live.stats);
-            cells[9] = picture.owner(key, Some(destination)).to_owned();
-            rows.push(Row { cells, style: if weight == 0 { QUIESCED } else { PLAIN } });
+/// The whole table, with lines of totals, and then what else one should know. `width` is the terminal's, if it is one.
+pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> String {
+    let status = picture.daemon.as_ref().map(|daemon| &daemon.status);
+    let with_health = status.is_some_and(health::is_known);
+    let mut rows = vec![headings(with_health)];
+    let (mut services, mut destinations, mut helpers) = (0, 0, 0);
+    for key in keys(picture) {
+        if !picture.all && picture.is_helper(&key) {
+            helpers += 1;
+            continue;
         }
+        let live = picture.live.services.get(&key);
+        services += usize::from(live.is_some());
+        destinations += live.map_or(0, |live| live.destinations.len());
+        rows.extend(of_service(picture, &key, live, with_health));
     }
-    let mut text = String::new();
-    if picture.live.services.is_empty() {
-        text.push_str("The table is empty.\n");
+    let mut text = if rows.len() > 1 {
+        let totals = format!("{}, {}\n", words::count(services, "service"), words::count(destinations, "destination"));
+        lay_out(&rows, &NUMBERS, color, width) + &totals
     } else {
-        lay_out(&rows, color, &mut text);
-        let services = words::count(picture.live.services.len(), "service");
-        let _ = writeln!(text, "{services}, {}", words::count(destinations, "destination"));
+        "The table is empty.\n".to_owned()
+    };
+    if helpers > 0 {
+        let _ = writeln!(text, "{} of checks not shown; --all shows them", words::count(helpers, "helper service"));
     }
     for unknown in &picture.live.unknown {
         let _ = writeln!(text, "not understood: {unknown}");
     }
+    let none = std::collections::BTreeMap::new();
+    let orders =
+        overrides::lines(&picture.orders, picture.origins().unwrap_or(&none), picture.desired.as_ref(), picture.now);
+    section(&mut text, "Orders, until they are lifted:", orders.lines(), None);
+    let attention = status.map(|status| health::attention(status, picture.now)).unwrap_or_default();
+    section(&mut text, "Attention:", attention.iter().map(String::as_str), width);
     text
 }
 
-fn row(
-    what: String,
-    how: String,
-    weight: String,
-    (active, inactive): (u64, u64),
-    stats: &Stats,
-) -> [String; HEADINGS.len()] {
+fn section<'l>(text: &mut String, title: &str, lines: impl Iterator<Item = &'l str>, width: Option<usize>) {
+    for (number, line) in lines.enumerate() {
+        if number == 0 {
+            let _ = writeln!(text, "\n{title}");
+        }
+        let line = width.map_or_else(|| line.to_owned(), |width| cut(line, width.saturating_sub(2)));
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+fn headings(with_health: bool) -> Row {
+    let mut cells: Vec<String> = HEADINGS.map(str::to_owned).to_vec();
+    if !with_health {
+        return Row { cells, tail: String::new(), style: HEADING };
+    }
+    cells.push("HEALTH".to_owned());
+    Row { cells, tail: "WHY".to_owned(), style: HEADING }
+}
+
+/// What is live, and what should be by name.
+fn keys(picture: &Picture) -> BTreeSet<ServiceKey> {
+    let status = picture.daemon.iter().flat_map(|daemon| &daemon.status.services);
+    let wanted = status.filter_map(|(key, service)| service.name.as_ref().map(|_| *key));
+    picture.live.services.keys().copied().chain(wanted).collect()
+}
+
+fn of_service(picture: &Picture, key: &ServiceKey, live: Option<&LiveService>, with_health: bool) -> Vec<Row> {
+    let title = match (picture.name(key), picture.helped(key)) {
+        (Some(name), _) => format!("{key} ({name})"),
+        (None, Some(helped)) => format!("{key} (checks {} of {})", helped.destination, helped.service),
+        (None, None) => key.to_string(),
+    };
+    let said = health::service(picture, key);
+    let style = if said.mood == Mood::Bad { BAD_SERVICE } else { SERVICE };
+    let mut cells = match live {
+        Some(live) => {
+            let what = words::service(&live.settings);
+            let what = what.strip_prefix("scheduler ").unwrap_or(&what).to_owned();
+            let sum =
+                |count: fn(&LiveDestination) -> u32| live.destinations.values().map(|of| u64::from(count(of))).sum();
+            let counts = (sum(|of| of.active_connections), sum(|of| of.inactive_connections));
+            cells(title, what, String::new(), counts, &live.stats)
+        }
+        None => no_cells(title),
+    };
+    cells.push(live.map_or_else(String::new, |_| picture.owner(key, None).to_owned()));
+    let mut rows = vec![row(cells, said, style, with_health)];
+    for destination in destination_keys(picture, key, live) {
+        let live = live.and_then(|live| live.destinations.get(&destination));
+        rows.push(of_destination(picture, key, &destination, live, with_health));
+    }
+    rows
+}
+
+/// Those that are live, and those that are not although they should be, or because they are down.
+fn destination_keys(picture: &Picture, service: &ServiceKey, live: Option<&LiveService>) -> BTreeSet<DestinationKey> {
+    let is_missed = |status: &DestinationStatus| status.health == Some(Health::Down) || status.effective > 0;
+    let known = picture.status(service).into_iter().flat_map(|status| &status.destinations);
+    let missed = known.filter(|(_, status)| is_missed(status)).map(|(key, _)| *key);
+    live.into_iter().flat_map(|live| live.destinations.keys().copied()).chain(missed).collect()
+}
+
+fn of_destination(
+    picture: &Picture,
+    service: &ServiceKey,
+    key: &DestinationKey,
+    live: Option<&LiveDestination>,
+    with_health: bool,
+) -> Row {
+    let said = health::destination(picture, service, key, live);
+    let style = match said.mood {
+        Mood::Plain => PLAIN,
+        Mood::Quiesced => QUIESCED,
+        Mood::Bad => BAD,
+    };
+    let mut cells = match live {
+        Some(LiveDestination { settings, active_connections, inactive_connections, stats, .. }) => {
+            let counts = (u64::from(*active_connections), u64::from(*inactive_connections));
+            let forward = words::forward(&settings.forward).into_owned();
+            cells(format!("  {key}"), forward, settings.weight.to_string(), counts, stats)
+        }
+        None => no_cells(format!("  {key}")),
+    };
+    cells.push(live.map_or_else(String::new, |_| picture.owner(service, Some(key)).to_owned()));
+    row(cells, said, style, with_health)
+}
+
+fn row(mut cells: Vec<String>, said: Said, style: Style, with_health: bool) -> Row {
+    if !with_health {
+        return Row { cells, tail: String::new(), style };
+    }
+    cells.push(said.health);
+    Row { cells, tail: said.why, style }
+}
+
+fn cells(what: String, how: String, weight: String, (active, inactive): (u64, u64), stats: &Stats) -> Vec<String> {
     let Stats { connections, connection_rate, in_byte_rate, out_byte_rate, .. } = stats;
-    [
+    vec![
         what,
         how,
         weight,
@@ -88,8 +178,14 @@ fn row(
         connection_rate.to_string(),
         scaled(*in_byte_rate),
         scaled(*out_byte_rate),
-        String::new(),
     ]
+}
+
+/// Of what is not in the kernel.
+fn no_cells(what: String) -> Vec<String> {
+    let mut cells = vec![what];
+    cells.resize(NUMBERS.end, "–".to_owned());
+    cells
 }
 
 /// `999`, `1.5k`, `20M`: at most four characters up to the largest.
@@ -108,49 +204,5 @@ fn scaled(number: u64) -> String {
     format!("{value:.0}E")
 }
 
-fn lay_out(rows: &[Row], color: bool, text: &mut String) {
-    let mut widths = [0; HEADINGS.len()];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            let _ = if NUMBERS.contains(&column) {
-                write!(line, "{gap}{cell:>width$}")
-            } else {
-                write!(line, "{gap}{cell:<width$}")
-            };
-        }
-        let line = line.trim_end();
-        let _ = if color && row.style != PLAIN {
-            writeln!(text, "{}{line}{:#}", row.style, row.style)
-        } else {
-            writeln!(text, "{line}")
-        };
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_stay_short() {
-        for (number, want) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1.0k"),
-            (9_949, "9.9k"),
-            (9_950, "10k"),
-            (999_499, "999k"),
-            (999_500, "1.0M"),
-            (u64::MAX, "18E"),
-        ] {
-            assert_eq!(scaled(number), want);
-        }
-    }
-}
+mod tests;

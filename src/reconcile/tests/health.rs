@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::reconcile::checker::{Assignments, Checker, Verdict, Verdicts};
 use crate::reconcile::notice::{DrainEnd, Listener, Notice};
-use crate::reconcile::run::OverrideSource;
+use crate::reconcile::orders::Orders;
 use crate::reconcile::status::{Board, Status};
 use std::sync::Arc;
 
@@ -64,11 +64,13 @@ impl Board for Heard {
     }
 }
 
-impl OverrideSource for Heard {
-    fn read(&mut self, unix: u64) -> Overrides {
-        let mut overrides = self.0.borrow().2.clone();
-        overrides.expire(unix);
-        overrides
+struct Ordered(Heard, Overrides);
+
+impl Orders for Ordered {
+    fn current(&mut self, unix: u64) -> &Overrides {
+        self.1 = self.0.0.borrow().2.clone();
+        self.1.expire(unix);
+        &self.1
     }
 }
 
@@ -145,7 +147,7 @@ impl World {
         let company = Company {
             source: Box::leak(Box::new(self.news.clone())),
             store: Box::leak(Box::new(self.kept.clone())),
-            overrides: Box::leak(Box::new(self.heard.clone())),
+            orders: Box::leak(Box::new(Ordered(self.heard.clone(), Overrides::default()))),
             checker: Box::leak(Box::new(self.oracle.clone())),
             listener: Box::leak(Box::new(self.heard.clone())),
             board: Box::leak(Box::new(self.heard.clone())),

@@ -12,12 +12,13 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use super::atomic::StoreError;
 use super::checker::NoChecker;
 use super::pass::{Hands, Options, PassError, Picture, Report, StepResult, Terms, pass};
 use super::run::{Company, Config, ConfigSource, Loop};
 use super::schedule::{Event, Now, Why};
 use super::sight::Sight;
-use super::store::{Found, RecordStore, StoreError};
+use super::store::{Found, RecordStore};
 use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, Refusal};
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
@@ -202,16 +203,17 @@ struct Players {
     script: Script,
     store: Memory,
     checker: NoChecker,
-    nobody: ((), (), ()),
+    orders: Overrides,
+    nobody: ((), ()),
 }
 
 impl Players {
     fn looping(&mut self, desired: Desired, start: Instant) -> Loop<'_> {
-        let (overrides, listener, board) = &mut self.nobody;
+        let (listener, board) = &mut self.nobody;
         let company = Company {
             source: &mut self.script,
             store: &mut self.store,
-            overrides,
+            orders: &mut self.orders,
             checker: &mut self.checker,
             listener,
             board,

@@ -1,0 +1,41 @@
+//! `ipvsd drain` and `ipvsd undrain`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::orders::{About, Action, Wait};
+use super::output::Out;
+use super::times::parse_duration;
+use super::{Global, Outcome};
+
+#[derive(Debug, Args)]
+pub(super) struct Drain {
+    #[command(flatten)]
+    pub(super) about: About,
+    /// Wait until it has no connections left; ^C ends the waiting, and the order stays
+    #[arg(long)]
+    wait: bool,
+    /// Wait no longer than this: 30s, 10m
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+}
+
+impl Drain {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let wait = self.wait.then_some(Wait { timeout: self.timeout });
+        self.about.order(Action::Drain, wait, global, out)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Undrain {
+    #[command(flatten)]
+    pub(super) about: About,
+}
+
+impl Undrain {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        self.about.order(Action::Undrain, None, global, out)
+    }
+}

@@ -1,0 +1,97 @@
+//! What surrounds the kernel's table, for commands that must show what they can whatever else is broken.
+
+use std::path::{Path, PathBuf};
+
+use super::output::{Out, with_reasons};
+use super::times::unix_now;
+use super::{Failure, Global};
+use crate::config;
+use crate::daemon::control::{Answer, ask_status};
+use crate::model::{Desired, Overrides, Record};
+use crate::reconcile::{FileStore, OrderStore, OrdersError, Place};
+
+/// Where the state is kept when no configuration says otherwise.
+const STATE_DIR: &str = "/var/lib/ipvsd";
+
+/// The configuration, if it is good, and the state directory in any case.
+pub(super) struct Surroundings {
+    pub(super) desired: Option<Desired>,
+    pub(super) state_dir: PathBuf,
+}
+
+impl Global {
+    /// Names are worth having, but a configuration that is wrong or missing must not keep the live table from whoever
+    /// came to look at it.
+    pub(super) fn look_around(&self, out: &Out) -> Surroundings {
+        let path = self.config();
+        let desired = match config::load(std::slice::from_ref(&path)) {
+            Ok(loaded) => Some(loaded.desired),
+            Err(_) => {
+                if self.config.is_some() || path.exists() {
+                    out.warn(&format!(
+                        "the configuration {} is not good, so names are missing here; see `ipvsd check`",
+                        path.display()
+                    ));
+                }
+                None
+            }
+        };
+        let configured = desired.as_ref().map(|desired| desired.state_dir.clone());
+        Surroundings { desired, state_dir: self.state_dir_or(configured) }
+    }
+
+    /// The state directory: the command line's, the configuration's, or the usual one.
+    pub(super) fn state_dir_or(&self, configured: Option<PathBuf>) -> PathBuf {
+        self.state_dir.clone().or(configured).unwrap_or_else(|| PathBuf::from(STATE_DIR))
+    }
+}
+
+/// What is owned; with a warning, nothing, if that cannot be known.
+pub(super) fn record(state_dir: &Path, out: &Out) -> Result<Record, Failure> {
+    Ok(match FileStore::new(state_dir, Place::here()?).peek() {
+        Ok((record, damage)) => {
+            if let Some(damage) = damage {
+                out.warn(&damage);
+            }
+            record
+        }
+        Err(error) => {
+            out.warn(&format!("what is owned is not known: {error}"));
+            Record::default()
+        }
+    })
+}
+
+/// The orders in force; with a warning, none, if they cannot be known. For looking only: to act on that would lift them.
+pub(super) fn peek_orders(state_dir: &Path, out: &Out) -> Overrides {
+    orders(state_dir).unwrap_or_else(|error| {
+        out.warn(&error.to_string());
+        Overrides::default()
+    })
+}
+
+/// The orders in force.
+pub(super) fn orders(state_dir: &Path) -> Result<Overrides, OrdersError> {
+    let mut orders = OrderStore::new(state_dir).read()?;
+    orders.expire(unix_now());
+    Ok(orders)
+}
+
+/// What the running daemon says, if there is one, and if it works on the table of this network namespace.
+pub(super) fn daemon(state_dir: &Path, out: &Out) -> Result<Option<Answer>, Failure> {
+    let here = Place::here()?;
+    Ok(match ask_status(state_dir) {
+        Ok(Some(answer)) if answer.place != here => {
+            out.warn(&format!(
+                "the daemon with state directory {} works in another network namespace",
+                state_dir.display()
+            ));
+            None
+        }
+        Ok(answer) => answer,
+        Err(error) => {
+            out.warn(&with_reasons(&error.into()));
+            None
+        }
+    })
+}

@@ -1,0 +1,256 @@
+//! What an order can be about, and which of it the words on the command line mean. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::config::nearest;
+use crate::model::{Desired, DestinationKey, Live, Override, Overrides, Record, ServiceKey};
+use crate::reconcile::Status;
+
+/// So many names are listed in an error.
+const MOST_LISTED: usize = 12;
+
+/// A destination that an order names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    pub(super) service: ServiceKey,
+    pub(super) destination: DestinationKey,
+}
+
+/// All services, with what is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) services: BTreeMap<ServiceKey, KnownService>,
+    /// Whether the kernel's table could be read.
+    pub(super) live: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct KnownService {
+    pub(super) name: Option<String>,
+    pub(super) fallback: Option<DestinationKey>,
+    pub(super) destinations: BTreeMap<DestinationKey, Standing>,
+}
+
+/// Where a destination stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Its weight in the configuration, if it is there.
+    pub(super) configured: Option<u32>,
+    /// Its weight in the kernel, if it is there.
+    pub(super) live: Option<u32>,
+    pub(super) owned: bool,
+    pub(super) order: Override,
+}
+
+impl Standing {
+    /// Whether it is any of ipvsd's business.
+    fn is_ours(&self) -> bool {
+        self.configured.is_some() || self.owned || !self.order.is_empty()
+    }
+
+    /// Whether it is in the table, and not in the configuration any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.configured.is_none() && self.live.is_some() && self.owned
+    }
+
+    /// Whether it takes new connections, as far as can be seen.
+    fn has_weight(&self, live_is_known: bool) -> bool {
+        let wanted = match self.order {
+            Override { drained_since: Some(_), .. } => 0,
+            Override { weight: Some(ordered), .. } => ordered.weight,
+            Override { .. } => self.configured.unwrap_or(0),
+        };
+        wanted > 0 && (!live_is_known || self.live.is_some_and(|weight| weight > 0))
+    }
+}
+
+impl Known {
+    /// From a configuration.
+    pub(super) fn of_desired(desired: &Desired) -> Self {
+        let mut known = Self::default();
+        for (key, service) in &desired.table.services {
+            let of = known.services.entry(*key).or_default();
+            of.name = desired.origins.get(key).map(|origin| origin.name.clone());
+            let fallback = desired.policies.get(key).and_then(|policy| policy.fallback);
+            of.fallback = fallback.map(|(destination, _)| destination);
+            for (destination, settings) in service.destinations.iter().chain(fallback.iter().map(|(key, of)| (key, of)))
+            {
+                of.destinations.entry(*destination).or_default().configured = Some(settings.weight);
+            }
+        }
+        known
+    }
+
+    /// From what a daemon has in force, where the configuration is not good.
+    pub(super) fn of_status(status: &Status) -> Self {
+        let mut known = Self::default();
+        for (key, service) in &status.services {
+            let of = known.services.entry(*key).or_default();
+            of.name.clone_from(&service.name);
+            for (destination, state) in &service.destinations {
+                of.destinations.entry(*destination).or_default().configured = state.configured;
+            }
+        }
+        known
+    }
+
+    /// With what the kernel has, what is owned there, and what is ordered. Helper services are left out.
+    pub(super) fn with(mut self, live: Option<&Live>, record: &Record, orders: &Overrides) -> Self {
+        self.live = live.is_some();
+        for (key, service) in live.iter().flat_map(|live| &live.services) {
+            if matches!(key, ServiceKey::Mark { mark, .. } if record.helpers.contains_key(mark)) {
+                continue;
+            }
+            for (destination, found) in &service.destinations {
+                let of = self.services.entry(*key).or_default().destinations.entry(*destination).or_default();
+                of.live = Some(found.settings.weight);
+                of.owned = record.owns_destination(key, destination);
+            }
+        }
+        for (key, ordered) in &orders.services {
+            for (destination, order) in ordered {
+                self.services.entry(*key).or_default().destinations.entry(*destination).or_default().order = *order;
+            }
+        }
+        self
+    }
+
+    pub(super) fn name(&self, service: &ServiceKey) -> Option<&str> {
+        self.services.get(service)?.name.as_deref()
+    }
+
+    pub(super) fn standing(&self, target: Target) -> Standing {
+        let service = self.services.get(&target.service);
+        service.and_then(|service| service.destinations.get(&target.destination)).copied().unwrap_or_default()
+    }
+
+    /// Whether no destination but the target (and the fallback) takes new connections, although it does itself.
+    pub(super) fn is_last(&self, target: Target) -> bool {
+        let Some(service) = self.services.get(&target.service) else { return false };
+        let takes = |(key, standing): (&DestinationKey, &Standing)| {
+            (service.fallback != Some(*key) && standing.has_weight(self.live)).then_some(*key)
+        };
+        service.destinations.iter().filter_map(takes).eq([target.destination])
+    }
+
+    /// The destinations that `service` and `destination` name: one for each address of the service that has it.
+    ///
+    /// # Errors
+    ///
+    /// In words, if there are none, or if it is not clear which.
+    pub(super) fn resolve(&self, service: &str, destination: &str) -> Result<Vec<Target>, String> {
+        let keys = self.resolve_service(service)?;
+        let mut targets = Vec::new();
+        for key in &keys {
+            targets.extend(self.resolve_destination(*key, destination)?);
+        }
+        if !targets.is_empty() {
+            return Ok(targets);
+        }
+        let listed: Vec<String> = self.destinations(&keys, Standing::is_ours);
+        let named = destination.parse::<DestinationKey>().map_or(destination.to_owned(), |key| key.to_string());
+        if self.destinations(&keys, |standing| !standing.is_ours()).contains(&named) {
+            return Err(format!(
+                "{named} of {service} is in the kernel's table, but it is not ipvsd's: no order holds there"
+            ));
+        }
+        Err(format!("no destination `{destination}` of {service}{}", suggest(destination, &listed)))
+    }
+
+    fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
+        let named: Vec<ServiceKey> = self
+            .services
+            .iter()
+            .filter_map(|(key, service)| (service.name.as_deref() == Some(text)).then_some(*key))
+            .collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let ours =
+            |service: &KnownService| service.name.is_some() || service.destinations.values().any(Standing::is_ours);
+        match text.parse::<ServiceKey>() {
+            Ok(key) => match self.services.get(&key) {
+                Some(service) if ours(service) => return Ok(vec![key]),
+                Some(_) => {
+                    return Err(format!("{key} is in the kernel's table, but it is not ipvsd's: no order holds there"));
+                }
+                None => {}
+            },
+            Err(error) if text.contains("://") || text.starts_with("fwmark") => {
+                return Err(format!("`{text}` is no service: {error}"));
+            }
+            Err(_) => {}
+        }
+        // What looks like an address is looked for among addresses.
+        let addresses = text.parse::<ServiceKey>().is_ok();
+        let mut listed: Vec<String> = self
+            .services
+            .iter()
+            .filter(|(_, service)| ours(service))
+            .map(|(key, service)| match &service.name {
+                Some(name) if !addresses => name.clone(),
+                Some(_) | None => key.to_string(),
+            })
+            .collect();
+        listed.sort_unstable();
+        listed.dedup();
+        Err(format!("no service `{text}`{}", suggest(text, &listed)))
+    }
+
+    fn resolve_destination(&self, key: ServiceKey, text: &str) -> Result<Option<Target>, String> {
+        let target = |destination| Target { service: key, destination };
+        let default = DestinationKey::parse(text, key.port().unwrap_or(0))
+            .map_err(|error| format!("`{text}` is no destination: {error}"))?;
+        let Some(service) = self.services.get(&key) else { return Ok(None) };
+        let is_ours =
+            |destination: &DestinationKey| service.destinations.get(destination).is_some_and(Standing::is_ours);
+        if is_ours(&default) {
+            return Ok(Some(target(default)));
+        }
+        if text.parse::<DestinationKey>().is_ok() {
+            return Ok(None);
+        }
+        let mut same = service.destinations.keys().filter(|found| found.address == default.address && is_ours(found));
+        match (same.next(), same.next()) {
+            (Some(only), None) => Ok(Some(target(*only))),
+            (None, _) => Ok(None),
+            (Some(first), Some(second)) => {
+                let all: Vec<String> = [first, second].into_iter().chain(same).map(ToString::to_string).collect();
+                Err(format!("{text} is several destinations of {key}, name one with its port: {}", list(&all)))
+            }
+        }
+    }
+
+    fn destinations(&self, keys: &[ServiceKey], which: impl Fn(&Standing) -> bool) -> Vec<String> {
+        let services = keys.iter().filter_map(|key| self.services.get(key));
+        let mut found: Vec<DestinationKey> = services
+            .flat_map(|service| {
+                service.destinations.iter().filter(|(_, standing)| which(standing)).map(|(key, _)| *key)
+            })
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// What may have been meant, as the end of a sentence.
+fn suggest(text: &str, candidates: &[String]) -> String {
+    let near = nearest(text, candidates.iter().map(String::as_str));
+    let question = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+    match candidates.len() {
+        0 => ": there are none".to_owned(),
+        _ => format!("{question} (known: {})", list(candidates)),
+    }
+}
+
+fn list(candidates: &[String]) -> String {
+    let shown = candidates.get(..MOST_LISTED).unwrap_or(candidates).join(", ");
+    match candidates.len().saturating_sub(MOST_LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Operators' orders, as `drain`, `undrain` and `weight` give them: look at what there is, write the order down, tell the
+//! daemon, say what happened, and wait if asked to.
+
+mod give;
+mod known;
+mod wait;
+
+pub(super) use give::{Action, words};
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::{Out, with_reasons};
+use super::times::unix_now;
+use super::{Exit, Failure, Format, Global, Outcome, look};
+use crate::daemon::control::tell_orders;
+use crate::ipvs::{Error, Kernel};
+use crate::model::{Live, Override};
+use crate::reconcile::{OrderStore, read_whole};
+use crate::watch::SignalWatcher;
+use known::{Known, Target};
+use wait::{End, Left, Pause, Progress};
+
+/// How long to wait for another command that changes orders.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an order is about.
+#[derive(Debug, Args)]
+pub(super) struct About {
+    /// A service by its name in the configuration, which is all of its addresses, or by one address: tcp://…, fwmark:7
+    #[arg(value_name = "SERVICE")]
+    service: String,
+    /// A destination: ADDRESS:PORT, or ADDRESS where that is clear
+    #[arg(value_name = "DESTINATION")]
+    destination: String,
+    /// How to print what was done
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+}
+
+/// An order that was given.
+struct Given {
+    target: Target,
+    before: Override,
+    after: Override,
+    sentence: String,
+}
+
+/// Whether to wait until a destination has no connections left, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) timeout: Option<Duration>,
+}
+
+impl About {
+    /// Gives an order.
+    pub(super) fn order(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
+        let (mut known, state_dir) = wanted(global, out)?;
+        let live = live();
+        let record = look::record(&state_dir, out)?;
+        let orders = look::orders(&state_dir)?;
+        known = known.with(live.as_ref().ok(), &record, &orders);
+        let targets = known.resolve(&self.service, &self.destination).map_err(Failure::Usage)?;
+        if let Some(refusal) = targets.iter().find_map(|target| action.refusal(&known, *target)) {
+            return Err(Failure::Other(anyhow::Error::msg(refusal)));
+        }
+        if let Err(error) = &live
+            && wait.is_none()
+        {
+            out.warn(&format!("the order is given without a look at the kernel's table: {error}"));
+        }
+        // To wait is to read the table: better to fail before the order than after it.
+        let kernel = match (wait, live) {
+            (Some(_), Err(error)) => return Err(error.into()),
+            (Some(wait), Ok(_)) => Some((wait, Kernel::open()?)),
+            (None, _) => None,
+        };
+        for warning in targets.iter().filter_map(|target| action.warning(&known, *target)) {
+            out.warn(&warning);
+        }
+        let given = give(action, &known, &targets, &state_dir)?;
+        let daemon = tell_orders(&state_dir).unwrap_or_else(|error| {
+            out.warn(&format!("{}: it will find the order at its next pass", with_reasons(&error.into())));
+            true
+        });
+        if self.output == Format::Text {
+            let text: String = given.iter().map(|given| format!("{}\n", given.sentence)).collect();
+            out.text(&text)?;
+        }
+        if !daemon && given.iter().any(|given| given.before != given.after) {
+            out.warn(&format!(
+                "no daemon is running with state directory {}: the order takes effect with the next `ipvsd apply` or `ipvsd run`",
+                state_dir.display()
+            ));
+        }
+        let mut document = document(&known, &given, daemon);
+        let exit = match kernel {
+            Some((wait, mut kernel)) => {
+                let (end, left) = self.wait(&mut kernel, &targets, wait, out)?;
+                document["left"] = json!(left);
+                end
+            }
+            None => Exit::Done,
+        };
+        if self.output == Format::Json {
+            out.json(&document)?;
+        }
+        Ok(exit)
+    }
+
+    fn wait(
+        &self,
+        kernel: &mut Kernel,
+        targets: &[Target],
+        wait: Wait,
+        out: &mut Out,
+    ) -> Result<(Exit, Left), Failure> {
+        let (wake, woken) = channel();
+        let _signals = SignalWatcher::start(move |event| wake.send(event).unwrap_or_default())?;
+        let mut progress = Progress::new(out.width_of_errors());
+        let mut pause = |time| match woken.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Pause::Over,
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => Pause::Interrupted,
+        };
+        let said: &Out = out;
+        let mut show = |left: &Left, now| {
+            if let Some(line) = progress.line(&left.words(), now) {
+                said.progress(&line);
+            }
+        };
+        let ended = wait::wait(kernel, targets, wait.timeout, &Instant::now, &mut pause, &mut show);
+        out.progress(progress.end());
+        let (left, why) = match ended? {
+            End::Drained => {
+                if self.output == Format::Text {
+                    out.text("no connections are left\n")?;
+                }
+                return Ok((Exit::Done, Left::default()));
+            }
+            End::TimedOut(left) => (left, left.after(wait.timeout.unwrap_or_default().as_secs())),
+            End::Interrupted(left) => (
+                left,
+                format!(
+                    "interrupted, {}; the order stays: `ipvsd undrain {} {}` takes it back",
+                    left.words(),
+                    self.service,
+                    self.destination
+                ),
+            ),
+        };
+        // As JSON, what is left stands in the document.
+        out.complain(&why);
+        Ok((Exit::Failed, left))
+    }
+}
+
+/// What is configured, and where the state is. With a configuration that is not good, what the daemon has in force is
+/// what orders are about: a slip in a file is no reason to leave clients on a broken server.
+fn wanted(global: &Global, out: &mut Out) -> Result<(Known, PathBuf), Failure> {
+    match global.load(out) {
+        Ok(desired) => Ok((Known::of_desired(&desired), desired.state_dir)),
+        Err(Failure::Config(problems)) => {
+            let state_dir = global.state_dir_or(None);
+            match look::daemon(&state_dir, out)? {
+                Some(answer) => {
+                    out.warn(&format!(
+                        "the configuration {} is not good; see `ipvsd check`. The order is about what the daemon has in force",
+                        global.config().display()
+                    ));
+                    Ok((Known::of_status(&answer.status), state_dir))
+                }
+                None => Err(Failure::Config(problems)),
+            }
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn live() -> Result<Live, Error> {
+    read_whole(&mut Kernel::open()?)
+}
+
+fn give(action: Action, known: &Known, targets: &[Target], state_dir: &Path) -> Result<Vec<Given>, Failure> {
+    let now = unix_now();
+    let given = OrderStore::new(state_dir).change(PATIENCE, now, |orders| {
+        targets
+            .iter()
+            .map(|target| {
+                let before = orders.get(&target.service, &target.destination, now);
+                let after = if action.is_moot(known.standing(*target)) { before } else { action.on(before, now) };
+                orders.set(target.service, target.destination, after);
+                let sentence = action.sentence(known, *target, (before, after), now);
+                Given { target: *target, before, after, sentence }
+            })
+            .collect()
+    })?;
+    Ok(given)
+}
+
+fn document(known: &Known, given: &[Given], daemon: bool) -> Value {
+    let orders: Vec<Value> = given
+        .iter()
+        .map(|Given { target, before, after, sentence }| {
+            json!({
+                "service": target.service,
+                "name": known.name(&target.service),
+                "destination": target.destination,
+                "drained_since": after.drained_since,
+                "weight": after.weight,
+                "changed": before != after,
+                "text": sentence,
+            })
+        })
+        .collect();
+    json!({ "orders": orders, "daemon": daemon })
+}

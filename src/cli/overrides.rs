@@ -1,0 +1,93 @@
+//! `ipvsd overrides`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::Out;
+use super::times::unix_now;
+use super::{Exit, Format, Global, Outcome, look, orders};
+use crate::model::{Desired, Overrides, ServiceKey, ServiceOrigin};
+
+#[derive(Debug, Args)]
+pub(super) struct ListOverrides {
+    /// How to print the orders
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+}
+
+impl ListOverrides {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let surroundings = global.look_around(out);
+        let orders = look::orders(&surroundings.state_dir)?;
+        let desired = surroundings.desired.as_ref();
+        let none = BTreeMap::new();
+        let origins = desired.map_or(&none, |desired| &desired.origins);
+        match self.output {
+            Format::Json => out.json(&json!({ "overrides": document(&orders, origins, desired) }))?,
+            Format::Text if orders.services.is_empty() => out.text("No orders are in force.\n")?,
+            Format::Text => out.text(&lines(&orders, origins, desired, unix_now()))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Whether the configuration has the destination; unknown without one.
+fn is_configured(
+    desired: Option<&Desired>,
+    service: &ServiceKey,
+    destination: &crate::model::DestinationKey,
+) -> Option<bool> {
+    let desired = desired?;
+    let fallback = desired.policies.get(service).and_then(|policy| policy.fallback);
+    let of_table = desired.table.services.get(service);
+    Some(
+        of_table.is_some_and(|service| service.destinations.contains_key(destination))
+            || fallback.is_some_and(|(key, _)| key == *destination),
+    )
+}
+
+/// A line for each destination: `10.0.0.11:8080 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC`.
+pub(super) fn lines(
+    orders: &Overrides,
+    origins: &BTreeMap<ServiceKey, ServiceOrigin>,
+    desired: Option<&Desired>,
+    now: u64,
+) -> String {
+    let mut text = String::new();
+    for (service, of_service) in &orders.services {
+        let name = origins.get(service).map_or_else(String::new, |origin| format!(" ({})", origin.name));
+        for (destination, order) in of_service {
+            let words = orders::words(*order, now).join(", ");
+            let stray = match is_configured(desired, service, destination) {
+                Some(false) => "; the configuration does not have it",
+                Some(true) | None => "",
+            };
+            let _ = writeln!(text, "{destination} of {service}{name}: {words}{stray}");
+        }
+    }
+    text
+}
+
+/// Each order, for programs.
+pub(super) fn document(
+    orders: &Overrides,
+    origins: &BTreeMap<ServiceKey, ServiceOrigin>,
+    desired: Option<&Desired>,
+) -> Value {
+    let each = orders.services.iter().flat_map(|(service, of_service)| {
+        of_service.iter().map(move |(destination, order)| {
+            json!({
+                "service": service,
+                "name": origins.get(service).map(|origin| &origin.name),
+                "destination": destination,
+                "drained_since": order.drained_since,
+                "weight": order.weight,
+                "configured": is_configured(desired, service, destination),
+            })
+        })
+    });
+    each.collect()
+}

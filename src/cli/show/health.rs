@@ -1,0 +1,190 @@
+//! How well services and destinations are, and why, in words. Pure.
+
+use super::Picture;
+use crate::cli::orders;
+use crate::cli::times::rough;
+use crate::model::{DestinationKey, Health, LiveDestination, ServiceKey, Share};
+use crate::plan::render::words::count;
+use crate::reconcile::{DestinationStatus, DrainStatus, ServiceStatus, Status};
+
+/// How a row is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Plain,
+    Quiesced,
+    Bad,
+}
+
+/// What is said behind a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) health: String,
+    pub(super) why: String,
+    pub(super) mood: Mood,
+}
+
+/// Whether there is anything to say of anybody's health.
+pub(super) fn is_known(status: &Status) -> bool {
+    status.services.values().any(|service| {
+        service.failed
+            || service.panic
+            || service.fallback
+            || service.destinations.values().any(|destination| {
+                destination.health.is_some() || destination.drain.is_some() || !destination.why.is_empty()
+            })
+    })
+}
+
+/// Of a destination: `down`, and `down 2m: http: status 500, expected 200-299`.
+pub(super) fn destination(
+    picture: &Picture,
+    service: &ServiceKey,
+    key: &DestinationKey,
+    live: Option<&LiveDestination>,
+) -> Said {
+    let unknown = DestinationStatus::default();
+    let status = picture.destination_status(service, key).unwrap_or(&unknown);
+    let order = picture.order(service, key);
+    let connections = live.map(|live| {
+        u64::from(live.active_connections)
+            + u64::from(live.inactive_connections)
+            + u64::from(live.persistent_connections)
+    });
+    let (health, mood) = match status {
+        DestinationStatus { flapping: true, .. } => ("flapping", Mood::Bad),
+        DestinationStatus { health: Some(Health::Down), .. } => ("down", Mood::Bad),
+        DestinationStatus { drain: Some(_), .. } => ("draining", Mood::Quiesced),
+        _ if order.drained_since.is_some() => match connections {
+            None | Some(0) => ("drained", Mood::Quiesced),
+            Some(_) => ("draining", Mood::Quiesced),
+        },
+        DestinationStatus { health: Some(health), .. } => (health.as_str(), Mood::Plain),
+        DestinationStatus { health: None, .. } => ("–", Mood::Plain),
+    };
+    let quiesced = live.is_some_and(|live| live.settings.weight == 0);
+    let mood = if quiesced && mood == Mood::Plain { Mood::Quiesced } else { mood };
+
+    let mut parts = Vec::new();
+    parts.extend(of_checks(status, picture.now));
+    if let Some(DrainStatus { connections: counted, until }) = status.drain {
+        let left = connections.unwrap_or(counted);
+        let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
+        let more = rough(until.saturating_sub(picture.now));
+        parts.push(format!("draining: {left}, at most {more} more"));
+    }
+    for words in orders::words(order, picture.now) {
+        match connections {
+            Some(left) if left > 0 && words.starts_with("drained") => {
+                let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
+                parts.push(format!("{words}, {left} left"));
+            }
+            _ => parts.push(words),
+        }
+    }
+    // What was said already with more to it is not said again: `down`, `drained by order`.
+    let why = status.why.trim();
+    let begins_as = |part: &String| first_word(part) == first_word(why);
+    if !why.is_empty() && !parts.iter().any(begins_as) {
+        parts.push(why.to_owned());
+    }
+    if live.is_none() {
+        parts.push("not in the kernel's table".to_owned());
+    }
+    Said { health: health.to_owned(), why: clean(&parts.join("; ")), mood }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', ':', ',', ';']).next().unwrap_or_default()
+}
+
+/// What the checks say, if that needs saying.
+fn of_checks(status: &DestinationStatus, now: u64) -> Option<String> {
+    let DestinationStatus { health, reason, since, .. } = status;
+    let colon = if reason.is_empty() { "" } else { ": " };
+    match health {
+        Some(Health::Down) => {
+            let time = since.map_or_else(String::new, |since| format!(" {}", rough(now.saturating_sub(since))));
+            Some(format!("down{time}{colon}{reason}"))
+        }
+        Some(Health::Up | Health::Unknown) if !reason.is_empty() => Some(format!("last check: {reason}")),
+        Some(Health::Up | Health::Unknown) | None => None,
+    }
+}
+
+/// Of a service: `failed`, and `failed: 1 of 4 up, min_healthy 2`.
+pub(super) fn service(picture: &Picture, key: &ServiceKey) -> Said {
+    let Some(status) = picture.status(key) else {
+        return Said { health: String::new(), why: String::new(), mood: Mood::Plain };
+    };
+    let ServiceStatus { name, up, of, failed, panic, fallback, destinations } = status;
+    let checked = destinations.values().any(|destination| destination.health.is_some());
+    let leaving = name.is_none() && destinations.values().any(|destination| destination.drain.is_some());
+    let health = match () {
+        () if *failed => "failed".to_owned(),
+        () if *panic => "panic".to_owned(),
+        () if leaving => "draining".to_owned(),
+        () if !checked => String::new(),
+        () if up == of => "up".to_owned(),
+        () => format!("{up} of {of} up"),
+    };
+    let mut parts = Vec::new();
+    if *failed {
+        let least = min_healthy(picture, key).map_or_else(String::new, |least| format!(", min_healthy {least}"));
+        parts.push(format!("failed: {up} of {of} up{least}"));
+    }
+    if *panic {
+        parts.push(format!(
+            "panic: {up} of {of} up, and so many went down at once that the checker is suspected: weights are kept"
+        ));
+    }
+    if *fallback {
+        parts.push("fallback in use".to_owned());
+    }
+    if leaving {
+        parts.push("not in the configuration any more".to_owned());
+    }
+    if !picture.live.services.contains_key(key) {
+        parts.push("not in the kernel's table".to_owned());
+    }
+    let mood = if *failed || *panic { Mood::Bad } else { Mood::Plain };
+    Said { health, why: clean(&parts.join("; ")), mood }
+}
+
+fn min_healthy(picture: &Picture, key: &ServiceKey) -> Option<String> {
+    let policy = picture.desired.as_ref()?.policies.get(key)?;
+    policy.min_healthy.map(|least| match least {
+        Share::Count(number) => number.to_string(),
+        Share::Percent(percent) => format!("{percent}%"),
+    })
+}
+
+/// What somebody should look at, a line each.
+pub(super) fn attention(status: &Status, now: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    if status.pass_at == 0 {
+        lines.push("the daemon has not ended its first pass yet".to_owned());
+    }
+    if status.outdated {
+        lines.push(
+            "the configuration in force is older than the files, which are refused; see `ipvsd check`".to_owned(),
+        );
+    }
+    if let Some(trouble) = &status.trouble {
+        lines.push(format!("the last pass, {} ago: {trouble}", rough(now.saturating_sub(status.pass_at))));
+    }
+    lines.extend(status.suspicions.iter().cloned());
+    lines.iter().map(|line| clean(line)).collect()
+}
+
+/// Without what a terminal would act on: some of the words are a server's.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::cli::show::testing::{night, order, quiet};
+
+#[test]
+fn rates_stay_short() {
+    for (number, want) in [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1.0k"),
+        (9_949, "9.9k"),
+        (9_950, "10k"),
+        (999_499, "999k"),
+        (999_500, "1.0M"),
+        (u64::MAX, "18E"),
+    ] {
+        assert_eq!(scaled(number), want);
+    }
+}
+
+#[test]
+fn without_health_the_table_is_what_it_was() {
+    assert_eq!(
+        text(&quiet(), false, None),
+        r"SERVICE / DESTINATION      SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER
+tcp://192.0.2.10:80 (web)  wlc                               3         0            0       0       0        0  owned
+  10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned
+  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned
+1 service, 2 destinations
+1 helper service of checks not shown; --all shows them
+"
+    );
+}
+
+#[test]
+fn orders_are_listed_without_a_daemon_too() {
+    let mut picture = quiet();
+    order(&mut picture);
+    picture.all = true;
+    picture.live.unknown.push("a service of family 77".into());
+    assert_eq!(
+        text(&picture, false, None),
+        r"SERVICE / DESTINATION                                           SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER
+tcp://192.0.2.10:80 (web)                                       wlc                               3         0            0       0       0        0  owned
+  10.0.0.11:80                                                  nat                     100       3         0            0       0       0        0  owned
+  10.0.0.12:80                                                  nat                       0       0         0            0       0       0        0  owned
+fwmark:1768947712 (checks 10.0.0.11:80 of tcp://192.0.2.10:80)  wlc                               0         0            0       0       0        0  owned
+  10.0.0.11:80                                                  nat                       1       0         0            0       0       0        0  owned
+2 services, 3 destinations
+not understood: a service of family 77
+
+Orders, until they are lifted:
+  10.0.0.9:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC; the configuration does not have it
+  10.0.0.11:80 of tcp://192.0.2.10:80 (web): weight 10 by order until 14:05 UTC (15m more)
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+"
+    );
+}
+
+#[test]
+fn a_bad_night_is_told_with_its_reasons() {
+    assert_eq!(
+        text(&night(), false, None),
+        r"SERVICE / DESTINATION      SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER  HEALTH    WHY
+tcp://192.0.2.10:80 (web)  wlc                              17         0            0       0       0        0  owned  failed    failed: 1 of 4 up, min_healthy 2; fallback in use
+  10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned  up        last check: http: timeout after 1s
+  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained   drained by order since 13:40 UTC
+  10.0.0.13:80             nat                       0       2         0            0       0       0        0  owned  down      down 2m: http: status 500, expected 200-299
+  10.0.0.14:80             nat                      40       0         0            0       0       0        0  owned  up        slow start: 40 of 100
+  10.0.0.15:80             nat                       0      12         0            0       0       0        0  owned  draining  draining: 12 connections, at most 4m30s more
+  10.0.0.16:80             nat                       0       0         0            0       0       0        0  owned  flapping  down 15s: tcp: 6 changes in 1m, held down for 45s more
+  10.0.0.17:80             nat                     100       0         0            0       0       0        0  owned  unknown
+  10.0.0.18:80             –                         –       –         –            –       –       –        –         down      down 1d1h: exec: exit status 1: \u{1b}[31mno\nroute; not in the kernel's table
+tcp://192.0.2.11:80 (api)  wlc                               0         0            0       0       0        0  owned  panic     panic: 1 of 1 up, and so many went down at once that the checker is suspected: weights are kept
+  10.0.0.11:80             nat                     100       0         0            0       0       0        0  owned  –
+2 services, 8 destinations
+1 helper service of checks not shown; --all shows them
+
+Orders, until they are lifted:
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+
+Attention:
+  the configuration in force is older than the files, which are refused; see `ipvsd check`
+  the last pass, 12s ago: the kernel did not answer
+  all 12 http checks fail: is this host cut off?
+"
+    );
+}
+
+#[test]
+fn on_a_narrow_terminal_reasons_stand_under_their_rows() {
+    assert_eq!(
+        text(&night(), false, Some(100)),
+        r"SERVICE / DESTINATION      SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER  HEALTH
+tcp://192.0.2.10:80 (web)  wlc                              17         0            0       0       0        0  owned  failed
+      failed: 1 of 4 up, min_healthy 2; fallback in use
+  10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned  up
+      last check: http: timeout after 1s
+  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained
+      drained by order since 13:40 UTC
+  10.0.0.13:80             nat                       0       2         0            0       0       0        0  owned  down
+      down 2m: http: status 500, expected 200-299
+  10.0.0.14:80             nat                      40       0         0            0       0       0        0  owned  up
+      slow start: 40 of 100
+  10.0.0.15:80             nat                       0      12         0            0       0       0        0  owned  draining
+      draining: 12 connections, at most 4m30s more
+  10.0.0.16:80             nat                       0       0         0            0       0       0        0  owned  flapping
+      down 15s: tcp: 6 changes in 1m, held down for 45s more
+  10.0.0.17:80             nat                     100       0         0            0       0       0        0  owned  unknown
+  10.0.0.18:80             –                         –       –         –            –       –       –        –         down
+      down 1d1h: exec: exit status 1: \u{1b}[31mno\nroute; not in the kernel's table
+tcp://192.0.2.11:80 (api)  wlc                               0         0            0       0       0        0  owned  panic
+      panic: 1 of 1 up, and so many went down at once that the checker is suspected: weights are ke…
+  10.0.0.11:80             nat                     100       0         0            0       0       0        0  owned  –
+2 services, 8 destinations
+1 helper service of checks not shown; --all shows them
+
+Orders, until they are lifted:
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+
+Attention:
+  the configuration in force is older than the files, which are refused; see `ipvsd check`
+  the last pass, 12s ago: the kernel did not answer
+  all 12 http checks fail: is this host cut off?
+"
+    );
+}

@@ -1,0 +1,49 @@
+//! `ipvsd weight`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::orders::{About, Action};
+use super::output::Out;
+use super::times::parse_duration;
+use super::{Failure, Global, Outcome};
+
+/// The longest time that an order can be limited to.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+#[derive(Debug, Args)]
+pub(super) struct Weight {
+    #[command(flatten)]
+    pub(super) about: About,
+    /// 0 to 65535; health, slow start and drains work on it as on the configured weight
+    #[arg(value_name = "N", required_unless_present = "reset", value_parser = clap::value_parser!(u32).range(0..=65535))]
+    weight: Option<u32>,
+    /// How long: 10m, 2h; until it is taken back if this is not given
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "reset", value_parser = period)]
+    period: Option<Duration>,
+    /// Take the order back
+    #[arg(long, conflicts_with = "weight")]
+    reset: bool,
+}
+
+/// Whole seconds, at least one.
+fn period(text: &str) -> Result<Duration, String> {
+    let period = parse_duration(text)?;
+    if period.subsec_nanos() != 0 || period.is_zero() || period > LONGEST {
+        return Err("expected whole seconds, from 1s to 365d".to_owned());
+    }
+    Ok(period)
+}
+
+impl Weight {
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let action = match (self.weight, self.reset) {
+            (Some(weight), _) => Action::Weight { weight, seconds: self.period.map(|period| period.as_secs()) },
+            (None, true) => Action::ResetWeight,
+            // The command line does not get this far.
+            (None, false) => return Err(Failure::Usage("give a weight, or --reset".to_owned())),
+        };
+        self.about.order(action, None, global, out)
+    }
+}

@@ -1,0 +1,81 @@
+//! A status as of the last pass, with health as of now.
+
+use std::time::Instant;
+
+use crate::reconcile::{Status, Verdicts};
+
+/// Puts what the checkers say now over what they said at the last pass: a reason can change, and a destination can go
+/// down, without a pass. Weights and counts stay those of the pass. `unix` is `now` in seconds since 1970.
+pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, unix: u64) {
+    status.suspicions.clone_from(&verdicts.trouble);
+    for ((service, destination), verdict) in &verdicts.destinations {
+        let shown = status.services.get_mut(service).and_then(|of| of.destinations.get_mut(destination));
+        if let Some(shown) = shown {
+            shown.health = Some(verdict.health);
+            shown.reason.clone_from(&verdict.reason);
+            shown.since = Some(unix.saturating_sub(now.saturating_duration_since(verdict.since).as_secs()));
+            shown.flapping = verdict.checks.iter().any(|check| check.flapping);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Health;
+    use crate::reconcile::{CheckVerdict, DestinationStatus, ServiceStatus, Verdict};
+    use std::time::Duration;
+
+    #[test]
+    fn health_is_of_now_and_the_rest_of_the_last_pass() {
+        let web = "tcp://192.0.2.10:80".parse().unwrap();
+        let [first, second, gone] = [11, 12, 13].map(|last| format!("10.0.0.{last}:80").parse().unwrap());
+        let before = DestinationStatus {
+            health: Some(Health::Up),
+            since: Some(7),
+            configured: Some(100),
+            effective: 40,
+            why: "slow start".into(),
+            ..DestinationStatus::default()
+        };
+        let unchecked = DestinationStatus { configured: Some(5), effective: 5, ..DestinationStatus::default() };
+        let mut service = ServiceStatus { up: 2, of: 2, ..ServiceStatus::default() };
+        service.destinations.insert(first, before.clone());
+        service.destinations.insert(second, unchecked.clone());
+        let mut status = Status { suspicions: vec!["old".into()], ..Status::default() };
+        status.services.insert(web, service);
+
+        let now = Instant::now() + Duration::from_secs(1000);
+        let check = CheckVerdict {
+            name: "web".into(),
+            kind: "http",
+            health: Health::Down,
+            reason: "status 500".into(),
+            flapping: true,
+            took: None,
+        };
+        let verdict = Verdict {
+            health: Health::Down,
+            reason: "http: status 500".into(),
+            since: now - Duration::from_millis(120_900),
+            checks: vec![check],
+        };
+        let mut verdicts = Verdicts { trouble: vec!["new".into()], ..Verdicts::default() };
+        verdicts.destinations.insert((web, first), verdict.clone());
+        verdicts.destinations.insert((web, gone), verdict);
+        overlay_verdicts(&mut status, &verdicts, now, 5_000);
+
+        let want = DestinationStatus {
+            health: Some(Health::Down),
+            reason: "http: status 500".into(),
+            since: Some(4_880),
+            flapping: true,
+            ..before
+        };
+        let service = &status.services[&web];
+        assert_eq!(service.destinations[&first], want);
+        assert_eq!(service.destinations[&second], unchecked, "it has no checks");
+        assert_eq!((service.destinations.len(), service.up), (2, 2), "what is gone stays gone");
+        assert_eq!(status.suspicions, ["new"]);
+    }
+}

@@ -1,0 +1,90 @@
+//! State files that are replaced whole: after a crash or a power cut there is the old one or the new one.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Why something in the state directory could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {doing} {}: {source}{}", path.display(), mend(source))]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} was written by a newer ipvsd (format {found}, this one knows {known}): use that version, or move the file away to start without {what}", path.display())]
+    Newer { path: PathBuf, found: u32, known: u32, what: &'static str },
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => " (run as root, or choose another directory with --state-dir)",
+        io::ErrorKind::ReadOnlyFilesystem => " (choose a writable directory with daemon.state_dir or --state-dir)",
+        io::ErrorKind::StorageFull => " (free some space there)",
+        _ => "",
+    }
+}
+
+/// Makes errors of `path` out of those of the system.
+pub(super) fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { doing, path: path.clone(), source }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// A document with a version, or why it cannot be understood. `what` would be lost without it.
+pub(super) fn parse<'b, D: Deserialize<'b>>(
+    path: &Path,
+    bytes: &'b [u8],
+    known: u32,
+    what: &'static str,
+) -> Result<Result<D, String>, StoreError> {
+    match serde_json::from_slice::<Version>(bytes) {
+        Ok(Version { version }) if version > known => {
+            Err(StoreError::Newer { path: path.to_owned(), found: version, known, what })
+        }
+        Ok(_) => Ok(serde_json::from_slice(bytes).map_err(|error| error.to_string())),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// On one line, readable for whom the umask allows it.
+    Compact,
+    /// Indented, and for the owner's eyes only.
+    Private,
+}
+
+/// Replaces `path`, whose directory is made if it is not there. When it returns, the new content outlives a power cut.
+/// There must be one writer at a time.
+pub(super) fn replace(path: &Path, form: Form, document: &impl Serialize) -> Result<(), StoreError> {
+    let failed_to_write = failed(path, "write");
+    // `path` always has a parent: it was joined to one.
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory).map_err(failed(path, "create the directory of"))?;
+    write(path, directory, form, document).map_err(failed_to_write)
+}
+
+fn write(path: &Path, directory: &Path, form: Form, document: &impl Serialize) -> io::Result<()> {
+    // One name, since there is one writer; what a crash leaves is overwritten.
+    let draft = path.with_extension("json.new");
+    let mut writer = BufWriter::new(File::create(&draft)?);
+    match form {
+        Form::Compact => serde_json::to_writer(&mut writer, document)?,
+        Form::Private => {
+            writer.get_ref().set_permissions(Permissions::from_mode(0o600))?;
+            serde_json::to_writer_pretty(&mut writer, document)?;
+        }
+    }
+    writer.write_all(b"\n")?;
+    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    File::open(directory)?.sync_all()
+}

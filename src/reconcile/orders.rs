@@ -1,0 +1,374 @@
+//! Where operators' orders live: `overrides.json` in the state directory.
+//!
+//! Commands write it one after another, under a lock of its own ([`OrderStore::change`]); a daemon reads it, and writes
+//! only to take out what has run out ([`StoredOrders`]). It is JSON for people as well, and never deleted: one that
+//! cannot be understood stays where it is until somebody looks at it. Namespaces that take turns in one state directory
+//! share their orders.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::atomic::{self, Form, StoreError, failed};
+use crate::model::Overrides;
+
+/// The version of the file's format.
+const VERSION: u32 = 1;
+/// How long to wait between two tries to get the lock.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Why orders could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrdersError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the orders in {} are damaged ({why}): mend the file, or move it away, which lifts all orders", path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error("another command is changing {}: try again", path.display())]
+    Busy { path: PathBuf },
+}
+
+/// Where the loop gets its orders from. Times are seconds since 1970.
+pub trait Orders {
+    /// Looks again, and gives what is ordered at `now`, without what has run out by then. Cheap if nothing has changed.
+    fn current(&mut self, now: u64) -> &Overrides;
+}
+
+/// Orders that do not change, for a single pass.
+impl Orders for Overrides {
+    fn current(&mut self, now: u64) -> &Overrides {
+        self.expire(now);
+        self
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document<O> {
+    version: u32,
+    services: O,
+}
+
+/// The file of orders.
+#[derive(Debug, Clone)]
+pub struct OrderStore {
+    path: PathBuf,
+}
+
+/// What tells one content of the file from another without reading it: each has a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl OrderStore {
+    /// The orders in `state_dir`. Nothing is touched yet.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { path: state_dir.join("overrides.json") }
+    }
+
+    /// All that is in the file, also what has run out; no orders if there is no file.
+    pub fn read(&self) -> Result<Overrides, OrdersError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
+            Err(error) => return Err(failed(&self.path, "read")(error).into()),
+        };
+        match atomic::parse::<Document<Overrides>>(&self.path, &bytes, VERSION, "the orders in it")? {
+            Ok(document) => Ok(document.services),
+            Err(why) => Err(OrdersError::Damaged { path: self.path.clone(), why }),
+        }
+    }
+
+    /// Reads, changes and writes, with no other command in between; waits for one up to `patience`. What has run out by
+    /// `now` (seconds since 1970) is out. The file is only written if that or `change` changed something; when this
+    /// returns, the change outlives a power cut.
+    pub fn change<R>(
+        &self,
+        patience: Duration,
+        now: u64,
+        change: impl FnOnce(&mut Overrides) -> R,
+    ) -> Result<R, OrdersError> {
+        let _lock = self.lock(patience)?;
+        let before = self.read()?;
+        let mut after = before.clone();
+        after.expire(now);
+        let result = change(&mut after);
+        if after != before {
+            self.write(&after)?;
+        }
+        Ok(result)
+    }
+
+    fn write(&self, orders: &Overrides) -> Result<(), StoreError> {
+        atomic::replace(&self.path, Form::Private, &Document { version: VERSION, services: orders })
+    }
+
+    /// The lock, which goes with the file that is returned, also if its holder is killed.
+    fn lock(&self, patience: Duration) -> Result<File, OrdersError> {
+        let path = self.path.with_extension("lock");
+        let io = failed(&path, "lock");
+        // `path` always has a parent: it was joined to one.
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(&io)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(&io)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(io(error).into()),
+                Err(TryLockError::WouldBlock) if waited >= patience => {
+                    return Err(OrdersError::Busy { path: self.path.clone() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(NAP),
+            }
+            waited += NAP;
+        }
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        match fs::metadata(&self.path) {
+            Ok(file) => {
+                Ok(Some(Stamp { inode: file.ino(), length: file.len(), modified: (file.mtime(), file.mtime_nsec()) }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The orders as a daemon keeps them: those of the file, or the last good ones while it cannot be understood.
+#[derive(Debug)]
+pub struct StoredOrders {
+    store: OrderStore,
+    orders: Overrides,
+    /// Of the file that was read last, good or bad; `None` before the first time.
+    seen: Option<Option<Stamp>>,
+    /// What is wrong with the file, as it was said.
+    trouble: Option<String>,
+}
+
+impl StoredOrders {
+    /// The orders in `state_dir`. Nothing is read yet.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { store: OrderStore::new(state_dir), orders: Overrides::default(), seen: None, trouble: None }
+    }
+
+    /// Reads the file if it is another one than last time, and says whether the orders changed by that. What is wrong
+    /// with it is logged once.
+    pub fn load_if_changed(&mut self) -> bool {
+        // First the stamp, then the content: what is written in between is seen next time.
+        let read = match self.store.stamp() {
+            Ok(stamp) if self.seen == Some(stamp) => return false,
+            Ok(stamp) => {
+                self.seen = Some(stamp);
+                self.store.read()
+            }
+            Err(error) => Err(failed(&self.store.path, "read")(error).into()),
+        };
+        let (trouble, changed) = match read {
+            Ok(orders) => {
+                let changed = orders != self.orders;
+                self.orders = orders;
+                (None, changed)
+            }
+            Err(error) => {
+                // One that can be read again may be the same file.
+                self.seen = self.seen.filter(|_| !matches!(error, OrdersError::Store(StoreError::Io { .. })));
+                (Some(error.to_string()), false)
+            }
+        };
+        if trouble != self.trouble {
+            match &trouble {
+                Some(text) => warn!("{text}; the last good orders stay in force"),
+                None => info!("the orders can be read again"),
+            }
+            self.trouble = trouble;
+        }
+        changed
+    }
+
+    /// What is wrong with the file, if something is.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+}
+
+impl Orders for StoredOrders {
+    fn current(&mut self, now: u64) -> &Overrides {
+        self.load_if_changed();
+        if self.orders.expire(now) && self.trouble.is_none() {
+            // They have run out whether the file says so or not: what cannot be written now is left to the next command.
+            if let Ok(orders) = self.store.change(Duration::ZERO, now, |orders| orders.clone()) {
+                self.orders = orders;
+            }
+        }
+        &self.orders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DestinationKey, Override, ServiceKey, WeightOverride};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const PATIENT: Duration = Duration::from_secs(20);
+
+    fn web() -> ServiceKey {
+        "tcp://192.0.2.10:80".parse().unwrap()
+    }
+
+    fn destination(last: u8) -> DestinationKey {
+        format!("10.0.0.{last}:8080").parse().unwrap()
+    }
+
+    fn drained(since: u64) -> Override {
+        Override { drained_since: Some(since), weight: None }
+    }
+
+    fn weight(weight: u32, until: Option<u64>) -> Override {
+        Override { drained_since: None, weight: Some(WeightOverride { weight, since: 50, until }) }
+    }
+
+    #[test]
+    fn orders_survive_in_a_file_that_people_can_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("not/yet/there");
+        let store = OrderStore::new(&state);
+        assert_eq!(store.read().unwrap(), Overrides::default());
+        assert!(!state.exists(), "who only reads leaves nothing");
+        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        store.change(PATIENT, 100, |orders| orders.set(web(), destination(12), weight(10, Some(700)))).unwrap();
+        let text = fs::read_to_string(state.join("overrides.json")).unwrap();
+        assert_eq!(
+            text,
+            r#"{
+  "version": 1,
+  "services": {
+    "tcp://192.0.2.10:80": {
+      "10.0.0.11:8080": {
+        "drained_since": 100
+      },
+      "10.0.0.12:8080": {
+        "weight": {
+          "weight": 10,
+          "since": 50,
+          "until": 700
+        }
+      }
+    }
+  }
+}
+"#
+        );
+        for file in ["overrides.json", "overrides.lock"] {
+            assert_eq!(fs::metadata(state.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        }
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 2, "no draft stays behind");
+        assert_eq!(store.read().unwrap().get(&web(), &destination(12), 699), weight(10, Some(700)));
+    }
+
+    #[test]
+    fn what_changes_nothing_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OrderStore::new(dir.path());
+        store.change(PATIENT, 100, |_| ()).unwrap();
+        assert!(!dir.path().join("overrides.json").exists());
+        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        let stamp = store.stamp().unwrap();
+        store.change(PATIENT, 200, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        assert_eq!(store.stamp().unwrap(), stamp);
+    }
+
+    #[test]
+    fn commands_wait_for_each_other_but_not_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OrderStore::new(dir.path());
+        let held = store.lock(Duration::ZERO).unwrap();
+        let refused = store.change(NAP, 100, |_| panic!("it is locked")).unwrap_err();
+        assert!(matches!(refused, OrdersError::Busy { .. }), "{refused}");
+        drop(held);
+        // All of many at once are there afterwards.
+        thread::scope(|scope| {
+            for last in 0..20 {
+                let store = &store;
+                scope.spawn(move || {
+                    store.change(PATIENT, 100, |orders| orders.set(web(), destination(last), drained(100))).unwrap();
+                });
+            }
+        });
+        assert_eq!(store.read().unwrap().services[&web()].len(), 20);
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_refused_and_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OrderStore::new(dir.path());
+        let file = dir.path().join("overrides.json");
+        for (text, want) in [
+            ("", "damaged"),
+            ("{\"version\":1}", "damaged"),
+            ("{\"version\":1,\"services\":{\"web\":{}}}", "damaged"),
+            ("{\"version\":2,\"orders\":[]}", "newer"),
+        ] {
+            fs::write(&file, text).unwrap();
+            for error in [store.read().unwrap_err(), store.change(PATIENT, 100, |_| ()).unwrap_err()] {
+                assert!(error.to_string().contains(want), "{text:?}: {error}");
+            }
+            assert_eq!(fs::read_to_string(&file).unwrap(), text, "nothing is lost");
+        }
+    }
+
+    #[test]
+    fn a_daemon_keeps_the_last_good_orders() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OrderStore::new(dir.path());
+        let file = dir.path().join("overrides.json");
+        let mut stored = StoredOrders::new(dir.path());
+        assert!(!stored.load_if_changed() && stored.trouble().is_none());
+        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        assert!(stored.load_if_changed());
+        assert!(!stored.load_if_changed(), "nothing has changed since");
+        let good = stored.current(100).clone();
+        assert_eq!(good.services.len(), 1);
+        for bad in ["{\"version\":2}", "{\"version\":1,"] {
+            fs::write(&file, bad).unwrap();
+            assert!(!stored.load_if_changed());
+            assert!(stored.trouble().is_some());
+            assert_eq!(*stored.current(100), good);
+            assert_eq!(fs::read_to_string(&file).unwrap(), bad);
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(stored.load_if_changed(), "who moves it away lifts all orders");
+        assert!(stored.trouble().is_none());
+        assert_eq!(*stored.current(100), Overrides::default());
+    }
+
+    #[test]
+    fn what_has_run_out_leaves_the_file_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OrderStore::new(dir.path());
+        let order = |orders: &mut Overrides| {
+            orders.set(web(), destination(11), drained(100));
+            orders.set(web(), destination(12), weight(10, Some(700)));
+        };
+        store.change(PATIENT, 100, order).unwrap();
+        let mut stored = StoredOrders::new(dir.path());
+        assert_eq!(stored.current(699).services[&web()].len(), 2);
+        assert_eq!(stored.current(699).next_end(), Some(700));
+        {
+            let _held = store.lock(Duration::ZERO).unwrap();
+            assert_eq!(stored.current(700).services[&web()].len(), 1, "whether it can be written or not");
+        }
+        let mut stored = StoredOrders::new(dir.path());
+        assert_eq!(stored.current(700).services[&web()].len(), 1);
+        assert_eq!(store.read().unwrap().services[&web()].len(), 1);
+    }
+}
