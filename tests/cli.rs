@@ -114,7 +114,7 @@ fn with_state(run: impl FnOnce(&std::path::Path, &dyn Fn(&[&str]) -> Output)) {
 fn orders_are_kept_until_they_are_taken_back() {
     with_state(|state, run| {
         let output = run(&["overrides"]);
-        assert_eq!(text(&output.stdout), "No orders are in force.\n");
+        assert_eq!(text(&output.stdout), "No overrides are in force.\n");
         assert!(!state.exists(), "who only looks leaves nothing");
 
         let output = run(&["drain", "web", "10.0.0.11"]);
@@ -124,7 +124,7 @@ fn orders_are_kept_until_they_are_taken_back() {
         assert!(text(&output.stderr).contains(&hint), "{}", text(&output.stderr));
 
         let output = run(&["weight", "tcp://192.0.2.10:80", "10.0.0.11:8080", "7", "--for", "1h", "--output", "json"]);
-        let given = &json(&output.stdout)["orders"][0];
+        let given = &json(&output.stdout)["overrides"][0];
         assert_eq!((&given["name"], &given["weight"]["weight"]), (&"web".into(), &7.into()));
         assert_eq!(
             given["weight"]["until"].as_u64().unwrap() - given["weight"]["since"].as_u64().unwrap(),
@@ -138,14 +138,14 @@ fn orders_are_kept_until_they_are_taken_back() {
         assert!(listed["overrides"][0]["drained_since"].is_u64(), "{listed}");
 
         for (arguments, want) in [
-            (["undrain", "web", "10.0.0.11"].as_slice(), "is not drained any more; its weight is 7 by order"),
+            (["undrain", "web", "10.0.0.11"].as_slice(), "is not drained any more; its weight is 7 by override"),
             (&["undrain", "web", "10.0.0.11"], "was not drained"),
             (&["weight", "web", "10.0.0.11", "--reset"], "has its own weight again (configured: 100)"),
         ] {
             let output = run(arguments);
             assert_eq!(text(&output.stdout), format!("10.0.0.11:8080 of tcp://192.0.2.10:80 (web) {want}\n"));
         }
-        assert_eq!(text(&run(&["overrides"]).stdout), "No orders are in force.\n");
+        assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
     });
 }
 
@@ -331,7 +331,7 @@ fn a_daemon_is_told_and_knows_what_is_in_force() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(!text(&output.stderr).contains("no daemon"), "{}", text(&output.stderr));
     let within = std::time::Duration::from_secs(20);
-    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Orders));
+    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Overrides));
 
     // A slip in the file does not keep a broken server in service.
     let bad = GOOD.replace("name", "nmae");
@@ -340,7 +340,7 @@ fn a_daemon_is_told_and_knows_what_is_in_force() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "10.0.0.11:8080 of tcp://192.0.2.10:80 (web) is not drained any more\n");
     assert!(text(&output.stderr).contains("what the daemon has in force"), "{}", text(&output.stderr));
-    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Orders));
+    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Overrides));
     drop(daemon);
     assert_eq!(ipvsd(&undrain, &bad).status.code(), Some(78), "nobody knows");
 }

@@ -48,7 +48,7 @@ impl Apply {
         }
         let mut kernel = Kernel::open()?;
         let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None };
-        let around = plan::Around::new(&desired, out);
+        let around = plan::Around::read(&desired)?;
         let hands = Hands { ipvs: &mut kernel, record: &mut record, store: &mut store };
         let farewells = BTreeMap::new();
         let terms = Terms { desired: &desired, overrides: &around.overrides, farewells: &farewells, unix: around.unix };
@@ -63,12 +63,12 @@ impl Apply {
 
     /// A dry run writes nothing, and may look on while somebody else is at work.
     fn look(&self, desired: &Desired, record: &Record, out: &mut Out) -> Outcome {
-        let around = plan::Around::new(desired, out);
+        let around = plan::Around::peek(desired, out)?;
         let observed = around.observe(desired, record)?;
         if let Some(kinds) = &self.only {
             only(&observed.plan, kinds)?;
         }
-        plan::print(out, self.output, &observed, desired)?;
+        plan::print(out, self.output, &observed, desired, &around)?;
         Ok(Exit::Done)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::orders::{About, Action, Wait};
 use super::output::Out;
+use super::overrides::{About, Action, Wait};
 use super::times::parse_duration;
 use super::{Global, Outcome};
 
@@ -13,7 +13,7 @@ use super::{Global, Outcome};
 pub(super) struct Drain {
     #[command(flatten)]
     pub(super) about: About,
-    /// Wait until it has no connections left; ^C ends the waiting, and the order stays
+    /// Wait until it has no connections left; ^C ends the waiting, and the override stays
     #[arg(long)]
     wait: bool,
     /// Wait no longer than this: 30s, 10m

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::output::{Out, with_reasons};
-use super::times::unix_now;
 use super::{Failure, Global};
 use crate::config;
 use crate::daemon::control::{Answer, ask_status};
 use crate::model::{Desired, Overrides, Record};
-use crate::reconcile::{FileStore, OrderStore, OrdersError, Place};
+use crate::reconcile::unix_now;
+use crate::reconcile::{FileStore, OverrideStore, OverridesError, Place};
 
 /// Where the state is kept when no configuration says otherwise.
 const STATE_DIR: &str = "/var/lib/ipvsd";
@@ -62,19 +62,19 @@ pub(super) fn record(state_dir: &Path, out: &Out) -> Result<Record, Failure> {
     })
 }
 
-/// The orders in force; with a warning, none, if they cannot be known. For looking only: to act on that would lift them.
-pub(super) fn peek_orders(state_dir: &Path, out: &Out) -> Overrides {
-    orders(state_dir).unwrap_or_else(|error| {
+/// The overrides in force; with a warning, none, if they cannot be known. For looking only: to act on that would lift them.
+pub(super) fn peek_overrides(state_dir: &Path, out: &Out) -> Overrides {
+    overrides(state_dir).unwrap_or_else(|error| {
         out.warn(&error.to_string());
         Overrides::default()
     })
 }
 
-/// The orders in force.
-pub(super) fn orders(state_dir: &Path) -> Result<Overrides, OrdersError> {
-    let mut orders = OrderStore::new(state_dir).read()?;
-    orders.expire(unix_now());
-    Ok(orders)
+/// The overrides in force.
+pub(super) fn overrides(state_dir: &Path) -> Result<Overrides, OverridesError> {
+    let mut overrides = OverrideStore::new(state_dir).read()?;
+    overrides.expire(unix_now());
+    Ok(overrides)
 }
 
 /// What the running daemon says, if there is one, and if it works on the table of this network namespace.

@@ -6,7 +6,6 @@ mod drain;
 mod exit;
 mod import;
 mod look;
-mod orders;
 mod output;
 mod overrides;
 mod plan;
@@ -45,7 +44,7 @@ struct Global {
     /// [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]
     #[arg(long, short, global = true, value_name = "PATH", env = "IPVSD_CONFIG")]
     config: Option<PathBuf>,
-    /// Where the ownership record and the orders are kept, instead of the configuration's daemon.state_dir
+    /// Where the ownership record and the overrides are kept, instead of the configuration's daemon.state_dir
     #[arg(long, global = true, value_name = "DIR", env = "IPVSD_STATE_DIR")]
     state_dir: Option<PathBuf>,
     /// When to use colour

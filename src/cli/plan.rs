@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::output::Out;
-use super::{Exit, Format, Global, Outcome};
+use super::{Exit, Failure, Format, Global, Outcome, look, overrides};
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Overrides, Record};
 use crate::plan::render::{self, Style};
@@ -23,9 +23,9 @@ impl PlanCommand {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let desired = global.load(out)?;
         let record = peek(&desired, out)?;
-        let around = Around::new(&desired, out);
+        let around = Around::peek(&desired, out)?;
         let observed = around.observe(&desired, &record)?;
-        print(out, self.output, &observed, &desired)?;
+        print(out, self.output, &observed, &desired, &around)?;
         Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
     }
 }
@@ -38,14 +38,22 @@ pub(super) struct Around {
 }
 
 impl Around {
-    pub(super) fn new(_desired: &Desired, _out: &Out) -> Self {
-        Self { overrides: Overrides::default(), status: None, unix: unix_now() }
+    /// For showing what would be done: what cannot be known is warned of.
+    pub(super) fn peek(desired: &Desired, out: &Out) -> Result<Self, Failure> {
+        let overrides = look::peek_overrides(&desired.state_dir, out);
+        let status = look::daemon(&desired.state_dir, out)?.map(|answer| answer.status);
+        Ok(Self { overrides, status, unix: unix_now() })
+    }
+
+    /// For doing it, with no daemon there.
+    pub(super) fn read(desired: &Desired) -> Result<Self, Failure> {
+        Ok(Self { overrides: look::overrides(&desired.state_dir)?, status: None, unix: unix_now() })
     }
 
     /// Looks at the kernel.
     pub(super) fn observe<'a>(&self, desired: &'a Desired, record: &Record) -> anyhow::Result<Observed<'a>> {
         let farewells = BTreeMap::new();
-        let inputs = Inputs { desired, record, orders: &self.overrides, farewells: &farewells, unix: self.unix };
+        let inputs = Inputs { desired, record, overrides: &self.overrides, farewells: &farewells, unix: self.unix };
         Ok(observe(&mut Kernel::open()?, &inputs, &mut self.sight())?)
     }
 
@@ -64,7 +72,13 @@ pub(super) fn peek(desired: &Desired, out: &Out) -> anyhow::Result<Record> {
 }
 
 /// Prints a plan that is not carried out, and whether it would be refused.
-pub(super) fn print(out: &mut Out, format: Format, observed: &Observed<'_>, desired: &Desired) -> std::io::Result<()> {
+pub(super) fn print(
+    out: &mut Out,
+    format: Format,
+    observed: &Observed<'_>,
+    desired: &Desired,
+    around: &Around,
+) -> std::io::Result<()> {
     let Observed { live, plan, .. } = observed;
     let unknown = &live.unknown;
     let refusal = refusal(plan, desired);
@@ -73,10 +87,18 @@ pub(super) fn print(out: &mut Out, format: Format, observed: &Observed<'_>, desi
             let mut document = render::json(plan, &desired.origins);
             document["unknown"] = unknown.as_slice().into();
             document["refused"] = refusal.into();
+            document["overrides"] = overrides::document(&around.overrides, &desired.origins, Some(desired));
             out.json(&document)
         }
         Format::Text => {
             let style = Style { color: out.color() };
+            if !around.overrides.services.is_empty() {
+                out.text("Overrides, until they are lifted:\n")?;
+                for line in overrides::lines(&around.overrides, &desired.origins, Some(desired), around.unix).lines() {
+                    out.text(&format!("  {line}\n"))?;
+                }
+                out.text("\n")?;
+            }
             out.text(&render::text(plan, &desired.origins, style))?;
             for entry in unknown {
                 out.warn(&format!("not understood, left alone: {entry}"));

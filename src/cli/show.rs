@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 
 use super::output::Out;
-use super::times::unix_now;
 use super::{Exit, Failure, Format, Global, Outcome, look};
 use crate::config;
 use crate::daemon::control::Answer;
@@ -13,6 +12,7 @@ use crate::ipvs::Kernel;
 use crate::model::{
     Desired, DestinationKey, Helped, Live, Manage, Override, Overrides, Record, ServiceKey, ServiceOrigin,
 };
+use crate::reconcile::unix_now;
 use crate::reconcile::{DestinationStatus, ServiceStatus, read_whole};
 
 mod document;
@@ -60,7 +60,7 @@ struct Picture {
     /// What the daemon says, if one runs.
     daemon: Option<Answer>,
     /// Those in force, whether a daemon runs or not.
-    orders: Overrides,
+    overrides: Overrides,
     /// Show helper services among the others.
     all: bool,
     /// In seconds since 1970.
@@ -99,7 +99,7 @@ impl Picture {
     }
 
     fn order(&self, service: &ServiceKey, destination: &DestinationKey) -> Override {
-        self.orders.get(service, destination, self.now)
+        self.overrides.get(service, destination, self.now)
     }
 
     /// Whether a service is ipvsd's own, for checks.
@@ -148,7 +148,7 @@ impl Show {
         let look::Surroundings { desired, state_dir } = global.look_around(out);
         let record = look::record(&state_dir, out)?;
         let daemon = look::daemon(&state_dir, out)?;
-        let orders = look::peek_orders(&state_dir, out);
-        Ok(Picture { live, desired, record, daemon, orders, all: self.all, now: unix_now() })
+        let overrides = look::peek_overrides(&state_dir, out);
+        Ok(Picture { live, desired, record, daemon, overrides, all: self.all, now: unix_now() })
     }
 }

@@ -1,16 +1,11 @@
 //! Times and durations for people. Clock times are UTC, as in the log.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::plan::render::words;
 
 const DAY: u64 = 86_400;
-
-/// Now, in seconds since 1970.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
 
 /// A time in seconds since 1970 as `13:40 UTC`, or as `2026-01-05 13:40 UTC` if it is not on the day of `now`.
 pub(super) fn clock(at: u64, now: u64) -> String {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::orders::{About, Action};
 use super::output::Out;
+use super::overrides::{About, Action};
 use super::times::parse_duration;
 use super::{Failure, Global, Outcome};
 
-/// The longest time that an order can be limited to.
+/// The longest time that an override can be limited to.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(super) struct Weight {
     /// How long: 10m, 2h; until it is taken back if this is not given
     #[arg(long = "for", value_name = "DURATION", conflicts_with = "reset", value_parser = period)]
     period: Option<Duration>,
-    /// Take the order back
+    /// Take the override back
     #[arg(long, conflicts_with = "weight")]
     reset: bool,
 }

@@ -58,7 +58,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let company = Company {
         source: &mut source,
         store: &mut store,
-        orders: &mut Overrides::default(),
+        overrides: &mut Overrides::default(),
         checker: &mut NoChecker,
         listener: &mut (),
         board: &mut (),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DestinationKey, ServiceKey};
 
-/// The orders for one destination. Times are seconds since 1970.
+/// The overrides for one destination. Times are seconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// Since when it is drained: weight 0 until that is lifted.
@@ -28,7 +28,7 @@ pub struct WeightOverride {
 }
 
 impl Override {
-    /// Whether it orders nothing.
+    /// Whether it overrides nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -43,7 +43,7 @@ impl Override {
     }
 }
 
-/// All orders.
+/// All overrides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Overrides {
@@ -57,7 +57,7 @@ impl Overrides {
         found.copied().unwrap_or_default().at(now)
     }
 
-    /// Replaces the order for a destination; an empty one is taken away.
+    /// Replaces the override for a destination; an empty one is taken away.
     pub fn set(&mut self, service: ServiceKey, destination: DestinationKey, order: Override) {
         let of_service = self.services.entry(service).or_default();
         if order.is_empty() {
@@ -83,7 +83,7 @@ impl Overrides {
 
     /// When the next one runs out.
     pub fn next_end(&self) -> Option<u64> {
-        let orders = self.services.values().flat_map(BTreeMap::values);
-        orders.filter_map(|order| order.weight.and_then(|weight| weight.until)).min()
+        let overrides = self.services.values().flat_map(BTreeMap::values);
+        overrides.filter_map(|order| order.weight.and_then(|weight| weight.until)).min()
     }
 }

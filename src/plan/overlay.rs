@@ -1,4 +1,4 @@
-//! Desired with health, orders, ramps and fallbacks laid over it: what should be in the kernel now.
+//! Desired with health, overrides, ramps and fallbacks laid over it: what should be in the kernel now.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub struct Layers {
     pub ramps: BTreeMap<Of, Ramp>,
     /// Destinations that are down and not believed to be, by service.
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
-    pub orders: Overrides,
+    pub overrides: Overrides,
     /// Firewall marks that carry checks.
     pub helpers: BTreeMap<u32, Helped>,
 }
@@ -30,11 +30,11 @@ pub struct Layers {
 #[derive(Debug)]
 pub struct Effective<'a> {
     pub table: Cow<'a, Table>,
-    /// Of the services for which health or orders matter.
+    /// Of the services for which health or overrides matter.
     pub services: BTreeMap<ServiceKey, Overlaid>,
 }
 
-/// A service that health or orders matter for.
+/// A service that health or overrides matter for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overlaid {
     /// Destinations that are not down, and all, without the fallback.
@@ -64,7 +64,7 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
     for (key, service) in &desired.table.services {
         let policy = desired.policies.get(key);
         let cared_for = policy.is_some_and(|policy| !policy.checks.is_empty() || policy.fallback.is_some());
-        if !cared_for && !layers.orders.services.contains_key(key) {
+        if !cared_for && !layers.overrides.services.contains_key(key) {
             continue;
         }
         let overlaid = overlay_service(key, service, policy, layers);
@@ -96,10 +96,10 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
 fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>, layers: &Layers) -> Overlaid {
     let suspects = layers.suspects.get(key);
     let mut overlaid = Overlaid { of: service.destinations.len(), panic: suspects.is_some(), ..Overlaid::default() };
-    let orders = layers.orders.services.get(key);
+    let overrides = layers.overrides.services.get(key);
     for (destination, settings) in &service.destinations {
         let of = (*key, *destination);
-        let order = orders.and_then(|orders| orders.get(destination)).copied().unwrap_or_default();
+        let order = overrides.and_then(|overrides| overrides.get(destination)).copied().unwrap_or_default();
         let factors = Factors {
             order: order.weight.map(|order| order.weight),
             drained: order.drained_since.is_some(),
@@ -224,7 +224,7 @@ mod tests {
         let desired = desired(Policy::new(Duration::ZERO));
         let mut layers = Layers::default();
         let order = Override { drained_since: Some(1), weight: None };
-        layers.orders.set(service_key(WEB), destination_key(A), order);
+        layers.overrides.set(service_key(WEB), destination_key(A), order);
         let (found, overlaid) = weights(&desired, &layers);
         assert_eq!(found, list(&[(A, 0), (B, 50)]));
         assert_eq!(overlaid.destinations[&destination_key(A)].because, Because::Drained);

@@ -17,7 +17,7 @@ pub struct Inputs<'d, 'a> {
     pub desired: &'d Desired,
     pub record: &'a Record,
     /// What has run out is not in it.
-    pub orders: &'a Overrides,
+    pub overrides: &'a Overrides,
     /// The last checks of what is not desired any more.
     pub farewells: &'a BTreeMap<Of, SharedChecks>,
     /// Seconds since 1970.
@@ -45,7 +45,7 @@ pub struct Observed<'a> {
 /// added or deleted, or of which something that is owned seems to be gone, is read once more, exactly, before the
 /// plan, or what health makes of the table, is believed.
 pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sight<'_>) -> Result<Observed<'d>, Error> {
-    let Inputs { desired, record, orders, .. } = *inputs;
+    let Inputs { desired, record, overrides, .. } = *inputs;
     let mut live = ipvs.read()?;
     let mut table = live.to_table();
     let mut confirmed = BTreeSet::new();
@@ -60,7 +60,7 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
         health: seen.health,
         ramps: seen.ramps,
         suspects: seen.suspects,
-        orders: orders.clone(),
+        overrides: overrides.clone(),
         helpers: helpers.clone(),
     };
     let effective = plan::overlay(desired, &layers);

@@ -105,7 +105,7 @@ pub struct Report {
 /// What a pass saw and left, for the status.
 #[derive(Debug, Default)]
 pub struct Picture {
-    /// Of the services for which health or orders matter.
+    /// Of the services for which health or overrides matter.
     pub services: BTreeMap<ServiceKey, Overlaid>,
     pub verdicts: Arc<Verdicts>,
     pub drains: Vec<(Of, DrainStatus)>,
@@ -207,7 +207,7 @@ pub fn pass(
     let Hands { ipvs, record, store } = hands;
     let Terms { desired, overrides, farewells, unix } = terms;
     let before = record.clone();
-    let inputs = Inputs { desired, record: &before, orders: overrides, farewells, unix };
+    let inputs = Inputs { desired, record: &before, overrides: overrides, farewells, unix };
     let observed = observe(ipvs, &inputs, sight).map_err(PassError::Observe)?;
     let Observed { live, table, effective, plan, helpers, verdicts, notices, again } = observed;
     let wanted = &effective.table;

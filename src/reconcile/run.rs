@@ -8,7 +8,7 @@ use super::backoff::{Backoff, Object};
 use super::checker::Checker;
 use super::narrate;
 use super::notice::{Listener, Notice};
-use super::orders::Orders;
+use super::overrides::OverrideSource;
 use super::pass::{Hands, Options, PassError, Report, StepResult, Terms, pass};
 use super::schedule::{Event, Now, Schedule, Why};
 use super::sight::Sight;
@@ -48,7 +48,7 @@ pub trait ConfigSource {
 pub struct Company<'a> {
     pub source: &'a mut dyn ConfigSource,
     pub store: &'a mut dyn RecordStore,
-    pub orders: &'a mut dyn Orders,
+    pub overrides: &'a mut dyn OverrideSource,
     pub checker: &'a mut dyn Checker,
     pub listener: &'a mut dyn Listener,
     pub board: &'a mut dyn Board,
@@ -165,7 +165,7 @@ impl<'a> Loop<'a> {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        let asked = why.start || why.reload || why.resync || why.retry || why.health || why.orders || why.step;
+        let asked = why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step;
         if changed || asked {
             self.reconcile(why, clock);
         }
@@ -190,7 +190,7 @@ impl<'a> Loop<'a> {
     /// Makes a pass, says what came of it, and sees when to try again.
     fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let started = clock();
-        self.overrides = self.company.orders.current(started.unix).clone();
+        self.overrides = self.company.overrides.current(started.unix).clone();
         let backoff = &self.backoff;
         let options = Options {
             force: self.force,

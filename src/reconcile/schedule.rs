@@ -17,7 +17,7 @@ pub enum Event {
     /// A verdict of the health checks has changed.
     Health,
     /// An operator gave an order, or took one back.
-    Orders,
+    Overrides,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
 }
@@ -53,7 +53,7 @@ pub struct Why {
     /// A verdict has changed.
     pub health: bool,
     /// An operator gave an order.
-    pub orders: bool,
+    pub overrides: bool,
     /// A ramp has its next step, or a drain is looked at again.
     pub step: bool,
     /// Time to see whether the files have changed; by itself no reason for a pass.
@@ -63,14 +63,14 @@ pub struct Why {
 impl Why {
     /// Whether it is one of the many looks that mostly find nothing to do.
     pub fn is_only_a_look(&self) -> bool {
-        let Self { start, files, reload, resync, retry, health, orders, step, poll: _ } = *self;
-        (health || step) && !(start || files || reload || resync || retry || orders)
+        let Self { start, files, reload, resync, retry, health, overrides, step, poll: _ } = *self;
+        (health || step) && !(start || files || reload || resync || retry || overrides)
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry, health, orders, step, poll: _ } = *self;
+        let Self { start, files, reload, resync, retry, health, overrides, step, poll: _ } = *self;
         let names = [
             (start, "start"),
             (files, "files"),
@@ -78,7 +78,7 @@ impl fmt::Display for Why {
             (resync, "resync"),
             (retry, "retry"),
             (health, "health"),
-            (orders, "override"),
+            (overrides, "override"),
             (step, "step"),
         ];
         let mut names = names.into_iter().filter_map(|(set, name)| set.then_some(name));
@@ -105,7 +105,7 @@ pub struct Schedule {
     reload: bool,
     /// When changed verdicts are answered: they come in bursts.
     health: Option<Instant>,
-    orders: bool,
+    overrides: bool,
     step: Option<Instant>,
     retry: Option<Instant>,
     /// Look at the files this often, where they cannot be watched.
@@ -133,7 +133,7 @@ impl Schedule {
             files: None,
             reload: false,
             health: None,
-            orders: false,
+            overrides: false,
             step: None,
             retry: None,
             poll: None,
@@ -152,7 +152,7 @@ impl Schedule {
             }
             Event::Reload => self.reload = true,
             Event::Health => self.health = Some(self.health.unwrap_or(now + Self::BURST)),
-            Event::Orders => self.orders = true,
+            Event::Overrides => self.overrides = true,
             Event::Stop => {}
         }
     }
@@ -192,7 +192,7 @@ impl Schedule {
 
     /// How long nothing is due, at `now`; zero if something is.
     pub fn wait(&self, now: Instant) -> Duration {
-        if self.reload || self.orders {
+        if self.reload || self.overrides {
             return Duration::ZERO;
         }
         [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.step]
@@ -213,7 +213,7 @@ impl Schedule {
             resync: self.next_resync <= now,
             retry: due(self.retry),
             health: due(self.health),
-            orders: self.orders,
+            overrides: self.overrides,
             step: due(self.step),
             poll: due(self.next_poll),
         };
@@ -241,7 +241,7 @@ impl Schedule {
             self.step = None;
         }
         self.reload = false;
-        self.orders = false;
+        self.overrides = false;
         Some(why)
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn document(picture: &Picture) -> Value {
         "unknown": picture.live.unknown,
         "helpers": helpers,
         "missing": missing_services(picture),
-        "overrides": overrides::document(&picture.orders, origins, picture.desired.as_ref()),
+        "overrides": overrides::document(&picture.overrides, origins, picture.desired.as_ref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }

@@ -1,7 +1,7 @@
 //! How well services and destinations are, and why, in words. Pure.
 
 use super::Picture;
-use crate::cli::orders;
+use crate::cli::overrides;
 use crate::cli::times::rough;
 use crate::model::{DestinationKey, Health, LiveDestination, ServiceKey, Share};
 use crate::plan::render::words::count;
@@ -72,7 +72,7 @@ pub(super) fn destination(
         let more = rough(until.saturating_sub(picture.now));
         parts.push(format!("draining: {left}, at most {more} more"));
     }
-    for words in orders::words(order, picture.now) {
+    for words in overrides::words(order, picture.now) {
         match connections {
             Some(left) if left > 0 && words.starts_with("drained") => {
                 let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
@@ -81,7 +81,7 @@ pub(super) fn destination(
             _ => parts.push(words),
         }
     }
-    // What was said already with more to it is not said again: `down`, `drained by order`.
+    // What was said already with more to it is not said again: `down`, `drained by override`.
     let why = status.why.trim();
     let begins_as = |part: &String| first_word(part) == first_word(why);
     if !why.is_empty() && !parts.iter().any(begins_as) {

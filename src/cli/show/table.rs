@@ -63,9 +63,9 @@ pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> Stri
         let _ = writeln!(text, "not understood: {unknown}");
     }
     let none = std::collections::BTreeMap::new();
-    let orders =
-        overrides::lines(&picture.orders, picture.origins().unwrap_or(&none), picture.desired.as_ref(), picture.now);
-    section(&mut text, "Orders, until they are lifted:", orders.lines(), None);
+    let overrides =
+        overrides::lines(&picture.overrides, picture.origins().unwrap_or(&none), picture.desired.as_ref(), picture.now);
+    section(&mut text, "Overrides, until they are lifted:", overrides.lines(), None);
     let attention = status.map(|status| health::attention(status, picture.now)).unwrap_or_default();
     section(&mut text, "Attention:", attention.iter().map(String::as_str), width);
     text

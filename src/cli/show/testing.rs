@@ -42,7 +42,7 @@ fn live(picture: &mut Picture, key: &str, destinations: &[(&str, u32, u32)]) {
     picture.record.services.insert(service(key), owned);
 }
 
-/// A service with two destinations, and a helper service; no daemon, no orders.
+/// A service with two destinations, and a helper service; no daemon, no overrides.
 pub(super) fn quiet() -> Picture {
     let mut picture = Picture { now: NOW, ..Picture::default() };
     live(&mut picture, WEB, &[("10.0.0.11:80", 100, 3), ("10.0.0.12:80", 0, 0)]);
@@ -57,13 +57,13 @@ pub(super) fn quiet() -> Picture {
     picture
 }
 
-/// Orders for the two destinations, and for one that is not configured.
+/// Overrides for the two destinations, and for one that is not configured.
 pub(super) fn order(picture: &mut Picture) {
     let drained = Override { drained_since: Some(NOW - 600), weight: None };
-    picture.orders.set(service(WEB), destination("10.0.0.9:80"), drained);
+    picture.overrides.set(service(WEB), destination("10.0.0.9:80"), drained);
     let weight = WeightOverride { weight: 10, since: NOW - 60, until: Some(NOW + 900) };
-    picture.orders.set(service(WEB), destination("10.0.0.12:80"), drained);
-    picture.orders.set(
+    picture.overrides.set(service(WEB), destination("10.0.0.12:80"), drained);
+    picture.overrides.set(
         service(WEB),
         destination("10.0.0.11:80"),
         Override { drained_since: None, weight: Some(weight) },
@@ -99,7 +99,7 @@ pub(super) fn night() -> Picture {
     web.fallback = true;
     for (key, status) in [
         ("10.0.0.11:80", DestinationStatus { reason: "http: timeout after 1s".into(), ..up.clone() }),
-        ("10.0.0.12:80", DestinationStatus { effective: 0, why: "drained by order".into(), ..up.clone() }),
+        ("10.0.0.12:80", DestinationStatus { effective: 0, why: "drained by override".into(), ..up.clone() }),
         (
             "10.0.0.13:80",
             DestinationStatus {
@@ -158,6 +158,6 @@ pub(super) fn night() -> Picture {
         desired.policies.insert(service(WEB), policy);
     }
     let drained = Override { drained_since: Some(NOW - 600), weight: None };
-    picture.orders.set(service(WEB), destination("10.0.0.12:80"), drained);
+    picture.overrides.set(service(WEB), destination("10.0.0.12:80"), drained);
     picture
 }

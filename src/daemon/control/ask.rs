@@ -41,9 +41,9 @@ pub fn ask_status(state_dir: &Path) -> Result<Option<Answer>, AskError> {
     ask(state_dir, Ask::Status)
 }
 
-/// Tells the daemon of `state_dir` to read the orders again, and says whether there is one.
-pub fn tell_orders(state_dir: &Path) -> Result<bool, AskError> {
-    ask::<Nothing>(state_dir, Ask::Orders).map(|answer| answer.is_some())
+/// Tells the daemon of `state_dir` to read the overrides again, and says whether there is one.
+pub fn tell_overrides(state_dir: &Path) -> Result<bool, AskError> {
+    ask::<Nothing>(state_dir, Ask::Overrides).map(|answer| answer.is_some())
 }
 
 fn ask<A: DeserializeOwned>(state_dir: &Path, question: Ask) -> Result<Option<A>, AskError> {

@@ -5,7 +5,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `{"ask":"status"}` | an [`Answer`] |
-//! | `{"ask":"orders"}` | `{}`, and the loop reads the orders again |
+//! | `{"ask":"overrides"}` | `{}`, and the loop reads the overrides again |
 //! | anything else | `{"error":"…"}` |
 //!
 //! The daemon answers from what the loop posted last ([`StatusCell`]), so that whoever asks never waits for a pass, and
@@ -15,7 +15,7 @@ mod ask;
 mod overlay;
 mod serve;
 
-pub use ask::{AskError, ask_status, tell_orders};
+pub use ask::{AskError, ask_status, tell_overrides};
 pub use overlay::overlay_verdicts;
 pub use serve::{ControlError, ControlSocket, Shared, bind, serve};
 
@@ -37,7 +37,7 @@ fn path(state_dir: &Path) -> PathBuf {
 #[serde(rename_all = "snake_case")]
 enum Ask {
     Status,
-    Orders,
+    Overrides,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

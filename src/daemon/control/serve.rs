@@ -111,8 +111,8 @@ impl Shared {
     fn answer(&self, request: &[u8]) -> String {
         let json = match serde_json::from_slice(request) {
             Ok(Request { ask: Ask::Status }) => serde_json::to_string(&self.status()),
-            Ok(Request { ask: Ask::Orders }) => {
-                (self.wake)(Event::Orders);
+            Ok(Request { ask: Ask::Overrides }) => {
+                (self.wake)(Event::Overrides);
                 return "{}".to_owned();
             }
             Err(error) => serde_json::to_string(&Failed { error: &format!("not understood: {error}") }),

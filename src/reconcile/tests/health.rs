@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::reconcile::checker::{Assignments, Checker, Verdict, Verdicts};
 use crate::reconcile::notice::{DrainEnd, Listener, Notice};
-use crate::reconcile::orders::Orders;
+use crate::reconcile::overrides::OverrideSource;
 use crate::reconcile::status::{Board, Status};
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Board for Heard {
 
 struct Ordered(Heard, Overrides);
 
-impl Orders for Ordered {
+impl OverrideSource for Ordered {
     fn current(&mut self, unix: u64) -> &Overrides {
         self.1 = self.0.0.borrow().2.clone();
         self.1.expire(unix);
@@ -147,7 +147,7 @@ impl World {
         let company = Company {
             source: Box::leak(Box::new(self.news.clone())),
             store: Box::leak(Box::new(self.kept.clone())),
-            orders: Box::leak(Box::new(Ordered(self.heard.clone(), Overrides::default()))),
+            overrides: Box::leak(Box::new(Ordered(self.heard.clone(), Overrides::default()))),
             checker: Box::leak(Box::new(self.oracle.clone())),
             listener: Box::leak(Box::new(self.heard.clone())),
             board: Box::leak(Box::new(self.heard.clone())),

@@ -9,7 +9,7 @@ const NO_REASON: Why = Why {
     resync: false,
     retry: false,
     health: false,
-    orders: false,
+    overrides: false,
     step: false,
     poll: false,
 };

@@ -203,7 +203,7 @@ struct Players {
     script: Script,
     store: Memory,
     checker: NoChecker,
-    orders: Overrides,
+    overrides: Overrides,
     nobody: ((), ()),
 }
 
@@ -213,7 +213,7 @@ impl Players {
         let company = Company {
             source: &mut self.script,
             store: &mut self.store,
-            orders: &mut self.orders,
+            overrides: &mut self.overrides,
             checker: &mut self.checker,
             listener,
             board,

@@ -1,7 +1,7 @@
 //! What the commands print and how they end, on a live table that `ipvsadm` knows.
 
 mod import;
-mod orders;
+mod overrides;
 mod refusals;
 mod show;
 

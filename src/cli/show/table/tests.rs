@@ -48,10 +48,10 @@ fwmark:1768947712 (checks 10.0.0.11:80 of tcp://192.0.2.10:80)  wlc             
 2 services, 3 destinations
 not understood: a service of family 77
 
-Orders, until they are lifted:
-  10.0.0.9:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC; the configuration does not have it
-  10.0.0.11:80 of tcp://192.0.2.10:80 (web): weight 10 by order until 14:05 UTC (15m more)
-  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+Overrides, until they are lifted:
+  10.0.0.9:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC; the configuration does not have it
+  10.0.0.11:80 of tcp://192.0.2.10:80 (web): weight 10 by override until 14:05 UTC (15m more)
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
 "
     );
 }
@@ -63,7 +63,7 @@ fn a_bad_night_is_told_with_its_reasons() {
         r"SERVICE / DESTINATION      SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER  HEALTH    WHY
 tcp://192.0.2.10:80 (web)  wlc                              17         0            0       0       0        0  owned  failed    failed: 1 of 4 up, min_healthy 2; fallback in use
   10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned  up        last check: http: timeout after 1s
-  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained   drained by order since 13:40 UTC
+  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained   drained by override since 13:40 UTC
   10.0.0.13:80             nat                       0       2         0            0       0       0        0  owned  down      down 2m: http: status 500, expected 200-299
   10.0.0.14:80             nat                      40       0         0            0       0       0        0  owned  up        slow start: 40 of 100
   10.0.0.15:80             nat                       0      12         0            0       0       0        0  owned  draining  draining: 12 connections, at most 4m30s more
@@ -75,8 +75,8 @@ tcp://192.0.2.11:80 (api)  wlc                               0         0        
 2 services, 8 destinations
 1 helper service of checks not shown; --all shows them
 
-Orders, until they are lifted:
-  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+Overrides, until they are lifted:
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
 
 Attention:
   the configuration in force is older than the files, which are refused; see `ipvsd check`
@@ -96,7 +96,7 @@ tcp://192.0.2.10:80 (web)  wlc                              17         0        
   10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned  up
       last check: http: timeout after 1s
   10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained
-      drained by order since 13:40 UTC
+      drained by override since 13:40 UTC
   10.0.0.13:80             nat                       0       2         0            0       0       0        0  owned  down
       down 2m: http: status 500, expected 200-299
   10.0.0.14:80             nat                      40       0         0            0       0       0        0  owned  up
@@ -114,8 +114,8 @@ tcp://192.0.2.11:80 (api)  wlc                               0         0        
 2 services, 8 destinations
 1 helper service of checks not shown; --all shows them
 
-Orders, until they are lifted:
-  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC
+Overrides, until they are lifted:
+  10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
 
 Attention:
   the configuration in force is older than the files, which are refused; see `ipvsd check`

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
-use crate::daemon::control::{AskError, ask_status, tell_orders};
+use crate::daemon::control::{AskError, ask_status, tell_overrides};
 use crate::reconcile::{Board as _, Status};
 
 /// A daemon's side, served by a thread with a runtime of its own until it is dropped.
@@ -80,10 +80,10 @@ fn a_daemon_tells_its_status_and_takes_a_poke() {
     served.board.post(status.clone());
     assert_eq!(ask_status(dir.path()).unwrap().unwrap().status, status);
 
-    assert!(tell_orders(dir.path()).unwrap());
-    assert_eq!(*served.woken.lock().unwrap(), [Event::Orders]);
+    assert!(tell_overrides(dir.path()).unwrap());
+    assert_eq!(*served.woken.lock().unwrap(), [Event::Overrides]);
     drop(served);
-    assert!(!tell_orders(dir.path()).unwrap());
+    assert!(!tell_overrides(dir.path()).unwrap());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the file of the socket is gone");
 }
 
@@ -113,7 +113,7 @@ fn clients_that_say_nothing_or_half_of_it_hold_up_nobody() {
         hostile.push(stream);
     }
     assert!(ask_status(dir.path()).unwrap().is_some());
-    assert!(tell_orders(dir.path()).unwrap());
+    assert!(tell_overrides(dir.path()).unwrap());
     // The oldest have been let go of, and nobody waits for their time to run out.
     let mut byte = [0];
     assert!(matches!(hostile[0].read(&mut byte), Ok(0) | Err(_)));

@@ -162,7 +162,7 @@ fn overrides_stand_for_the_configured_weight_until_they_end() {
     let world = World::new();
     let wanted = checked(&[(A, 10), (B, 10)], plain());
     let mut process = up(&world, &wanted, &[A, B]);
-    let ask = Why { orders: true, ..Why::default() };
+    let ask = Why { overrides: true, ..Why::default() };
     let until = UNIX + process.now / 1000 + 600;
     let five = WeightOverride { weight: 5, since: UNIX, until: Some(until) };
     world.order(A, Override { drained_since: None, weight: Some(five) });

@@ -1,4 +1,4 @@
-//! What an order can be about, and which of it the words on the command line mean. Pure.
+//! What an override can be about, and which of it the words on the command line mean. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::reconcile::Status;
 /// So many names are listed in an error.
 const MOST_LISTED: usize = 12;
 
-/// A destination that an order names.
+/// A destination that an override names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     pub(super) service: ServiceKey,
@@ -95,7 +95,7 @@ impl Known {
     }
 
     /// With what the kernel has, what is owned there, and what is ordered. Helper services are left out.
-    pub(super) fn with(mut self, live: Option<&Live>, record: &Record, orders: &Overrides) -> Self {
+    pub(super) fn with(mut self, live: Option<&Live>, record: &Record, overrides: &Overrides) -> Self {
         self.live = live.is_some();
         for (key, service) in live.iter().flat_map(|live| &live.services) {
             if matches!(key, ServiceKey::Mark { mark, .. } if record.helpers.contains_key(mark)) {
@@ -107,7 +107,7 @@ impl Known {
                 of.owned = record.owns_destination(key, destination);
             }
         }
-        for (key, ordered) in &orders.services {
+        for (key, ordered) in &overrides.services {
             for (destination, order) in ordered {
                 self.services.entry(*key).or_default().destinations.entry(*destination).or_default().order = *order;
             }

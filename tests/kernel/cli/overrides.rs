@@ -1,4 +1,4 @@
-//! Operators' orders, given on a live table. Nobody carries them out here: no daemon runs.
+//! Operators' overrides, given on a live table. Nobody carries them out here: no daemon runs.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -63,6 +63,6 @@ fn orders_are_checked_against_the_table() {
     let text = program.runs(CONFIG, &["show"], 0);
     assert_says(
         &text,
-        "\nOrders, until they are lifted:\n  10.0.0.1:80 of tcp://192.0.2.10:80 (web): weight 5 by order until ",
+        "\nOrders, until they are lifted:\n  10.0.0.1:80 of tcp://192.0.2.10:80 (web): weight 5 by override until ",
     );
 }

@@ -6,29 +6,30 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::Out;
-use super::times::unix_now;
-use super::{Exit, Format, Global, Outcome, look, orders};
+use super::super::output::Out;
+use super::super::{Exit, Format, Global, Outcome, look};
+use super::words;
 use crate::model::{Desired, Overrides, ServiceKey, ServiceOrigin};
+use crate::reconcile::unix_now;
 
 #[derive(Debug, Args)]
-pub(super) struct ListOverrides {
-    /// How to print the orders
+pub(in crate::cli) struct ListOverrides {
+    /// How to print the overrides
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    pub(super) output: Format,
+    pub(in crate::cli) output: Format,
 }
 
 impl ListOverrides {
-    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+    pub(in crate::cli) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let surroundings = global.look_around(out);
-        let orders = look::orders(&surroundings.state_dir)?;
+        let overrides = look::overrides(&surroundings.state_dir)?;
         let desired = surroundings.desired.as_ref();
         let none = BTreeMap::new();
         let origins = desired.map_or(&none, |desired| &desired.origins);
         match self.output {
-            Format::Json => out.json(&json!({ "overrides": document(&orders, origins, desired) }))?,
-            Format::Text if orders.services.is_empty() => out.text("No orders are in force.\n")?,
-            Format::Text => out.text(&lines(&orders, origins, desired, unix_now()))?,
+            Format::Json => out.json(&json!({ "overrides": document(&overrides, origins, desired) }))?,
+            Format::Text if overrides.services.is_empty() => out.text("No overrides are in force.\n")?,
+            Format::Text => out.text(&lines(&overrides, origins, desired, unix_now()))?,
         }
         Ok(Exit::Done)
     }
@@ -49,18 +50,18 @@ fn is_configured(
     )
 }
 
-/// A line for each destination: `10.0.0.11:8080 of tcp://192.0.2.10:80 (web): drained by order since 13:40 UTC`.
-pub(super) fn lines(
-    orders: &Overrides,
+/// A line for each destination: `10.0.0.11:8080 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC`.
+pub(in crate::cli) fn lines(
+    overrides: &Overrides,
     origins: &BTreeMap<ServiceKey, ServiceOrigin>,
     desired: Option<&Desired>,
     now: u64,
 ) -> String {
     let mut text = String::new();
-    for (service, of_service) in &orders.services {
+    for (service, of_service) in &overrides.services {
         let name = origins.get(service).map_or_else(String::new, |origin| format!(" ({})", origin.name));
         for (destination, order) in of_service {
-            let words = orders::words(*order, now).join(", ");
+            let words = words(*order, now).join(", ");
             let stray = match is_configured(desired, service, destination) {
                 Some(false) => "; the configuration does not have it",
                 Some(true) | None => "",
@@ -72,12 +73,12 @@ pub(super) fn lines(
 }
 
 /// Each order, for programs.
-pub(super) fn document(
-    orders: &Overrides,
+pub(in crate::cli) fn document(
+    overrides: &Overrides,
     origins: &BTreeMap<ServiceKey, ServiceOrigin>,
     desired: Option<&Desired>,
 ) -> Value {
-    let each = orders.services.iter().flat_map(|(service, of_service)| {
+    let each = overrides.services.iter().flat_map(|(service, of_service)| {
         of_service.iter().map(move |(destination, order)| {
             json!({
                 "service": service,

@@ -1,4 +1,4 @@
-//! What an order changes, and what is said of it. Pure.
+//! What an override changes, and what is said of it. Pure.
 
 use super::known::{Known, Standing, Target};
 use crate::cli::times::{clock, rough};
@@ -76,7 +76,7 @@ impl Action {
             (Action::Undrain, Some(_), _) => {
                 let weight = after
                     .weight
-                    .map_or_else(String::new, |weight| format!("; its weight is {} by order", weight.weight));
+                    .map_or_else(String::new, |weight| format!("; its weight is {} by override", weight.weight));
                 format!("{title} is not drained any more{weight}")
             }
             (Action::ResetWeight, _, None) => format!("no weight was ordered for {title}"),
@@ -128,15 +128,19 @@ pub(super) fn title(known: &Known, target: Target) -> String {
     format!("{} of {}", target.destination, service_title(known, target))
 }
 
-/// What is ordered, in words: `drained by order since 13:40 UTC`, `weight 10 by order until 14:05 UTC (4m30s more)`.
+/// What is ordered, in words: `drained by override since 13:40 UTC`, `weight 10 by override until 14:05 UTC (4m30s more)`.
 pub(crate) fn words(order: Override, now: u64) -> Vec<String> {
     let Override { drained_since, weight } = order;
-    let drained = drained_since.map(|since| format!("drained by order since {}", clock(since, now)));
+    let drained = drained_since.map(|since| format!("drained by override since {}", clock(since, now)));
     let weight = weight.map(|WeightOverride { weight, since, until }| match until {
         Some(until) => {
-            format!("weight {weight} by order until {} ({} more)", clock(until, now), rough(until.saturating_sub(now)))
+            format!(
+                "weight {weight} by override until {} ({} more)",
+                clock(until, now),
+                rough(until.saturating_sub(now))
+            )
         }
-        None => format!("weight {weight} by order since {}", clock(since, now)),
+        None => format!("weight {weight} by override since {}", clock(since, now)),
     });
     drained.into_iter().chain(weight).collect()
 }

@@ -1,9 +1,12 @@
-//! Operators' orders, as `drain`, `undrain` and `weight` give them: look at what there is, write the order down, tell the
+//! Operators' overrides, as `drain`, `undrain` and `weight` give them: look at what there is, write the override down, tell the
 //! daemon, say what happened, and wait if asked to.
 
 mod give;
 mod known;
+mod list;
 mod wait;
+
+pub(super) use list::{ListOverrides, document, lines};
 
 pub(super) use give::{Action, words};
 
@@ -15,20 +18,20 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{Out, with_reasons};
-use super::times::unix_now;
 use super::{Exit, Failure, Format, Global, Outcome, look};
-use crate::daemon::control::tell_orders;
+use crate::daemon::control::tell_overrides;
 use crate::ipvs::{Error, Kernel};
 use crate::model::{Live, Override};
-use crate::reconcile::{OrderStore, read_whole};
+use crate::reconcile::unix_now;
+use crate::reconcile::{OverrideStore, read_whole};
 use crate::watch::SignalWatcher;
 use known::{Known, Target};
 use wait::{End, Left, Pause, Progress};
 
-/// How long to wait for another command that changes orders.
+/// How long to wait for another command that changes overrides.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an order is about.
+/// What an override is about.
 #[derive(Debug, Args)]
 pub(super) struct About {
     /// A service by its name in the configuration, which is all of its addresses, or by one address: tcp://…, fwmark:7
@@ -62,8 +65,8 @@ impl About {
         let (mut known, state_dir) = wanted(global, out)?;
         let live = live();
         let record = look::record(&state_dir, out)?;
-        let orders = look::orders(&state_dir)?;
-        known = known.with(live.as_ref().ok(), &record, &orders);
+        let overrides = look::overrides(&state_dir)?;
+        known = known.with(live.as_ref().ok(), &record, &overrides);
         let targets = known.resolve(&self.service, &self.destination).map_err(Failure::Usage)?;
         if let Some(refusal) = targets.iter().find_map(|target| action.refusal(&known, *target)) {
             return Err(Failure::Other(anyhow::Error::msg(refusal)));
@@ -71,9 +74,9 @@ impl About {
         if let Err(error) = &live
             && wait.is_none()
         {
-            out.warn(&format!("the order is given without a look at the kernel's table: {error}"));
+            out.warn(&format!("the override is given without a look at the kernel's table: {error}"));
         }
-        // To wait is to read the table: better to fail before the order than after it.
+        // To wait is to read the table: better to fail before the override than after it.
         let kernel = match (wait, live) {
             (Some(_), Err(error)) => return Err(error.into()),
             (Some(wait), Ok(_)) => Some((wait, Kernel::open()?)),
@@ -83,8 +86,8 @@ impl About {
             out.warn(&warning);
         }
         let given = give(action, &known, &targets, &state_dir)?;
-        let daemon = tell_orders(&state_dir).unwrap_or_else(|error| {
-            out.warn(&format!("{}: it will find the order at its next pass", with_reasons(&error.into())));
+        let daemon = tell_overrides(&state_dir).unwrap_or_else(|error| {
+            out.warn(&format!("{}: it will find the override at its next pass", with_reasons(&error.into())));
             true
         });
         if self.output == Format::Text {
@@ -93,11 +96,11 @@ impl About {
         }
         if !daemon && given.iter().any(|given| given.before != given.after) {
             out.warn(&format!(
-                "no daemon is running with state directory {}: the order takes effect with the next `ipvsd apply` or `ipvsd run`",
+                "no daemon is running with state directory {}: the override takes effect with the next `ipvsd apply` or `ipvsd run`",
                 state_dir.display()
             ));
         }
-        let mut document = document(&known, &given, daemon);
+        let mut document = given_document(&known, &given, daemon);
         let exit = match kernel {
             Some((wait, mut kernel)) => {
                 let (end, left) = self.wait(&mut kernel, &targets, wait, out)?;
@@ -145,7 +148,7 @@ impl About {
             End::Interrupted(left) => (
                 left,
                 format!(
-                    "interrupted, {}; the order stays: `ipvsd undrain {} {}` takes it back",
+                    "interrupted, {}; the override stays: `ipvsd undrain {} {}` takes it back",
                     left.words(),
                     self.service,
                     self.destination
@@ -159,7 +162,7 @@ impl About {
 }
 
 /// What is configured, and where the state is. With a configuration that is not good, what the daemon has in force is
-/// what orders are about: a slip in a file is no reason to leave clients on a broken server.
+/// what overrides are about: a slip in a file is no reason to leave clients on a broken server.
 fn wanted(global: &Global, out: &mut Out) -> Result<(Known, PathBuf), Failure> {
     match global.load(out) {
         Ok(desired) => Ok((Known::of_desired(&desired), desired.state_dir)),
@@ -186,13 +189,13 @@ fn live() -> Result<Live, Error> {
 
 fn give(action: Action, known: &Known, targets: &[Target], state_dir: &Path) -> Result<Vec<Given>, Failure> {
     let now = unix_now();
-    let given = OrderStore::new(state_dir).change(PATIENCE, now, |orders| {
+    let given = OverrideStore::new(state_dir).change(PATIENCE, now, |overrides| {
         targets
             .iter()
             .map(|target| {
-                let before = orders.get(&target.service, &target.destination, now);
+                let before = overrides.get(&target.service, &target.destination, now);
                 let after = if action.is_moot(known.standing(*target)) { before } else { action.on(before, now) };
-                orders.set(target.service, target.destination, after);
+                overrides.set(target.service, target.destination, after);
                 let sentence = action.sentence(known, *target, (before, after), now);
                 Given { target: *target, before, after, sentence }
             })
@@ -201,8 +204,8 @@ fn give(action: Action, known: &Known, targets: &[Target], state_dir: &Path) -> 
     Ok(given)
 }
 
-fn document(known: &Known, given: &[Given], daemon: bool) -> Value {
-    let orders: Vec<Value> = given
+fn given_document(known: &Known, given: &[Given], daemon: bool) -> Value {
+    let overrides: Vec<Value> = given
         .iter()
         .map(|Given { target, before, after, sentence }| {
             json!({
@@ -216,5 +219,5 @@ fn document(known: &Known, given: &[Given], daemon: bool) -> Value {
             })
         })
         .collect();
-    json!({ "orders": orders, "daemon": daemon })
+    json!({ "overrides": overrides, "daemon": daemon })
 }

@@ -33,7 +33,7 @@ fn live(of: &[(&str, &[(&str, u32)])]) -> Live {
 
 /// `web` on two addresses, `api`, and `dns` without a destination; of the configuration's destinations one is not in the
 /// kernel, and there one is on its way out, one is foreign, and one is a check's.
-fn known(orders: &Overrides) -> Known {
+fn known(overrides: &Overrides) -> Known {
     let status = |destinations: &[(&str, u32)], name: &str| ServiceStatus {
         name: Some(name.to_owned()),
         destinations: destinations
@@ -70,7 +70,7 @@ fn known(orders: &Overrides) -> Known {
     let helped =
         crate::model::Helped { service: service("tcp://192.0.2.10:80"), destination: destination("10.0.0.11:8080") };
     record.helpers.insert(1000, helped);
-    Known::of_status(&desired).with(Some(&live), &record, orders)
+    Known::of_status(&desired).with(Some(&live), &record, overrides)
 }
 
 fn resolved(service: &str, destination: &str) -> Result<String, String> {
@@ -163,10 +163,10 @@ fn an_address_with_several_ports_is_not_guessed_at() {
 
 #[test]
 fn what_is_ordered_can_be_taken_back_when_nothing_else_is_left_of_it() {
-    let mut orders = Overrides::default();
+    let mut overrides = Overrides::default();
     let order = Override { drained_since: Some(1), weight: None };
-    orders.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), order);
-    let known = known(&orders);
+    overrides.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), order);
+    let known = known(&overrides);
     let targets = known.resolve("tcp://192.0.2.77:80", "10.0.0.77").unwrap();
     assert_eq!(known.standing(targets[0]), Standing { order, ..Standing::default() });
 }
@@ -180,13 +180,13 @@ fn the_last_destination_with_weight_is_known() {
     let mut blind = known(&Overrides::default());
     blind.live = false;
     assert!(!blind.is_last(target("10.0.0.11:8080")), "as far as can be seen, 10.0.0.12:80 is well");
-    let mut orders = Overrides::default();
-    orders.set(
+    let mut overrides = Overrides::default();
+    overrides.set(
         service("tcp://192.0.2.10:80"),
         destination("10.0.0.12:80"),
         Override { drained_since: None, weight: Some(WeightOverride { weight: 0, since: 1, until: None }) },
     );
-    let mut blind = known(&orders);
+    let mut blind = known(&overrides);
     blind.live = false;
     assert!(blind.is_last(target("10.0.0.11:8080")));
     blind.services.get_mut(&service("tcp://192.0.2.10:80")).unwrap().fallback = Some(destination("10.0.0.11:8080"));
@@ -220,7 +220,7 @@ mod giving {
             (Action::Drain, drained, "is drained already, since 13:35 UTC"),
             (Action::Undrain, none, "was not drained"),
             (Action::Undrain, drained, "is not drained any more"),
-            (Action::Undrain, both, "is not drained any more; its weight is 10 by order"),
+            (Action::Undrain, both, "is not drained any more; its weight is 10 by override"),
             (ten, none, "has weight 10 until 14:05 UTC (configured: 100)"),
             (ten, drained, "has weight 10 until 14:05 UTC (configured: 100); it stays drained all the same"),
             (
@@ -240,19 +240,19 @@ mod giving {
         assert_eq!(Action::Drain.on(both, NOW), both, "what is drained is drained since then");
         assert_eq!(Action::Undrain.on(both, NOW), Override { weight: Some(weight), drained_since: None });
         assert_eq!(Action::ResetWeight.on(both, NOW), drained);
-        assert_eq!(words(both, NOW), ["drained by order since 13:35 UTC", "weight 10 by order since 13:35 UTC"]);
-        assert_eq!(words(ten.on(none, NOW), NOW + 60), ["weight 10 by order until 14:05 UTC (24m more)"]);
+        assert_eq!(words(both, NOW), ["drained by override since 13:35 UTC", "weight 10 by override since 13:35 UTC"]);
+        assert_eq!(words(ten.on(none, NOW), NOW + 60), ["weight 10 by override until 14:05 UTC (24m more)"]);
     }
 
     #[test]
     fn what_cannot_help_is_refused_and_what_hurts_is_said() {
-        let mut orders = Overrides::default();
-        orders.set(
+        let mut overrides = Overrides::default();
+        overrides.set(
             service("tcp://192.0.2.10:80"),
             destination("10.0.0.77:80"),
             Override { drained_since: Some(1), weight: None },
         );
-        let known = known(&orders);
+        let known = known(&overrides);
         let target = |last: &str| Target { service: service("tcp://192.0.2.10:80"), destination: destination(last) };
         let ten = Action::Weight { weight: 10, seconds: None };
         for (action, last, want) in [

@@ -1,9 +1,9 @@
-//! Where operators' orders live: `overrides.json` in the state directory.
+//! Where operators' overrides live: `overrides.json` in the state directory.
 //!
-//! Commands write it one after another, under a lock of its own ([`OrderStore::change`]); a daemon reads it, and writes
-//! only to take out what has run out ([`StoredOrders`]). It is JSON for people as well, and never deleted: one that
+//! Commands write it one after another, under a lock of its own ([`OverrideStore::change`]); a daemon reads it, and writes
+//! only to take out what has run out ([`StoredOverrides`]). It is JSON for people as well, and never deleted: one that
 //! cannot be understood stays where it is until somebody looks at it. Namespaces that take turns in one state directory
-//! share their orders.
+//! share their overrides.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -23,25 +23,25 @@ const VERSION: u32 = 1;
 /// How long to wait between two tries to get the lock.
 const NAP: Duration = Duration::from_millis(20);
 
-/// Why orders could not be read or changed.
+/// Why overrides could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum OrdersError {
+pub enum OverridesError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the orders in {} are damaged ({why}): mend the file, or move it away, which lifts all orders", path.display())]
+    #[error("the overrides in {} are damaged ({why}): mend the file, or move it away, which lifts all overrides", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("another command is changing {}: try again", path.display())]
     Busy { path: PathBuf },
 }
 
-/// Where the loop gets its orders from. Times are seconds since 1970.
-pub trait Orders {
+/// Where the loop gets its overrides from. Times are seconds since 1970.
+pub trait OverrideSource {
     /// Looks again, and gives what is ordered at `now`, without what has run out by then. Cheap if nothing has changed.
     fn current(&mut self, now: u64) -> &Overrides;
 }
 
-/// Orders that do not change, for a single pass.
-impl Orders for Overrides {
+/// Overrides that do not change, for a single pass.
+impl OverrideSource for Overrides {
     fn current(&mut self, now: u64) -> &Overrides {
         self.expire(now);
         self
@@ -54,9 +54,9 @@ struct Document<O> {
     services: O,
 }
 
-/// The file of orders.
+/// The file of overrides.
 #[derive(Debug, Clone)]
-pub struct OrderStore {
+pub struct OverrideStore {
     path: PathBuf,
 }
 
@@ -68,22 +68,22 @@ struct Stamp {
     modified: (i64, i64),
 }
 
-impl OrderStore {
-    /// The orders in `state_dir`. Nothing is touched yet.
+impl OverrideStore {
+    /// The overrides in `state_dir`. Nothing is touched yet.
     pub fn new(state_dir: &Path) -> Self {
         Self { path: state_dir.join("overrides.json") }
     }
 
-    /// All that is in the file, also what has run out; no orders if there is no file.
-    pub fn read(&self) -> Result<Overrides, OrdersError> {
+    /// All that is in the file, also what has run out; no overrides if there is no file.
+    pub fn read(&self) -> Result<Overrides, OverridesError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
             Err(error) => return Err(failed(&self.path, "read")(error).into()),
         };
-        match atomic::parse::<Document<Overrides>>(&self.path, &bytes, VERSION, "the orders in it")? {
+        match atomic::parse::<Document<Overrides>>(&self.path, &bytes, VERSION, "the overrides in it")? {
             Ok(document) => Ok(document.services),
-            Err(why) => Err(OrdersError::Damaged { path: self.path.clone(), why }),
+            Err(why) => Err(OverridesError::Damaged { path: self.path.clone(), why }),
         }
     }
 
@@ -95,7 +95,7 @@ impl OrderStore {
         patience: Duration,
         now: u64,
         change: impl FnOnce(&mut Overrides) -> R,
-    ) -> Result<R, OrdersError> {
+    ) -> Result<R, OverridesError> {
         let _lock = self.lock(patience)?;
         let before = self.read()?;
         let mut after = before.clone();
@@ -107,12 +107,12 @@ impl OrderStore {
         Ok(result)
     }
 
-    fn write(&self, orders: &Overrides) -> Result<(), StoreError> {
-        atomic::replace(&self.path, Form::Private, &Document { version: VERSION, services: orders })
+    fn write(&self, overrides: &Overrides) -> Result<(), StoreError> {
+        atomic::replace(&self.path, Form::Private, &Document { version: VERSION, services: overrides })
     }
 
     /// The lock, which goes with the file that is returned, also if its holder is killed.
-    fn lock(&self, patience: Duration) -> Result<File, OrdersError> {
+    fn lock(&self, patience: Duration) -> Result<File, OverridesError> {
         let path = self.path.with_extension("lock");
         let io = failed(&path, "lock");
         // `path` always has a parent: it was joined to one.
@@ -124,7 +124,7 @@ impl OrderStore {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(io(error).into()),
                 Err(TryLockError::WouldBlock) if waited >= patience => {
-                    return Err(OrdersError::Busy { path: self.path.clone() });
+                    return Err(OverridesError::Busy { path: self.path.clone() });
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(NAP),
             }
@@ -143,24 +143,24 @@ impl OrderStore {
     }
 }
 
-/// The orders as a daemon keeps them: those of the file, or the last good ones while it cannot be understood.
+/// The overrides as a daemon keeps them: those of the file, or the last good ones while it cannot be understood.
 #[derive(Debug)]
-pub struct StoredOrders {
-    store: OrderStore,
-    orders: Overrides,
+pub struct StoredOverrides {
+    store: OverrideStore,
+    overrides: Overrides,
     /// Of the file that was read last, good or bad; `None` before the first time.
     seen: Option<Option<Stamp>>,
     /// What is wrong with the file, as it was said.
     trouble: Option<String>,
 }
 
-impl StoredOrders {
-    /// The orders in `state_dir`. Nothing is read yet.
+impl StoredOverrides {
+    /// The overrides in `state_dir`. Nothing is read yet.
     pub fn new(state_dir: &Path) -> Self {
-        Self { store: OrderStore::new(state_dir), orders: Overrides::default(), seen: None, trouble: None }
+        Self { store: OverrideStore::new(state_dir), overrides: Overrides::default(), seen: None, trouble: None }
     }
 
-    /// Reads the file if it is another one than last time, and says whether the orders changed by that. What is wrong
+    /// Reads the file if it is another one than last time, and says whether the overrides changed by that. What is wrong
     /// with it is logged once.
     pub fn load_if_changed(&mut self) -> bool {
         // First the stamp, then the content: what is written in between is seen next time.
@@ -173,21 +173,21 @@ impl StoredOrders {
             Err(error) => Err(failed(&self.store.path, "read")(error).into()),
         };
         let (trouble, changed) = match read {
-            Ok(orders) => {
-                let changed = orders != self.orders;
-                self.orders = orders;
+            Ok(overrides) => {
+                let changed = overrides != self.overrides;
+                self.overrides = overrides;
                 (None, changed)
             }
             Err(error) => {
                 // One that can be read again may be the same file.
-                self.seen = self.seen.filter(|_| !matches!(error, OrdersError::Store(StoreError::Io { .. })));
+                self.seen = self.seen.filter(|_| !matches!(error, OverridesError::Store(StoreError::Io { .. })));
                 (Some(error.to_string()), false)
             }
         };
         if trouble != self.trouble {
             match &trouble {
-                Some(text) => warn!("{text}; the last good orders stay in force"),
-                None => info!("the orders can be read again"),
+                Some(text) => warn!("{text}; the last good overrides stay in force"),
+                None => info!("the overrides can be read again"),
             }
             self.trouble = trouble;
         }
@@ -200,16 +200,16 @@ impl StoredOrders {
     }
 }
 
-impl Orders for StoredOrders {
+impl OverrideSource for StoredOverrides {
     fn current(&mut self, now: u64) -> &Overrides {
         self.load_if_changed();
-        if self.orders.expire(now) && self.trouble.is_none() {
+        if self.overrides.expire(now) && self.trouble.is_none() {
             // They have run out whether the file says so or not: what cannot be written now is left to the next command.
-            if let Ok(orders) = self.store.change(Duration::ZERO, now, |orders| orders.clone()) {
-                self.orders = orders;
+            if let Ok(overrides) = self.store.change(Duration::ZERO, now, |overrides| overrides.clone()) {
+                self.overrides = overrides;
             }
         }
-        &self.orders
+        &self.overrides
     }
 }
 
@@ -241,11 +241,11 @@ mod tests {
     fn orders_survive_in_a_file_that_people_can_read() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("not/yet/there");
-        let store = OrderStore::new(&state);
+        let store = OverrideStore::new(&state);
         assert_eq!(store.read().unwrap(), Overrides::default());
         assert!(!state.exists(), "who only reads leaves nothing");
-        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
-        store.change(PATIENT, 100, |orders| orders.set(web(), destination(12), weight(10, Some(700)))).unwrap();
+        store.change(PATIENT, 100, |overrides| overrides.set(web(), destination(11), drained(100))).unwrap();
+        store.change(PATIENT, 100, |overrides| overrides.set(web(), destination(12), weight(10, Some(700)))).unwrap();
         let text = fs::read_to_string(state.join("overrides.json")).unwrap();
         assert_eq!(
             text,
@@ -278,29 +278,31 @@ mod tests {
     #[test]
     fn what_changes_nothing_writes_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let store = OrderStore::new(dir.path());
+        let store = OverrideStore::new(dir.path());
         store.change(PATIENT, 100, |_| ()).unwrap();
         assert!(!dir.path().join("overrides.json").exists());
-        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        store.change(PATIENT, 100, |overrides| overrides.set(web(), destination(11), drained(100))).unwrap();
         let stamp = store.stamp().unwrap();
-        store.change(PATIENT, 200, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        store.change(PATIENT, 200, |overrides| overrides.set(web(), destination(11), drained(100))).unwrap();
         assert_eq!(store.stamp().unwrap(), stamp);
     }
 
     #[test]
     fn commands_wait_for_each_other_but_not_for_ever() {
         let dir = tempfile::tempdir().unwrap();
-        let store = OrderStore::new(dir.path());
+        let store = OverrideStore::new(dir.path());
         let held = store.lock(Duration::ZERO).unwrap();
         let refused = store.change(NAP, 100, |_| panic!("it is locked")).unwrap_err();
-        assert!(matches!(refused, OrdersError::Busy { .. }), "{refused}");
+        assert!(matches!(refused, OverridesError::Busy { .. }), "{refused}");
         drop(held);
         // All of many at once are there afterwards.
         thread::scope(|scope| {
             for last in 0..20 {
                 let store = &store;
                 scope.spawn(move || {
-                    store.change(PATIENT, 100, |orders| orders.set(web(), destination(last), drained(100))).unwrap();
+                    store
+                        .change(PATIENT, 100, |overrides| overrides.set(web(), destination(last), drained(100)))
+                        .unwrap();
                 });
             }
         });
@@ -310,13 +312,13 @@ mod tests {
     #[test]
     fn a_damaged_or_newer_file_is_refused_and_left() {
         let dir = tempfile::tempdir().unwrap();
-        let store = OrderStore::new(dir.path());
+        let store = OverrideStore::new(dir.path());
         let file = dir.path().join("overrides.json");
         for (text, want) in [
             ("", "damaged"),
             ("{\"version\":1}", "damaged"),
             ("{\"version\":1,\"services\":{\"web\":{}}}", "damaged"),
-            ("{\"version\":2,\"orders\":[]}", "newer"),
+            ("{\"version\":2,\"overrides\":[]}", "newer"),
         ] {
             fs::write(&file, text).unwrap();
             for error in [store.read().unwrap_err(), store.change(PATIENT, 100, |_| ()).unwrap_err()] {
@@ -329,11 +331,11 @@ mod tests {
     #[test]
     fn a_daemon_keeps_the_last_good_orders() {
         let dir = tempfile::tempdir().unwrap();
-        let store = OrderStore::new(dir.path());
+        let store = OverrideStore::new(dir.path());
         let file = dir.path().join("overrides.json");
-        let mut stored = StoredOrders::new(dir.path());
+        let mut stored = StoredOverrides::new(dir.path());
         assert!(!stored.load_if_changed() && stored.trouble().is_none());
-        store.change(PATIENT, 100, |orders| orders.set(web(), destination(11), drained(100))).unwrap();
+        store.change(PATIENT, 100, |overrides| overrides.set(web(), destination(11), drained(100))).unwrap();
         assert!(stored.load_if_changed());
         assert!(!stored.load_if_changed(), "nothing has changed since");
         let good = stored.current(100).clone();
@@ -346,7 +348,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), bad);
         }
         fs::remove_file(&file).unwrap();
-        assert!(stored.load_if_changed(), "who moves it away lifts all orders");
+        assert!(stored.load_if_changed(), "who moves it away lifts all overrides");
         assert!(stored.trouble().is_none());
         assert_eq!(*stored.current(100), Overrides::default());
     }
@@ -354,20 +356,20 @@ mod tests {
     #[test]
     fn what_has_run_out_leaves_the_file_too() {
         let dir = tempfile::tempdir().unwrap();
-        let store = OrderStore::new(dir.path());
-        let order = |orders: &mut Overrides| {
-            orders.set(web(), destination(11), drained(100));
-            orders.set(web(), destination(12), weight(10, Some(700)));
+        let store = OverrideStore::new(dir.path());
+        let order = |overrides: &mut Overrides| {
+            overrides.set(web(), destination(11), drained(100));
+            overrides.set(web(), destination(12), weight(10, Some(700)));
         };
         store.change(PATIENT, 100, order).unwrap();
-        let mut stored = StoredOrders::new(dir.path());
+        let mut stored = StoredOverrides::new(dir.path());
         assert_eq!(stored.current(699).services[&web()].len(), 2);
         assert_eq!(stored.current(699).next_end(), Some(700));
         {
             let _held = store.lock(Duration::ZERO).unwrap();
             assert_eq!(stored.current(700).services[&web()].len(), 1, "whether it can be written or not");
         }
-        let mut stored = StoredOrders::new(dir.path());
+        let mut stored = StoredOverrides::new(dir.path());
         assert_eq!(stored.current(700).services[&web()].len(), 1);
         assert_eq!(store.read().unwrap().services[&web()].len(), 1);
     }
