@@ -143,6 +143,19 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
+/// The entries of a table with these keys.
+pub(super) fn entries<'n>(node: Node<'n>, known: &[&str], faults: &mut Faults) -> Option<Vec<Entry<'n>>> {
+    match node.value {
+        Value::Table(entries) => Some(entries),
+        other => {
+            let fault = wrong_type(node.place, "a table", &other);
+            let keys: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+            faults.push(fault.help(format!("its keys are {}", keys.join(", "))));
+            None
+        }
+    }
+}
+
 /// Says that a table carries the same key twice (TOML's own parser says it earlier).
 pub(super) fn key_twice(entry: &Entry<'_>, first: Place, faults: &mut Faults) {
     let fault = Fault::new(entry.place, format!("the key `{}` stands here twice", names::quote(&entry.key)));
@@ -170,42 +183,36 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
 /// `later` names the keys that the design has and this version does not.
 macro_rules! table {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident $title:literal later $later:expr;
-        $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)*
+        $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)+
     ) => {
-        $(#[$meta])*
-        #[derive(Debug, Default, JsonSchema)]
+        $(#[doc = $doc])*
+        #[derive(Debug, Default, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
-        pub(super) struct $name {
-            $($(#[$field_meta])* pub $field: Field<$type>,)*
+        pub(in crate::config) struct $name {
+            $($(#[$field_meta])* pub $field: $crate::config::decode::Field<$type>,)+
         }
 
-        impl Decode for $name {
-            fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-                let place = node.place;
-                let entries = match node.value {
-                    Value::Table(entries) => entries,
-                    other => {
-                        let keys = [$(concat!("`", $key, "`")),*].join(", ");
-                        let fault = wrong_type(place, "a table", &other);
-                        faults.push(fault.help(format!("its keys are {keys}")));
-                        return None;
-                    }
-                };
+        impl $crate::config::decode::Decode for $name {
+            fn decode(
+                node: $crate::config::tree::Node<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                let entries = $crate::config::decode::entries(node, &[$($key),+], faults)?;
                 let mut table = Self::default();
-                let mut seen: Vec<(&'static str, Place)> = Vec::new();
+                let mut seen: Vec<(&'static str, $crate::config::tree::Place)> = Vec::new();
                 for entry in entries {
                     $(if entry.key == $key {
                         if let Some((_, first)) = seen.iter().find(|(key, _)| *key == $key) {
-                            key_twice(&entry, *first, faults);
+                            $crate::config::decode::key_twice(&entry, *first, faults);
                             continue;
                         }
                         seen.push(($key, entry.place));
                         table.$field.fill(entry.node, faults);
                         continue;
-                    })*
-                    unknown_key(&entry, $title, &[$($key),*], &$later, faults);
+                    })+
+                    $crate::config::decode::unknown_key(&entry, $title, &[$($key),+], &$later, faults);
                 }
                 Some(table)
             }

@@ -1,17 +1,13 @@
 //! The configuration as it is written: every key, its type, and, for the JSON Schema, its title, bounds and default.
 //!
 //! The doc comments of keys are what the schema tells users; the rules that need more than one key are in
-//! [`super::rules`] and [`super::resolve`].
+//! [`super::rules`] and [`super::services`].
 
-use std::time::Duration;
+mod values;
 
-use schemars::JsonSchema;
-
-use super::decode::{At, Decode, Field, key_twice, table, unknown_key, wrong_type};
-use super::fault::{Fault, Faults};
-use super::names;
+use super::decode::{At, table};
 use super::schema;
-use super::tree::{Node, Place, Value};
+pub(super) use values::{Addresses, Checksum, Manage, MaxDelete, Netmask, Period};
 
 table! {
     /// A configuration file of ipvsd, or one of the files of a directory.
@@ -178,139 +174,4 @@ table! {
     /// Checksums of gue and gre; "remote" is remote checksum offload, gue only.
     #[schemars(default, schema_with = "schema::checksum")]
     "checksum" checksum: Checksum,
-}
-
-/// A duration with its units, such as "1m30s".
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Period(pub Duration);
-
-impl Decode for Period {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::Text(text) => match humantime::parse_duration(text.trim()) {
-                Ok(duration) => Some(Self(duration)),
-                Err(error) => {
-                    let message = format!("`{}` is not a duration: {error}", names::quote(&text));
-                    faults.push(Fault::new(node.place, message).help(DURATIONS));
-                    None
-                }
-            },
-            other => {
-                let fault = wrong_type(node.place, "a duration in quotes", &other);
-                faults.push(match other {
-                    Value::Integer(seconds) => fault.help(format!("a number has no unit: write \"{seconds}s\"")),
-                    _ => fault.help(DURATIONS),
-                });
-                None
-            }
-        }
-    }
-}
-
-const DURATIONS: &str = "write for example \"90s\", \"1m30s\" or \"1h\"";
-
-/// One address or several.
-#[derive(Debug)]
-pub(super) struct Addresses(pub Vec<At<String>>);
-
-impl Decode for Addresses {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::List(_) => Vec::decode(node, faults).map(Self),
-            Value::Text(text) => Some(Self(vec![At { place: node.place, value: text.into_owned() }])),
-            other => {
-                faults.push(
-                    wrong_type(node.place, "an address or a list of them", &other)
-                        .help("write for example \"tcp://192.0.2.10:80\""),
-                );
-                None
-            }
-        }
-    }
-}
-
-/// A word, or a list of scopes.
-#[derive(Debug)]
-pub(super) enum Manage {
-    Word(String),
-    Within(Vec<At<String>>),
-}
-
-impl Decode for Manage {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::List(_) => Vec::decode(node, faults).map(Self::Within),
-            Value::Text(text) => Some(Self::Word(text.into_owned())),
-            other => {
-                faults.push(
-                    wrong_type(node.place, "\"owned\", \"all\" or a list", &other)
-                        .help("a list is of prefixes and marks: [\"192.0.2.0/24\", \"fwmark:7\"]"),
-                );
-                None
-            }
-        }
-    }
-}
-
-/// Entries, or a share of them.
-#[derive(Debug)]
-pub(super) enum MaxDelete {
-    Share(String),
-    Count(i128),
-}
-
-impl Decode for MaxDelete {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::Text(text) => Some(Self::Share(text.into_owned())),
-            Value::Integer(count) => Some(Self::Count(count)),
-            other => {
-                let fault = wrong_type(node.place, "a percentage or a number of entries", &other);
-                faults.push(fault.help("write for example \"50%\" or 10"));
-                None
-            }
-        }
-    }
-}
-
-/// A prefix length, or an IPv4 mask in dots.
-#[derive(Debug)]
-pub(super) enum Netmask {
-    Length(i128),
-    Dotted(String),
-}
-
-impl Decode for Netmask {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::Integer(length) => Some(Self::Length(length)),
-            Value::Text(text) => Some(Self::Dotted(text.into_owned())),
-            other => {
-                let fault = wrong_type(node.place, "a prefix length or an IPv4 mask", &other);
-                faults.push(fault.help("write for example 24 or \"255.255.255.0\""));
-                None
-            }
-        }
-    }
-}
-
-/// On, off, or a word.
-#[derive(Debug)]
-pub(super) enum Checksum {
-    Flag(bool),
-    Word(String),
-}
-
-impl Decode for Checksum {
-    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
-            Value::Bool(flag) => Some(Self::Flag(flag)),
-            Value::Text(text) => Some(Self::Word(text.into_owned())),
-            other => {
-                let fault = wrong_type(node.place, "true, false or \"remote\"", &other);
-                faults.push(fault.help("true and false stand without quotes"));
-                None
-            }
-        }
-    }
 }

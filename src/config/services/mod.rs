@@ -1,115 +1,21 @@
 //! The services of all files: defaults laid under, names and addresses claimed once, every rule looked at.
 
+mod defaults;
+mod destinations;
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::decode::{At, Field};
 use super::fault::{Fault, Faults};
-use super::problem::Atlas;
-use super::problem::Severity;
+use super::problem::{Atlas, Severity};
 use super::rules::{self, Breach, Breaches, Key};
 use super::tree::Place;
 use super::{names, raw, values};
 use crate::model::{
-    DestinationKey, DestinationSettings, Family, Forward, Manage, Scheduler, Service, ServiceFlags, ServiceKey,
-    ServiceOrigin, ServiceSettings, Table, Tunnel,
+    DestinationSettings, Family, Manage, Scheduler, Service, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings,
+    Table,
 };
-
-/// `[defaults]`, resolved, over what is built in.
-pub(super) struct Defaults {
-    scheduler: Scheduler,
-    scheduler_flags: ServiceFlags,
-    forward: Method,
-    weight: u32,
-    tunnel: Option<At<Tunnel>>,
-    raw: raw::Defaults,
-}
-
-/// A forwarding method without its tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Method {
-    Nat,
-    Dr,
-    Tunnel,
-}
-
-impl Defaults {
-    pub(super) fn new(raw: raw::Defaults, faults: &mut Faults) -> Self {
-        let scheduler = Scheduler::new(raw.scheduler.value().map_or("wlc", String::as_str));
-        let scheduler_flags = raw
-            .scheduler_flags
-            .get()
-            .map_or(ServiceFlags::default(), |at| values::scheduler_flags(&at.value, &scheduler, faults));
-        let forward = raw.forward.get().and_then(|at| method(at, faults)).unwrap_or(Method::Nat);
-        let weight =
-            raw.weight.get().and_then(|at| values::number(at, "a weight", rules::WEIGHT_MAX, faults)).unwrap_or(100);
-        let tunnel =
-            raw.tunnel.get().and_then(|at| Some(At { place: at.place, value: values::tunnel(&at.value, faults)? }));
-        let defaults = Self { scheduler, scheduler_flags, forward, weight, tunnel, raw };
-        defaults.check(faults);
-        defaults
-    }
-
-    /// The rules that need no service, so that a default is judged even if nobody uses it.
-    fn check(&self, faults: &mut Faults) {
-        let nowhere = ServiceKey::Mark { family: Family::V4, mark: 1 };
-        let settings =
-            ServiceSettings { scheduler: self.scheduler.clone(), flags: self.scheduler_flags, persistence: None };
-        tell(rules::service(&nowhere, &settings), faults, |_| self.raw.scheduler.place());
-        if let Some(At { place, value }) = &self.tunnel {
-            let raw = self.raw.tunnel.value();
-            tell(rules::tunnel(*value), faults, |key| raw.and_then(|raw| tunnel_place(raw, key)).or(Some(*place)));
-        }
-    }
-}
-
-fn method(at: &At<String>, faults: &mut Faults) -> Option<Method> {
-    match at.value.as_str() {
-        "nat" => return Some(Method::Nat),
-        "dr" => return Some(Method::Dr),
-        "tunnel" => return Some(Method::Tunnel),
-        _ => {}
-    }
-    let fault = Fault::new(at.place, format!("unknown forwarding method `{}`", names::quote(&at.value)));
-    let others = [
-        ("masq", "nat"),
-        ("masquerade", "nat"),
-        ("masquerading", "nat"),
-        ("m", "nat"),
-        ("gate", "dr"),
-        ("route", "dr"),
-        ("direct", "dr"),
-        ("g", "dr"),
-        ("ipip", "tunnel"),
-        ("tun", "tunnel"),
-        ("i", "tunnel"),
-        ("gue", "tunnel"),
-        ("gre", "tunnel"),
-    ];
-    let word = at.value.to_lowercase();
-    let meant = others.iter().find(|(other, _)| *other == word).map(|(_, method)| *method);
-    faults.push(match meant.or_else(|| names::nearest(&at.value, ["nat", "dr", "tunnel"])) {
-        Some(near) => fault.help(format!("there is \"{near}\"")),
-        None => fault.help(rules::FORWARDS),
-    });
-    None
-}
-
-/// Puts breaches into faults, at the places of their keys.
-fn tell(breaches: Breaches, faults: &mut Faults, place: impl Fn(Key) -> Option<Place>) {
-    for Breach { severity, key, message, help } in breaches.0 {
-        let fault = place(key).map_or_else(|| Fault::nowhere(&*message), |place| Fault::new(place, &*message));
-        faults.push(fault.severity(severity).help(help));
-    }
-}
-
-fn tunnel_place(raw: &raw::Tunnel, key: Key) -> Option<Place> {
-    match key {
-        Key::TunnelType => raw.kind.place(),
-        Key::TunnelPort => raw.port.place().or(raw.kind.place()),
-        Key::TunnelChecksum => raw.checksum.place(),
-        _ => None,
-    }
-}
+pub(super) use defaults::Defaults;
 
 /// Gathers the services of all files.
 pub(super) struct Gather<'g, 's> {
@@ -283,87 +189,6 @@ impl Gather<'_, '_> {
             self.faults.push(fault.help("add it to `manage`, or remove the service"));
         }
     }
-
-    /// What a destination is set to, whatever the address of its service.
-    fn destination(&mut self, At { place, value: raw }: &At<raw::Destination>) -> Option<DestinationSettings> {
-        let defaults = self.defaults;
-        if raw.address.is_absent() {
-            let fault = Fault::new(*place, "a destination has no address").label("this destination");
-            self.faults.push(fault.help("add `address`, for example \"10.0.0.11:8080\""));
-        }
-        let faults = &mut *self.faults;
-        let method = match raw.forward.get() {
-            Some(at) => method(at, faults),
-            None if raw.forward.is_absent() => Some(defaults.forward),
-            None => None,
-        };
-        let tunnel = raw.tunnel.get().map(|at| (at.place, values::tunnel(&at.value, faults)));
-        if let (Some(method), Some((place, _))) = (method, &tunnel)
-            && method != Method::Tunnel
-        {
-            let fault = Fault::new(*place, "`tunnel` has no meaning without forward = \"tunnel\"");
-            faults.push(fault.help("add forward = \"tunnel\", or remove `tunnel`"));
-        }
-        let forward = match method {
-            Some(Method::Nat) | None => Forward::Nat,
-            Some(Method::Dr) => Forward::Dr,
-            Some(Method::Tunnel) => {
-                let default = defaults.tunnel.as_ref().map(|at| at.value).unwrap_or_default();
-                Forward::Tunnel(tunnel.map_or(Some(default), |(_, tunnel)| tunnel)?)
-            }
-        };
-        let mut threshold = |field: &Field<i128>| {
-            let broken = if field.is_absent() { Some(0) } else { None };
-            field.get().map_or(broken, |at| values::number(at, "a threshold", rules::THRESHOLD_MAX, faults))
-        };
-        let (mut max_connections, mut min_connections) =
-            (threshold(&raw.max_connections), threshold(&raw.min_connections));
-        if max_connections.is_none() || min_connections.is_none() {
-            // Said already; comparing what is left would only confuse.
-            (max_connections, min_connections) = (Some(0), Some(0));
-        }
-        let weight = raw.weight.get().and_then(|at| values::number(at, "a weight", rules::WEIGHT_MAX, faults));
-        method.map(|_| DestinationSettings {
-            forward,
-            weight: weight.unwrap_or(defaults.weight),
-            max_connections: max_connections.unwrap_or(0),
-            min_connections: min_connections.unwrap_or(0),
-        })
-    }
-
-    /// The destinations of the service at one of its addresses.
-    fn destinations(
-        &mut self,
-        destinations: &[At<raw::Destination>],
-        settings: &[Option<DestinationSettings>],
-        service: &ServiceKey,
-    ) -> BTreeMap<DestinationKey, DestinationSettings> {
-        let mut table = BTreeMap::new();
-        let mut places: HashMap<DestinationKey, Place> = HashMap::new();
-        for (At { place: _, value: raw }, settings) in destinations.iter().zip(settings) {
-            let Some(At { place, value }) = raw.address.get() else { continue };
-            let Some(key) = values::destination_key(*place, value, service.port().unwrap_or(0), self.faults) else {
-                continue;
-            };
-            if let Some(first) = places.insert(key, *place) {
-                let fault = Fault::new(*place, format!("the destination {key} stands twice in its service"));
-                self.faults.push(
-                    fault
-                        .label("again here")
-                        .related(first, "first here")
-                        .help("keep one of the two, and add up the weights"),
-                );
-                continue;
-            }
-            let Some(settings) = settings else { continue };
-            let defaults = &self.defaults.raw;
-            tell(rules::destination(service, &key, settings), self.faults, |key| {
-                Some(destination_place(raw, defaults, key).unwrap_or(*place))
-            });
-            table.insert(key, *settings);
-        }
-        table
-    }
 }
 
 fn service_place(raw: &raw::Service, defaults: &raw::Defaults, key: Key) -> Option<Place> {
@@ -381,16 +206,19 @@ fn service_place(raw: &raw::Service, defaults: &raw::Defaults, key: Key) -> Opti
     }
 }
 
-fn destination_place(raw: &raw::Destination, defaults: &raw::Defaults, key: Key) -> Option<Place> {
+fn tunnel_place(raw: &raw::Tunnel, key: Key) -> Option<Place> {
     match key {
-        Key::Forward => raw.forward.place().or(defaults.forward.place()),
-        Key::Weight => raw.weight.place().or(defaults.weight.place()),
-        Key::MaxConnections => raw.max_connections.place(),
-        Key::MinConnections => raw.min_connections.place(),
-        Key::TunnelType | Key::TunnelPort | Key::TunnelChecksum => match raw.tunnel.get() {
-            Some(at) => tunnel_place(&at.value, key).or(Some(at.place)),
-            None => defaults.tunnel.get().and_then(|at| tunnel_place(&at.value, key).or(Some(at.place))),
-        },
+        Key::TunnelType => raw.kind.place(),
+        Key::TunnelPort => raw.port.place().or(raw.kind.place()),
+        Key::TunnelChecksum => raw.checksum.place(),
         _ => None,
+    }
+}
+
+/// Puts breaches into faults, at the places of their keys.
+fn tell(breaches: Breaches, faults: &mut Faults, place: impl Fn(Key) -> Option<Place>) {
+    for Breach { severity, key, message, help } in breaches.0 {
+        let fault = place(key).map_or_else(|| Fault::nowhere(&*message), |place| Fault::new(place, &*message));
+        faults.push(fault.severity(severity).help(help));
     }
 }
