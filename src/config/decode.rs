@@ -1,5 +1,7 @@
 //! From a tree to typed tables, saying everything that does not fit on the way instead of stopping at the first.
 
+use std::collections::HashMap;
+
 use super::fault::{Fault, Faults};
 use super::names;
 use super::tree::{Entry, Node, Place, Value};
@@ -64,6 +66,38 @@ impl<T: Decode> Decode for At<T> {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         let place = node.place;
         T::decode(node, faults).map(|value| Self { place, value })
+    }
+}
+
+/// A table whose keys are names that users give. In the order of the file; each name once.
+#[derive(Debug)]
+pub(super) struct Named<T>(pub Vec<(At<String>, Field<T>)>);
+
+impl<T: Decode> Decode for Named<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let entries = match node.value {
+            Value::Table(entries) => entries,
+            other => {
+                let fault = wrong_type(node.place, "a table of names", &other);
+                faults.push(fault.help("write `NAME = …` in it, or remove it"));
+                return None;
+            }
+        };
+        let mut seen: HashMap<String, Place> = HashMap::new();
+        let mut list = Vec::new();
+        for entry in entries {
+            if let Some(first) = seen.get(&*entry.key) {
+                key_twice(&entry, *first, faults);
+                continue;
+            }
+            let Entry { key, place, node } = entry;
+            let name = key.into_owned();
+            seen.insert(name.clone(), place);
+            let mut field = Field::Absent;
+            field.fill(node, faults);
+            list.push((At { place, value: name }, field));
+        }
+        Some(Self(list))
     }
 }
 
@@ -149,8 +183,14 @@ pub(super) fn entries<'n>(node: Node<'n>, known: &[&str], faults: &mut Faults) -
         Value::Table(entries) => Some(entries),
         other => {
             let fault = wrong_type(node.place, "a table", &other);
-            let keys: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
-            faults.push(fault.help(format!("its keys are {}", keys.join(", "))));
+            let keys = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            faults.push(match other {
+                _ if known.is_empty() => fault.help("write `{}`: it has no keys"),
+                Value::Bool(true) | Value::Nothing => {
+                    fault.help(format!("write `{{}}` for the defaults of its keys, which are {keys}"))
+                }
+                _ => fault.help(format!("its keys are {keys}")),
+            });
             None
         }
     }
@@ -174,6 +214,7 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
     let fault = Fault::new(entry.place, format!("unknown key `{key}` {table}"));
     faults.push(match names::nearest(&entry.key, known.iter().copied()) {
         Some(near) => fault.label("unknown key").help(format!("there is `{near}`")),
+        None if known.is_empty() => fault.label("unknown key").help("remove it: there are no keys here"),
         None if key == "<<" => fault.label("unknown key").help("merge keys are not read: write the keys out"),
         None => fault.label("unknown key").help(format!("the keys here are {}", names::list(known))),
     });
@@ -184,12 +225,14 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
 macro_rules! table {
     (
         $(#[doc = $doc:literal])*
+        $(#[schemars $schema:tt])*
         $name:ident $title:literal later $later:expr;
         $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)+
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Default, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
+        $(#[schemars $schema])*
         pub(in crate::config) struct $name {
             $($(#[$field_meta])* pub $field: $crate::config::decode::Field<$type>,)+
         }

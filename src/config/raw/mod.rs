@@ -3,15 +3,21 @@
 //! The doc comments of keys are what the schema tells users; the rules that need more than one key are in
 //! [`super::rules`] and [`super::services`].
 
+mod checks;
+mod matching;
 mod values;
 
-use super::decode::{At, table};
+use super::decode::{At, Named, table};
 use super::schema;
-pub(super) use values::{Addresses, Checksum, Manage, MaxDelete, Netmask, Period};
+pub(super) use checks::{Check, Dns, Exec, Flap, Grpc, Http, Tcp, Tls, Udp};
+pub(super) use matching::{Match, MatchTable, Payload, PayloadTable};
+pub(super) use values::{
+    Addresses, CheckName, Checksum, Code, Fallback, Manage, Netmask, Percent, Period, Share, Status,
+};
 
 table! {
     /// A configuration file of ipvsd, or one of the files of a directory.
-    File "at the top level" later ["checks", "timeouts", "sync", "host", "docker", "api", "metrics", "log"];
+    File "at the top level" later ["timeouts", "sync", "host", "docker", "api", "metrics", "log"];
 
     /// The version of this format: always 1. Required in every file.
     #[schemars(schema_with = "schema::version")]
@@ -25,6 +31,14 @@ table! {
     #[schemars(default)]
     "defaults" defaults: Defaults,
 
+    /// Ways to check destinations, by name; each name in one file only. `tcp` and `none` are there without it.
+    #[schemars(default, extend("propertyNames" = { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 64 }))]
+    "checks" checks: Named<Check>,
+
+    /// Programs that are told what happens; for all files together.
+    #[schemars(default)]
+    "hooks" hooks: Hooks,
+
     /// The virtual services. Write `services = []` for none.
     #[schemars(default)]
     "services" services: Vec<At<Service>>,
@@ -32,7 +46,7 @@ table! {
 
 table! {
     /// What concerns ipvsd itself.
-    Daemon "in `daemon`" later ["drain", "listen", "api", "metrics", "log", "docker"];
+    Daemon "in `daemon`" later ["listen", "api", "metrics", "log", "docker"];
 
     /// Compare with the kernel at least this often, and repair drift: "1s" to "1d".
     #[schemars(default, schema_with = "schema::duration", extend("default" = "30s"))]
@@ -49,12 +63,41 @@ table! {
 
     /// Refuse a pass that would delete more than this of what is owned: a percentage ("50%") or a number of entries.
     #[schemars(default, schema_with = "schema::max_delete")]
-    "max_delete" max_delete: MaxDelete,
+    "max_delete" max_delete: Share,
+
+    /// The longest wait for the connections of a deleted destination or service: "0s" (delete at once) to "7d".
+    #[schemars(default, schema_with = "schema::duration", extend("default" = "5m"))]
+    "drain" drain: Period,
+
+    /// As many checks run at the same time.
+    #[schemars(default, schema_with = "schema::checks_at_once")]
+    "checks_at_once" checks_at_once: i128,
+
+    /// The first of 65536 firewall marks that are ipvsd's own, for checks with `via = "vip"`.
+    #[schemars(default, schema_with = "schema::check_marks")]
+    "check_marks" check_marks: i128,
+}
+
+table! {
+    /// Programs that are told what happens, by a JSON document on their standard input.
+    Hooks "in `hooks`" later [];
+
+    /// The program, by an absolute path, and its arguments. There is no shell.
+    #[schemars(default, schema_with = "schema::argv")]
+    "on_change" on_change: Vec<At<String>>,
+
+    /// A run that takes longer is ended: "100ms" to "10m".
+    #[schemars(default, schema_with = "schema::duration", extend("default" = "10s"))]
+    "timeout" timeout: Period,
+
+    /// So many runs at the same time.
+    #[schemars(default, schema_with = "schema::at_once")]
+    "at_once" at_once: i128,
 }
 
 table! {
     /// What services and destinations are when they do not say it themselves.
-    Defaults "in `defaults`" later ["check", "checks", "drain", "fallback", "slow_start"];
+    Defaults "in `defaults`" later [];
 
     /// The scheduler of services that name none.
     #[schemars(default, schema_with = "schema::scheduler")]
@@ -75,11 +118,49 @@ table! {
     /// The tunnel of destinations that are forwarded by tunnel and have none.
     #[schemars(default)]
     "tunnel" tunnel: Tunnel,
+
+    /// The check of destinations, by name; "none" is no check.
+    #[schemars(default, schema_with = "schema::check_name")]
+    "check" check: CheckName,
+
+    /// Several checks of destinations, by name.
+    #[schemars(default, schema_with = "schema::check_names")]
+    "checks" checks: Vec<At<String>>,
+
+    /// Whether "all" of `checks` have to be up, or "any" is enough; stands beside them.
+    #[schemars(default, extend("enum" = ["all", "any"], "default" = "all"))]
+    "check_pass" check_pass: String,
+
+    /// What becomes of a destination that is down: "quiesce" (weight 0, its connections go on), "delete" or "ignore".
+    #[schemars(default, extend("enum" = ["quiesce", "delete", "ignore"], "default" = "quiesce"))]
+    "on_down" on_down: String,
+
+    /// How long a destination that came up takes back to its full weight: "0s" (at once) to "1h".
+    #[schemars(default, schema_with = "schema::duration", extend("default" = "0s"))]
+    "slow_start" slow_start: Period,
+
+    /// With fewer destinations up a service counts as failed: a percentage or a number.
+    #[schemars(default, schema_with = "schema::share")]
+    "min_healthy" min_healthy: Share,
+
+    /// What a destination counts as until its checks have spoken: "live" (what the kernel shows; what was not there
+    /// waits), "up" or "down".
+    #[schemars(default, extend("enum" = ["live", "up", "down"], "default" = "live"))]
+    "initial" initial: String,
+
+    /// If more than this share of a service goes down at once, the checks are not believed: "0%" to "100%".
+    #[schemars(default, schema_with = "schema::percent")]
+    "panic_threshold" panic_threshold: Percent,
+
+    /// The longest wait for the connections of a deleted destination: "0s" (delete at once) to "7d"; without it,
+    /// daemon.drain.
+    #[schemars(default, schema_with = "schema::duration")]
+    "drain" drain: Period,
 }
 
 table! {
     /// A virtual service, at one or several addresses.
-    Service "of a service" later ["check", "checks", "drain", "fallback", "slow_start", "quiesce", "docker"];
+    Service "of a service" later ["docker"];
 
     /// A unique name: letters, digits, `.`, `_` and `-`, at most 64.
     #[schemars(schema_with = "schema::name")]
@@ -107,6 +188,48 @@ table! {
     #[schemars(default, extend("default" = false))]
     "one_packet" one_packet: bool,
 
+    /// The check of its destinations, by name; "none" is no check.
+    #[schemars(default, schema_with = "schema::check_name")]
+    "check" check: CheckName,
+
+    /// Several checks of its destinations, by name.
+    #[schemars(default, schema_with = "schema::check_names")]
+    "checks" checks: Vec<At<String>>,
+
+    /// Whether "all" of `checks` have to be up, or "any" is enough; stands beside them.
+    #[schemars(default, extend("enum" = ["all", "any"], "default" = "all"))]
+    "check_pass" check_pass: String,
+
+    /// What becomes of a destination that is down: "quiesce" (weight 0, its connections go on), "delete" or "ignore".
+    #[schemars(default, extend("enum" = ["quiesce", "delete", "ignore"], "default" = "quiesce"))]
+    "on_down" on_down: String,
+
+    /// How long a destination that came up takes back to its full weight: "0s" (at once) to "1h".
+    #[schemars(default, schema_with = "schema::duration", extend("default" = "0s"))]
+    "slow_start" slow_start: Period,
+
+    /// With fewer destinations up a service counts as failed: a percentage or a number.
+    #[schemars(default, schema_with = "schema::share")]
+    "min_healthy" min_healthy: Share,
+
+    /// What a destination counts as until its checks have spoken: "live" (what the kernel shows; what was not there
+    /// waits), "up" or "down".
+    #[schemars(default, extend("enum" = ["live", "up", "down"], "default" = "live"))]
+    "initial" initial: String,
+
+    /// If more than this share of a service goes down at once, the checks are not believed: "0%" to "100%".
+    #[schemars(default, schema_with = "schema::percent")]
+    "panic_threshold" panic_threshold: Percent,
+
+    /// The longest wait for the connections of a deleted destination: "0s" (delete at once) to "7d"; without it,
+    /// that of `defaults`.
+    #[schemars(default, schema_with = "schema::duration")]
+    "drain" drain: Period,
+
+    /// Used while no destination is up (sorry server): an address, or a table with the keys of a destination.
+    #[schemars(default, schema_with = "schema::fallback")]
+    "fallback" fallback: Fallback,
+
     /// Where connections go.
     #[schemars(default)]
     "destinations" destinations: Vec<At<Destination>>,
@@ -132,7 +255,7 @@ table! {
 
 table! {
     /// A destination (real server) of a service.
-    Destination "of a destination" later ["check", "checks", "drain", "slow_start", "quiesce", "name"];
+    Destination "of a destination" later ["name"];
 
     /// `10.0.0.11:8080`, `[2001:db8::11]:80`, or without a port for the service's.
     #[schemars(extend("examples" = ["10.0.0.11:8080", "[2001:db8::11]:80", "10.0.0.11"]))]
@@ -157,6 +280,18 @@ table! {
     /// The kernel's lower threshold: below so many it gets new ones again. 0 is three quarters of the upper one.
     #[schemars(default, schema_with = "schema::threshold")]
     "min_connections" min_connections: i128,
+
+    /// The check of this destination, by name; "none" is no check.
+    #[schemars(default, schema_with = "schema::check_name")]
+    "check" check: CheckName,
+
+    /// Several checks of this destination, by name.
+    #[schemars(default, schema_with = "schema::check_names")]
+    "checks" checks: Vec<At<String>>,
+
+    /// Whether "all" of `checks` have to be up, or "any" is enough; stands beside them.
+    #[schemars(default, extend("enum" = ["all", "any"], "default" = "all"))]
+    "check_pass" check_pass: String,
 }
 
 table! {

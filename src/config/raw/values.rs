@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Destination;
 use crate::config::decode::{At, Decode, wrong_type};
 use crate::config::fault::{Fault, Faults};
 use crate::config::names;
@@ -79,21 +80,118 @@ impl Decode for Manage {
     }
 }
 
-/// Entries, or a share of them.
+/// A percentage, or a number of what it is a share of.
 #[derive(Debug)]
-pub(in crate::config) enum MaxDelete {
-    Share(String),
+pub(in crate::config) enum Share {
+    Percent(String),
     Count(i128),
 }
 
-impl Decode for MaxDelete {
+impl Decode for Share {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {
-            Value::Text(text) => Some(Self::Share(text.into_owned())),
+            Value::Text(text) => Some(Self::Percent(text.into_owned())),
             Value::Integer(count) => Some(Self::Count(count)),
             other => {
-                let fault = wrong_type(node.place, "a percentage or a number of entries", &other);
+                let fault = wrong_type(node.place, "a percentage or a number", &other);
                 faults.push(fault.help("write for example \"50%\" or 10"));
+                None
+            }
+        }
+    }
+}
+
+/// A percentage.
+#[derive(Debug)]
+pub(in crate::config) struct Percent(pub String);
+
+impl Decode for Percent {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Text(text) => Some(Self(text.into_owned())),
+            other => {
+                let fault = wrong_type(node.place, "a percentage in quotes", &other);
+                faults.push(match other {
+                    Value::Integer(number) => fault.help(format!("write \"{number}%\"")),
+                    _ => fault.help("write for example \"50%\""),
+                });
+                None
+            }
+        }
+    }
+}
+
+/// The name of one check.
+#[derive(Debug)]
+pub(in crate::config) struct CheckName(pub String);
+
+impl Decode for CheckName {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Text(text) => Some(Self(text.into_owned())),
+            other => {
+                let fault = wrong_type(node.place, "the name of a check", &other);
+                faults.push(match other {
+                    Value::List(_) => fault.help("several are `checks`: checks = [\"…\", \"…\"]"),
+                    Value::Table(_) => fault.help("define it as [checks.NAME], and write its name here"),
+                    _ => fault.help("write its name in double quotes; \"none\" is no check"),
+                });
+                None
+            }
+        }
+    }
+}
+
+/// The status codes that are up.
+#[derive(Debug)]
+pub(in crate::config) struct Status(pub Vec<At<Code>>);
+
+impl Decode for Status {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::List(_) => Vec::decode(node, faults).map(Self),
+            _ => At::decode(node, faults).map(|code| Self(vec![code])),
+        }
+    }
+}
+
+/// A number, or a word: a status code or ranges of them, a response code of DNS.
+#[derive(Debug)]
+pub(in crate::config) enum Code {
+    Number(i128),
+    Text(String),
+}
+
+impl Decode for Code {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Integer(number) => Some(Self::Number(number)),
+            Value::Text(text) => Some(Self::Text(text.into_owned())),
+            other => {
+                let fault = wrong_type(node.place, "a number or a string", &other);
+                faults.push(fault.help("write the number, or what it is called in double quotes"));
+                None
+            }
+        }
+    }
+}
+
+/// The address of a destination, or all of its keys.
+#[derive(Debug)]
+pub(in crate::config) struct Fallback(pub Destination);
+
+impl Decode for Fallback {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match &node.value {
+            Value::Table(_) => Destination::decode(node, faults).map(Self),
+            Value::Text(_) => {
+                let mut destination = Destination::default();
+                destination.address.fill(node, faults);
+                Some(Self(destination))
+            }
+            other => {
+                let fault = wrong_type(node.place, "an address or a table", other);
+                faults.push(fault.help("write for example \"10.0.0.99:80\""));
                 None
             }
         }

@@ -1,10 +1,15 @@
 //! `[defaults]`, and how destinations are forwarded.
 
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::policy::PolicyKeys;
 use super::{tell, tunnel_place};
+use crate::config::checks::{Assigned, CheckKeys, Definitions};
 use crate::config::decode::At;
 use crate::config::fault::{Fault, Faults};
 use crate::config::{names, raw, rules, values};
-use crate::model::{Family, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Tunnel};
+use crate::model::{Family, Policy, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Tunnel};
 
 /// `[defaults]`, resolved, over what is built in.
 pub(in crate::config) struct Defaults {
@@ -13,6 +18,9 @@ pub(in crate::config) struct Defaults {
     pub(super) forward: Method,
     pub(super) weight: u32,
     pub(super) tunnel: Option<At<Tunnel>>,
+    /// Without checks and fallback.
+    pub(super) policy: Policy,
+    pub(super) assigned: Option<Rc<Assigned>>,
     pub(super) raw: raw::Defaults,
 }
 
@@ -25,7 +33,13 @@ pub(super) enum Method {
 }
 
 impl Defaults {
-    pub(in crate::config) fn new(raw: raw::Defaults, faults: &mut Faults) -> Self {
+    /// `drain` is that of `[daemon]`.
+    pub(in crate::config) fn new(
+        raw: raw::Defaults,
+        drain: Duration,
+        definitions: &mut Definitions,
+        faults: &mut Faults,
+    ) -> Self {
         let scheduler = Scheduler::new(raw.scheduler.value().map_or("wlc", String::as_str));
         let scheduler_flags = raw
             .scheduler_flags
@@ -36,7 +50,10 @@ impl Defaults {
             raw.weight.get().and_then(|at| values::number(at, "a weight", rules::WEIGHT_MAX, faults)).unwrap_or(100);
         let tunnel =
             raw.tunnel.get().and_then(|at| Some(At { place: at.place, value: values::tunnel(&at.value, faults)? }));
-        let defaults = Self { scheduler, scheduler_flags, forward, weight, tunnel, raw };
+        let policy = PolicyKeys::of_defaults(&raw).over(&Policy::new(drain), faults);
+        let keys = CheckKeys { check: &raw.check, checks: &raw.checks, pass: &raw.check_pass };
+        let assigned = definitions.assigned(&keys, faults);
+        let defaults = Self { scheduler, scheduler_flags, forward, weight, tunnel, policy, assigned, raw };
         defaults.check(faults);
         defaults
     }

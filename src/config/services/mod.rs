@@ -2,20 +2,29 @@
 
 mod defaults;
 mod destinations;
+mod policy;
+mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::checks::Definitions;
 use super::decode::{At, Field};
 use super::fault::{Fault, Faults};
-use super::problem::{Atlas, Severity};
+use super::problem::Atlas;
 use super::rules::{self, Breach, Breaches, Key};
+use super::settings::MARKS_MORE;
 use super::tree::Place;
-use super::{names, raw, values};
+use super::{Facts, names, raw, values};
 use crate::model::{
-    DestinationSettings, Family, Manage, Scheduler, Service, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings,
-    Table,
+    Family, Manage, Policy, Scheduler, Service, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings, Table,
 };
+
 pub(super) use defaults::Defaults;
+pub(super) use policy::DRAIN;
+
+use destinations::{Destinations, destination_place};
+use policy::PolicyKeys;
+use warnings::Outlook;
 
 /// Gathers the services of all files.
 pub(super) struct Gather<'g, 's> {
@@ -28,6 +37,12 @@ pub(super) struct Gather<'g, 's> {
     pub origins: BTreeMap<ServiceKey, ServiceOrigin>,
     pub names: HashMap<String, Place>,
     pub claims: HashMap<ServiceKey, Place>,
+    pub definitions: &'g mut Definitions,
+    pub policies: BTreeMap<ServiceKey, Policy>,
+    /// What is known of the machine, if that is wanted.
+    pub facts: Option<&'g Facts>,
+    /// Whether a check goes via the vip.
+    pub vip: bool,
 }
 
 impl Gather<'_, '_> {
@@ -42,11 +57,12 @@ impl Gather<'_, '_> {
             Field::Broken => Some(values::persistence(&raw::Persistence::default(), self.faults)),
             Field::Set(at) => Some(values::persistence(&at.value, self.faults)),
         };
-        let destinations = raw.destinations.value().map_or(&[][..], Vec::as_slice);
-        let set: Vec<_> = destinations.iter().map(|destination| self.destination(destination)).collect();
-        self.quiesced_under_a_hash(&settings, destinations, &set);
+        let listed = self.list(raw);
+        let mut policy = PolicyKeys::of_service(raw).over(&self.defaults.policy, self.faults);
+        let fallback = self.fallback_settings(raw);
+        self.warn(&Outlook { raw, keys: &keys, settings: &settings, listed: &listed, policy: &policy });
         if keys.is_empty() {
-            for At { place, value } in destinations.iter().filter_map(|destination| destination.value.address.get()) {
+            for At { place, value } in listed.iter().filter_map(|listed| listed.raw.address.get()) {
                 values::destination_key(*place, value, 0, self.faults);
             }
         }
@@ -61,11 +77,33 @@ impl Gather<'_, '_> {
                 Some(service_place(raw, defaults, key).unwrap_or(place))
             });
             self.covered(place, &key);
-            let destinations = self.destinations(destinations, &set, &key);
+            let Destinations { table, checks } = self.destinations(&listed, &key);
             let name = raw.name.value().cloned().unwrap_or_default();
             let origin = ServiceOrigin { name, file: self.atlas.file(place), line: self.atlas.line(place) };
+            policy.fallback = self.fallback(raw, fallback, &key, &table);
+            policy.checks = checks;
+            self.policies.insert(key, policy.clone());
             self.origins.insert(key, origin);
-            self.table.services.insert(key, Service { settings, destinations });
+            self.table.services.insert(key, Service { settings, destinations: table });
+        }
+    }
+
+    /// With checks that go via the vip, some firewall marks are not for services.
+    pub(super) fn marks_of_ours(&mut self, first: u32, place: Option<Place>) {
+        if !self.vip {
+            return;
+        }
+        let last = first.saturating_add(MARKS_MORE);
+        for key in self.table.services.keys() {
+            let (ServiceKey::Mark { mark, .. }, Some(claim)) = (key, self.claims.get(key)) else { continue };
+            if (first..=last).contains(mark) {
+                let message = format!("the marks {first} to {last} are ipvsd's own, for checks via the vip");
+                let mut fault = Fault::new(*claim, message);
+                if let Some(place) = place {
+                    fault = fault.related(place, "from here on");
+                }
+                self.faults.push(fault.help("use another mark, or move `check_marks` in `[daemon]`"));
+            }
         }
     }
 
@@ -79,11 +117,7 @@ impl Gather<'_, '_> {
         };
         if !names::is_name(value) {
             let message = format!("`{}` cannot be the name of a service", names::quote(value));
-            let help = format!(
-                "a name has letters, digits, `.`, `_` and `-`, starts with a letter or digit, and is at most {} long",
-                names::NAME_MAX
-            );
-            self.faults.push(Fault::new(*place, message).help(help));
+            self.faults.push(Fault::new(*place, message).help(names::names_are()));
         }
         if let Some(first) = self.names.get(value) {
             let message = format!("the name `{}` is claimed twice", names::quote(value));
@@ -145,28 +179,6 @@ impl Gather<'_, '_> {
             flags = flags.with(ServiceFlags::ONE_PACKET);
         }
         ServiceSettings { scheduler, flags, persistence: None }
-    }
-
-    /// `sh` and `mh` without their fallback refuse the clients whose hash leads to a destination of weight 0, rather than
-    /// taking another (`ip_vs_sh_get`, `ip_vs_mh_get`).
-    fn quiesced_under_a_hash(
-        &mut self,
-        settings: &ServiceSettings,
-        destinations: &[At<raw::Destination>],
-        set: &[Option<DestinationSettings>],
-    ) {
-        let scheduler = settings.scheduler.as_str();
-        let others = set.iter().flatten().any(|settings| settings.weight > 0);
-        if !matches!(scheduler, "sh" | "mh") || settings.flags.contains(ServiceFlags::SCHED1) || !others {
-            return;
-        }
-        let quiesced = |settings: &Option<DestinationSettings>| settings.is_some_and(|settings| settings.weight == 0);
-        if let Some((At { place, value }, _)) = destinations.iter().zip(set).find(|(_, settings)| quiesced(settings)) {
-            let message = format!("`{scheduler}` refuses the clients whose hash leads to a destination of weight 0");
-            let fault = Fault::new(value.weight.place().unwrap_or(*place), message).severity(Severity::Warning);
-            self.faults
-                .push(fault.help(format!("add \"{scheduler}-fallback\" to scheduler_flags, and they go to another")));
-        }
     }
 
     /// A mask in dots fits IPv4 only.
