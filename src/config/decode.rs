@@ -202,6 +202,24 @@ pub(super) fn key_twice(entry: &Entry<'_>, first: Place, faults: &mut Faults) {
     faults.push(fault.label("again here").related(first, "first here").help("keep one of the two"));
 }
 
+/// Keys that are easily put into the wrong table, and where they belong.
+const ELSEWHERE: &[(&str, &[&str], &str)] = &[
+    (
+        "of a check",
+        &["method", "path", "host", "headers", "status", "body", "location"],
+        "it is a key of `http` and `https`: http = { path = \"/healthz\" }",
+    ),
+    ("of a check", &["insecure", "ca", "server_name"], "it is a key of `https`: https = { … }, or of `tls` in `grpc`"),
+    ("of a check", &["send", "expect"], "it is a key of `tcp` and `udp`: tcp = { send = \"…\", expect = \"…\" }"),
+    ("of a check", &["argv"], "it is a key of `exec`: exec = { argv = [\"/…\"] }"),
+    (
+        "of a destination",
+        &["drain", "slow_start", "on_down", "initial", "fallback", "min_healthy", "panic_threshold"],
+        "it is a key of the service",
+    ),
+    ("in `defaults`", &["fallback"], "each service has its own"),
+];
+
 /// Says that a table has no such key, and which one may have been meant.
 pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later: &[&str], faults: &mut Faults) {
     let key = names::quote(&entry.key);
@@ -212,6 +230,10 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
         return;
     }
     let fault = Fault::new(entry.place, format!("unknown key `{key}` {table}"));
+    if let Some((.., help)) = ELSEWHERE.iter().find(|(name, keys, _)| *name == table && keys.contains(&&*entry.key)) {
+        faults.push(fault.label("not here").help(*help));
+        return;
+    }
     faults.push(match names::nearest(&entry.key, known.iter().copied()) {
         Some(near) => fault.label("unknown key").help(format!("there is `{near}`")),
         None if known.is_empty() => fault.label("unknown key").help("remove it: there are no keys here"),

@@ -71,9 +71,18 @@ pub(super) fn period(at: &At<raw::Period>, what: &str, bounds: &Bounds, faults: 
     None
 }
 
-/// A duration as the configuration spells it.
+/// A duration as the configuration spells it, in quotes.
 pub(super) fn written(duration: Duration) -> String {
-    format!("\"{}\"", humantime::format_duration(duration).to_string().replace(' ', ""))
+    let mut rest = duration.as_nanos();
+    let mut text = String::new();
+    let units = [("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000)];
+    for (unit, length) in units.into_iter().chain([("ms", 1_000_000), ("us", 1000), ("ns", 1)]) {
+        if rest >= length {
+            text += &format!("{}{unit}", rest / length);
+            rest %= length;
+        }
+    }
+    if text.is_empty() { "\"0s\"".to_owned() } else { format!("\"{text}\"") }
 }
 
 /// A percentage up to `most`.
@@ -103,9 +112,14 @@ pub(super) fn word<T: Copy>(at: &At<String>, what: &str, words: &[(&str, T)], fa
         return Some(*value);
     }
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let alike = known.iter().copied().find(|word| word.eq_ignore_ascii_case(&at.value));
+    let lower: Vec<String> = known.iter().map(|word| word.to_lowercase()).collect();
+    let near = names::nearest(&at.value, lower.iter().map(String::as_str));
+    let near = known
+        .iter()
+        .copied()
+        .find(|word| word.eq_ignore_ascii_case(&at.value) || near.is_some_and(|near| word.eq_ignore_ascii_case(near)));
     let fault = Fault::new(at.place, format!("unknown {what} `{}`", names::quote(&at.value)));
-    faults.push(match alike.or_else(|| names::nearest(&at.value, known.iter().copied())) {
+    faults.push(match near {
         Some(near) => fault.help(format!("there is \"{near}\"")),
         None => fault.help(format!("write {}", names::choice(&known))),
     });

@@ -36,6 +36,7 @@ impl Listed<'_> {
 pub(super) struct Destinations {
     pub table: BTreeMap<DestinationKey, DestinationSettings>,
     pub checks: BTreeMap<DestinationKey, SharedChecks>,
+    pub places: HashMap<DestinationKey, Place>,
 }
 
 impl Gather<'_, '_> {
@@ -102,13 +103,12 @@ impl Gather<'_, '_> {
     /// The destinations of the service at one of its addresses, and the checks of those that have some.
     pub(super) fn destinations(&mut self, listed: &[Listed<'_>], service: &ServiceKey) -> Destinations {
         let mut found = Destinations::default();
-        let mut places: HashMap<DestinationKey, Place> = HashMap::new();
         for Listed { place: _, raw, settings, assigned } in listed {
             let Some(At { place, value }) = raw.address.get() else { continue };
             let Some(key) = values::destination_key(*place, value, service.port().unwrap_or(0), self.faults) else {
                 continue;
             };
-            if let Some(first) = places.insert(key, *place) {
+            if let Some(first) = found.places.insert(key, *place) {
                 let fault = Fault::new(*place, format!("the destination {key} stands twice in its service"));
                 self.faults.push(
                     fault

@@ -77,10 +77,10 @@ impl Gather<'_, '_> {
                 Some(service_place(raw, defaults, key).unwrap_or(place))
             });
             self.covered(place, &key);
-            let Destinations { table, checks } = self.destinations(&listed, &key);
+            let Destinations { table, checks, places } = self.destinations(&listed, &key);
             let name = raw.name.value().cloned().unwrap_or_default();
             let origin = ServiceOrigin { name, file: self.atlas.file(place), line: self.atlas.line(place) };
-            policy.fallback = self.fallback(raw, fallback, &key, &table);
+            policy.fallback = self.fallback(raw, fallback, &key, &places);
             policy.checks = checks;
             self.policies.insert(key, policy.clone());
             self.origins.insert(key, origin);

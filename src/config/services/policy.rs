@@ -1,11 +1,12 @@
 //! What health does to a service: the keys that `[defaults]` and services have in common, and the fallback.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Gather, destination_place, tell};
 use crate::config::decode::{At, Field};
 use crate::config::fault::{Fault, Faults};
+use crate::config::tree::Place;
 use crate::config::values::{self, Bounds, DAY, HOUR};
 use crate::config::{raw, rules};
 use crate::model::{DestinationKey, DestinationSettings, Initial, OnDown, Policy, ServiceKey, Share};
@@ -103,14 +104,16 @@ impl Gather<'_, '_> {
         raw: &raw::Service,
         settings: Option<DestinationSettings>,
         service: &ServiceKey,
-        destinations: &BTreeMap<DestinationKey, DestinationSettings>,
+        destinations: &HashMap<DestinationKey, Place>,
     ) -> Option<(DestinationKey, DestinationSettings)> {
         let raw = &raw.fallback.get()?.value.0;
         let At { place, value } = raw.address.get()?;
         let key = values::destination_key(*place, value, service.port().unwrap_or(0), self.faults)?;
-        if destinations.contains_key(&key) {
+        if let Some(other) = destinations.get(&key) {
             let fault = Fault::new(*place, format!("the fallback {key} is a destination of its service, too"));
-            self.faults.push(fault.help("remove it from the destinations, or have another fallback"));
+            self.faults.push(
+                fault.related(*other, "this one").help("remove it from the destinations, or have another fallback"),
+            );
             return None;
         }
         let settings = settings?;

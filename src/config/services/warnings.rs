@@ -123,8 +123,9 @@ impl Gather<'_, '_> {
         let (Some(Share::Count(count)), Some(place)) = (policy.min_healthy, raw.min_healthy.place()) else { return };
         let there = listed.len();
         if Share::Count(count).is_missed(there, there) && outlook.is_checked() {
+            let is = if there == 1 { "is" } else { "are" };
             let message =
-                format!("a service with {there} of its destinations up would count as failed, with all of them");
+                format!("the service would count as failed with all of its destinations up: there {is} {there}");
             self.warning(Fault::new(place, message), format!("write {there} or less, or a percentage"));
         }
     }
