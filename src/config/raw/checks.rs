@@ -64,7 +64,7 @@ table! {
     "fall" fall: i128,
 
     /// Each interval is longer or shorter by up to this: "0%" to "50%".
-    #[schemars(default, schema_with = "schema::percent", extend("default" = "10%"))]
+    #[schemars(default, extend("pattern" = "^(50|[0-4]?[0-9])%$", "default" = "10%"), schema_with = "schema::percent")]
     "jitter" jitter: Percent,
 
     /// The interval while results and state differ, not longer than `interval`: "100ms" to "1d".
@@ -211,7 +211,7 @@ table! {
     "name" name: String,
 
     /// The type of record that is asked for.
-    #[schemars(default, schema_with = "schema::record")]
+    #[schemars(default, rename = "type", schema_with = "schema::record")]
     "type" kind: String,
 
     /// "udp" or "tcp".
