@@ -4,12 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipvsd::config::{self, Source};
-use ipvsd::model::Desired;
+use ipvsd::model::{Check, Desired, Initial, OnDown, Policy, Via};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -39,20 +41,61 @@ fn sources(case: &Path) -> Vec<Source> {
 
 fn describe(desired: &Desired) -> String {
     let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
+    let Desired { policies, drain, checks_at_once, check_marks, hooks, .. } = desired;
+    assert!(table.services.keys().eq(policies.keys()), "a policy for every service");
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
         .unwrap();
+    let plain = Desired::default();
+    if (drain, checks_at_once, check_marks) != (&plain.drain, &plain.checks_at_once, &plain.check_marks) {
+        writeln!(out, "drain {drain:?}, checks_at_once {checks_at_once}, check_marks {check_marks:#x}").unwrap();
+    }
+    if let Some(hooks) = hooks {
+        writeln!(out, "{hooks:?}").unwrap();
+    }
+    let used: BTreeSet<_> =
+        policies.values().flat_map(|policy| policy.checks.values()).flat_map(|checks| &checks.list).collect();
     for (key, service) in &table.services {
         let origin = &origins[key];
         let persistence = service.settings.persistence.as_ref().map_or(String::new(), |p| format!(" {p:?}"));
         let flags = service.settings.flags.names(&service.settings.scheduler).join(",");
         let from = format!("{} {}:{}", origin.name, origin.file.display(), origin.line);
         writeln!(out, "{key} {} [{flags}]{persistence} ({from})", service.settings.scheduler).unwrap();
+        let policy = &policies[key];
+        describe_policy(policy, &mut out);
         for (key, settings) in &service.destinations {
             writeln!(out, "  {key} {settings:?}").unwrap();
+            if let Some(checks) = policy.checks.get(key) {
+                assert!(!checks.is_empty());
+                let names: Vec<&str> = checks.list.iter().map(|named| named.name.as_str()).collect();
+                writeln!(out, "    checked by {:?} of {}", checks.pass, names.join(", ")).unwrap();
+            }
+        }
+    }
+    for check in used {
+        let Check { probe, timing, address, port, via, flap } = &check.check;
+        writeln!(out, "check {}\n  {probe:?}\n  {timing:?}", check.name).unwrap();
+        if (address, port, via, flap) != (&None, &None, &Via::Destination, &None) {
+            writeln!(out, "  address {address:?}, port {port:?}, via {via:?}, flap {flap:?}").unwrap();
         }
     }
     out
+}
+
+fn describe_policy(policy: &Policy, out: &mut String) {
+    let Policy { checks: _, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain } = policy;
+    if *drain != Desired::default().drain {
+        writeln!(out, "  drain {drain:?}").unwrap();
+    }
+    if (on_down, slow_start, initial) != (&OnDown::default(), &Duration::ZERO, &Initial::default()) {
+        writeln!(out, "  on_down {on_down:?}, slow_start {slow_start:?}, initial {initial:?}").unwrap();
+    }
+    if min_healthy.is_some() || panic_threshold.is_some() {
+        writeln!(out, "  min_healthy {min_healthy:?}, panic_threshold {panic_threshold:?}").unwrap();
+    }
+    if let Some((key, settings)) = fallback {
+        writeln!(out, "  fallback {key} {settings:?}").unwrap();
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome};
 use crate::config::{self, Problems};
+use crate::daemon::facts;
 use crate::plan::render::words;
 
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
-        let config::Loaded { sources, desired, warnings } = config::load(&paths)?;
+        let config::Loaded { sources, desired, warnings } = config::load_for(&paths, &facts())?;
         let problems = Problems { sources, list: warnings };
         match self.output {
             Format::Json => {

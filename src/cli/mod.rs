@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Problems};
+use crate::daemon::facts;
 use crate::model::Desired;
 use output::Out;
 
@@ -186,7 +187,7 @@ impl Global {
 
     /// The configuration, with what the command line overrides; warnings are printed.
     fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
-        let config::Loaded { sources, mut desired, warnings } = config::load(&[self.config()])?;
+        let config::Loaded { sources, mut desired, warnings } = config::load_for(&[self.config()], &facts())?;
         out.warnings(&Problems { sources, list: warnings });
         if let Some(state_dir) = &self.state_dir {
             desired.state_dir = std::path::absolute(state_dir)?;

@@ -1,5 +1,7 @@
 //! From a tree to typed tables, saying everything that does not fit on the way instead of stopping at the first.
 
+use std::collections::HashMap;
+
 use super::fault::{Fault, Faults};
 use super::names;
 use super::tree::{Entry, Node, Place, Value};
@@ -64,6 +66,38 @@ impl<T: Decode> Decode for At<T> {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         let place = node.place;
         T::decode(node, faults).map(|value| Self { place, value })
+    }
+}
+
+/// A table whose keys are names that users give. In the order of the file; each name once.
+#[derive(Debug)]
+pub(super) struct Named<T>(pub Vec<(At<String>, Field<T>)>);
+
+impl<T: Decode> Decode for Named<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let entries = match node.value {
+            Value::Table(entries) => entries,
+            other => {
+                let fault = wrong_type(node.place, "a table of names", &other);
+                faults.push(fault.help("write `NAME = …` in it, or remove it"));
+                return None;
+            }
+        };
+        let mut seen: HashMap<String, Place> = HashMap::new();
+        let mut list = Vec::new();
+        for entry in entries {
+            if let Some(first) = seen.get(&*entry.key) {
+                key_twice(&entry, *first, faults);
+                continue;
+            }
+            let Entry { key, place, node } = entry;
+            let name = key.into_owned();
+            seen.insert(name.clone(), place);
+            let mut field = Field::Absent;
+            field.fill(node, faults);
+            list.push((At { place, value: name }, field));
+        }
+        Some(Self(list))
     }
 }
 
@@ -143,11 +177,48 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
+/// The entries of a table with these keys.
+pub(super) fn entries<'n>(node: Node<'n>, known: &[&str], faults: &mut Faults) -> Option<Vec<Entry<'n>>> {
+    match node.value {
+        Value::Table(entries) => Some(entries),
+        other => {
+            let fault = wrong_type(node.place, "a table", &other);
+            let keys = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            faults.push(match other {
+                _ if known.is_empty() => fault.help("write `{}`: it has no keys"),
+                Value::Bool(true) | Value::Nothing => {
+                    fault.help(format!("write `{{}}` for the defaults of its keys, which are {keys}"))
+                }
+                _ => fault.help(format!("its keys are {keys}")),
+            });
+            None
+        }
+    }
+}
+
 /// Says that a table carries the same key twice (TOML's own parser says it earlier).
 pub(super) fn key_twice(entry: &Entry<'_>, first: Place, faults: &mut Faults) {
     let fault = Fault::new(entry.place, format!("the key `{}` stands here twice", names::quote(&entry.key)));
     faults.push(fault.label("again here").related(first, "first here").help("keep one of the two"));
 }
+
+/// Keys that are easily put into the wrong table, and where they belong.
+const ELSEWHERE: &[(&str, &[&str], &str)] = &[
+    (
+        "of a check",
+        &["method", "path", "host", "headers", "status", "body", "location"],
+        "it is a key of `http` and `https`: http = { path = \"/healthz\" }",
+    ),
+    ("of a check", &["insecure", "ca", "server_name"], "it is a key of `https`: https = { … }, or of `tls` in `grpc`"),
+    ("of a check", &["send", "expect"], "it is a key of `tcp` and `udp`: tcp = { send = \"…\", expect = \"…\" }"),
+    ("of a check", &["argv"], "it is a key of `exec`: exec = { argv = [\"/…\"] }"),
+    (
+        "of a destination",
+        &["drain", "slow_start", "on_down", "initial", "fallback", "min_healthy", "panic_threshold"],
+        "it is a key of the service",
+    ),
+    ("in `defaults`", &["fallback"], "each service has its own"),
+];
 
 /// Says that a table has no such key, and which one may have been meant.
 pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later: &[&str], faults: &mut Faults) {
@@ -159,8 +230,13 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
         return;
     }
     let fault = Fault::new(entry.place, format!("unknown key `{key}` {table}"));
+    if let Some((.., help)) = ELSEWHERE.iter().find(|(name, keys, _)| *name == table && keys.contains(&&*entry.key)) {
+        faults.push(fault.label("not here").help(*help));
+        return;
+    }
     faults.push(match names::nearest(&entry.key, known.iter().copied()) {
         Some(near) => fault.label("unknown key").help(format!("there is `{near}`")),
+        None if known.is_empty() => fault.label("unknown key").help("remove it: there are no keys here"),
         None if key == "<<" => fault.label("unknown key").help("merge keys are not read: write the keys out"),
         None => fault.label("unknown key").help(format!("the keys here are {}", names::list(known))),
     });
@@ -170,42 +246,38 @@ pub(super) fn unknown_key(entry: &Entry<'_>, table: &str, known: &[&str], later:
 /// `later` names the keys that the design has and this version does not.
 macro_rules! table {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
+        $(#[schemars $schema:tt])*
         $name:ident $title:literal later $later:expr;
-        $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)*
+        $($(#[$field_meta:meta])* $key:literal $field:ident: $type:ty,)+
     ) => {
-        $(#[$meta])*
-        #[derive(Debug, Default, JsonSchema)]
+        $(#[doc = $doc])*
+        #[derive(Debug, Default, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
-        pub(super) struct $name {
-            $($(#[$field_meta])* pub $field: Field<$type>,)*
+        $(#[schemars $schema])*
+        pub(in crate::config) struct $name {
+            $($(#[$field_meta])* pub $field: $crate::config::decode::Field<$type>,)+
         }
 
-        impl Decode for $name {
-            fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-                let place = node.place;
-                let entries = match node.value {
-                    Value::Table(entries) => entries,
-                    other => {
-                        let keys = [$(concat!("`", $key, "`")),*].join(", ");
-                        let fault = wrong_type(place, "a table", &other);
-                        faults.push(fault.help(format!("its keys are {keys}")));
-                        return None;
-                    }
-                };
+        impl $crate::config::decode::Decode for $name {
+            fn decode(
+                node: $crate::config::tree::Node<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                let entries = $crate::config::decode::entries(node, &[$($key),+], faults)?;
                 let mut table = Self::default();
-                let mut seen: Vec<(&'static str, Place)> = Vec::new();
+                let mut seen: Vec<(&'static str, $crate::config::tree::Place)> = Vec::new();
                 for entry in entries {
                     $(if entry.key == $key {
                         if let Some((_, first)) = seen.iter().find(|(key, _)| *key == $key) {
-                            key_twice(&entry, *first, faults);
+                            $crate::config::decode::key_twice(&entry, *first, faults);
                             continue;
                         }
                         seen.push(($key, entry.place));
                         table.$field.fill(entry.node, faults);
                         continue;
-                    })*
-                    unknown_key(&entry, $title, &[$($key),*], &$later, faults);
+                    })+
+                    $crate::config::decode::unknown_key(&entry, $title, &[$($key),+], &$later, faults);
                 }
                 Some(table)
             }

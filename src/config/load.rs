@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, Problems};
-use super::{Loaded, Parsed, Source, parse};
+use super::{Facts, Loaded, Parsed, Source, parse, parse_for};
 
 /// The longest file that is read: 64 MiB.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -20,6 +20,15 @@ pub fn default_path() -> PathBuf {
 
 /// Reads and parses: see [`read`] and [`parse`].
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
+    load_with(paths, parse)
+}
+
+/// Reads and parses for a machine: see [`read`] and [`parse_for`].
+pub fn load_for(paths: &[PathBuf], facts: &Facts) -> Result<Loaded, Problems> {
+    load_with(paths, |sources| parse_for(sources, facts))
+}
+
+fn load_with(paths: &[PathBuf], parse: impl Fn(&[Source]) -> Result<Parsed, Problems>) -> Result<Loaded, Problems> {
     match read(paths) {
         Ok(sources) => {
             let Parsed { desired, warnings } = parse(&sources)?;

@@ -6,20 +6,23 @@
 //!                                  └────────────┴─────faults─────┴──▶ Problems
 //! ```
 //!
-//! - [`load()`] (and [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
+//! - [`load()`] (and [`load_for`], [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
 //! - Both formats become one tree (`tree`), with the place of everything in it; `toml` and `yaml` are the only files that
 //!   know the parsers. Whether a text is TOML or YAML its name says, and for other names (standard input) its first line.
 //! - `raw` declares the keys; `decode` reads them from the tree and says all that does not fit. A key that the design has
 //!   and this version does not is told apart from one that is misspelt.
-//! - `settings`, `services` and `values` lay the defaults under and look at what takes two keys or two files; `rules` are
-//!   the kernel's, on the model.
+//! - `settings`, `checks`, `services` and `values` lay the defaults under and look at what takes two keys or two files;
+//!   `rules` are the kernel's, on the model.
+//! - [`parse_for`] and [`load_for`] also warn of what the settings of a machine ([`Facts`]) would make of it.
 //! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema()`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
 
+mod checks;
 mod decode;
 mod emit;
+mod facts;
 mod fault;
 mod load;
 mod names;
@@ -39,13 +42,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 pub use emit::{Emitted, emit_json, emit_toml, emit_yaml};
-pub use load::{MAX_BYTES, default_path, load, read};
+pub use facts::Facts;
+pub use load::{MAX_BYTES, default_path, load, load_for, read};
 pub(crate) use names::nearest;
 pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
 
 use crate::model::{Desired, Table};
+use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
 use problem::Atlas;
@@ -115,22 +120,37 @@ impl Format {
 
 /// The desired state that these files ask for together, or everything that is wrong with them. Pure.
 ///
-/// The files merge: `[daemon]` and `[defaults]` are for all of them, and no key, name or address may be claimed twice.
+/// The files merge: `[daemon]`, `[defaults]` and `[hooks]` are for all of them, and no key, name or address may be claimed
+/// twice.
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
+    parse_with(sources, None)
+}
+
+/// The same, with warnings of what would not work on such a machine.
+pub fn parse_for(sources: &[Source], facts: &Facts) -> Result<Parsed, Problems> {
+    parse_with(sources, Some(facts))
+}
+
+fn parse_with(sources: &[Source], facts: Option<&Facts>) -> Result<Parsed, Problems> {
     let mut atlas = Atlas::new(sources);
     let mut faults = Faults::default();
-    let mut desired = attempt(sources, Positions::Addresses, &mut atlas, &mut faults);
+    let mut desired = attempt(sources, (Positions::Addresses, facts), &mut atlas, &mut faults);
     if !faults.is_empty() && sources.iter().any(|source| Format::of(source) == Format::Yaml) {
         // Now that something is to be shown, it is worth knowing where everything is.
         faults = Faults::default();
-        desired = attempt(sources, Positions::All, &mut atlas, &mut faults);
+        desired = attempt(sources, (Positions::All, facts), &mut atlas, &mut faults);
     }
     let errors = faults.errors();
     let list: Vec<Problem> = faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)).collect();
     if errors == 0 { Ok(Parsed { desired, warnings: list }) } else { Err(Problems { sources: sources.to_vec(), list }) }
 }
 
-fn attempt(sources: &[Source], positions: Positions, atlas: &mut Atlas<'_>, faults: &mut Faults) -> Desired {
+fn attempt(
+    sources: &[Source],
+    (positions, facts): (Positions, Option<&Facts>),
+    atlas: &mut Atlas<'_>,
+    faults: &mut Faults,
+) -> Desired {
     let mut files = Vec::new();
     // Whether all files could be read as files, so that what is in none of them is missing.
     let mut whole = true;
@@ -145,7 +165,7 @@ fn attempt(sources: &[Source], positions: Positions, atlas: &mut Atlas<'_>, faul
             None => whole = false,
         }
     }
-    resolve(files, whole, atlas, faults)
+    resolve(files, (whole, facts), atlas, faults)
 }
 
 /// One file's tables, if it has any.
@@ -177,15 +197,33 @@ fn file(document: Node<'_>, faults: &mut Faults) -> Option<raw::File> {
     Some(file)
 }
 
-fn resolve(files: Vec<raw::File>, whole: bool, atlas: &mut Atlas<'_>, faults: &mut Faults) -> Desired {
+fn resolve(
+    files: Vec<raw::File>,
+    (whole, facts): (bool, Option<&Facts>),
+    atlas: &mut Atlas<'_>,
+    faults: &mut Faults,
+) -> Desired {
     let mut daemon = raw::Daemon::default();
     let mut defaults = raw::Defaults::default();
+    let mut hooks = raw::Hooks::default();
+    let mut definitions = Definitions::default();
     let mut lists = Vec::new();
     let mut some = !whole;
     for file in files {
-        let raw::File { version: _, daemon: of_file, defaults: defaults_of_file, services } = file;
+        let raw::File {
+            version: _,
+            daemon: of_file,
+            defaults: defaults_of_file,
+            checks,
+            hooks: hooks_of_file,
+            services,
+        } = file;
         settings::merge_daemon(&mut daemon, of_file.into_value().unwrap_or_default(), faults);
         settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
+        settings::merge_hooks(&mut hooks, hooks_of_file.into_value().unwrap_or_default(), faults);
+        if let Some(checks) = checks.value() {
+            definitions.define(checks, faults);
+        }
         some |= !services.is_absent();
         lists.push(services.into_value().unwrap_or_default());
     }
@@ -194,7 +232,8 @@ fn resolve(files: Vec<raw::File>, whole: bool, atlas: &mut Atlas<'_>, faults: &m
         faults.push(fault.help("write `services = []` (in YAML `services: []`) if you really mean none"));
     }
     let daemon = settings::daemon(daemon, faults);
-    let defaults = services::Defaults::new(defaults, faults);
+    let hooks = settings::hooks(&hooks, faults);
+    let defaults = services::Defaults::new(defaults, daemon.drain, &mut definitions, faults);
     let mut gather = services::Gather {
         defaults: &defaults,
         manage: &daemon.manage,
@@ -205,11 +244,28 @@ fn resolve(files: Vec<raw::File>, whole: bool, atlas: &mut Atlas<'_>, faults: &m
         origins: BTreeMap::new(),
         names: HashMap::new(),
         claims: HashMap::new(),
+        definitions: &mut definitions,
+        policies: BTreeMap::new(),
+        facts,
+        vip: false,
     };
     for service in lists.iter().flatten() {
         gather.add(service);
     }
-    let services::Gather { table, origins, .. } = gather;
-    let settings::Daemon { resync, manage, manage_place: _, state_dir, max_delete } = daemon;
-    Desired { table, origins, manage, max_delete, resync, state_dir, ..Desired::default() }
+    gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
+    let services::Gather { table, origins, policies, .. } = gather;
+    let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
+    Desired {
+        table,
+        origins,
+        manage,
+        max_delete,
+        resync,
+        state_dir,
+        policies,
+        drain,
+        checks_at_once,
+        check_marks,
+        hooks,
+    }
 }

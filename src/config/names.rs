@@ -60,8 +60,34 @@ pub(super) fn list(names: &[&str]) -> String {
     }
 }
 
-/// How a service of the configuration may be called.
+/// `a`, `b` or `c`, each in backticks.
+pub(super) fn one_of(names: &[&str]) -> String {
+    either(names, '`')
+}
+
+/// "a", "b" or "c", each in double quotes.
+pub(super) fn choice(words: &[&str]) -> String {
+    either(words, '"')
+}
+
+fn either(words: &[&str], quote: char) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{quote}{word}{quote}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// How long the name of a service or a check may be.
 pub(super) const NAME_MAX: usize = 64;
+
+/// The rule of [`is_name`], for a help.
+pub(super) fn names_are() -> String {
+    format!(
+        "a name has letters, digits, `.`, `_` and `-`, starts with a letter or digit, and is at most {NAME_MAX} long"
+    )
+}
 
 /// Letters, digits, `.`, `_` and `-`, starting with a letter or digit, at most [`NAME_MAX`].
 pub(super) fn is_name(text: &str) -> bool {

@@ -9,9 +9,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::decode::{At, Field};
-use super::raw::File;
-use super::{names, rules};
+use super::decode::{At, Field, Named};
+use super::raw::{Destination, File, Http, MatchTable, PayloadTable};
+use super::{checks, names, rules};
 use crate::model::Scheduler;
 
 /// The JSON Schema (draft 2020-12) of a configuration file. `config/ipvsd.schema.json` is this, and a test keeps it so.
@@ -46,6 +46,20 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<T>()
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<T>() })
     }
 }
 
@@ -128,12 +142,108 @@ pub(super) fn manage(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-pub(super) fn max_delete(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn max_delete(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = share(generator);
+    schema.insert("default".to_owned(), "50%".into());
+    schema
+}
+
+pub(super) fn share(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "type": "string", "pattern": "^(100|[0-9]{1,2})%$" },
+        { "type": "integer", "minimum": 0, "maximum": u32::MAX }
+    ] })
+}
+
+pub(super) fn percent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^(100|[0-9]{1,2})%$" })
+}
+
+fn number(least: u32, most: u32, default: u32) -> Schema {
+    json_schema!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
+}
+
+pub(super) fn rise(_: &mut SchemaGenerator) -> Schema {
+    number(1, 100, 2)
+}
+
+pub(super) fn fall(_: &mut SchemaGenerator) -> Schema {
+    number(1, 100, 3)
+}
+
+pub(super) fn changes(_: &mut SchemaGenerator) -> Schema {
+    number(1, 1000, 5)
+}
+
+pub(super) fn checks_at_once(_: &mut SchemaGenerator) -> Schema {
+    number(1, 65_536, 1000)
+}
+
+pub(super) fn check_marks(_: &mut SchemaGenerator) -> Schema {
+    number(1, u32::MAX - 65_535, 0x6970_0000)
+}
+
+pub(super) fn at_once(_: &mut SchemaGenerator) -> Schema {
+    number(1, 64, 4)
+}
+
+pub(super) fn check_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "examples": ["tcp", "none"] })
+}
+
+pub(super) fn check_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true })
+}
+
+pub(super) fn argv(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "anyOf": [
-            { "type": "string", "pattern": "^(100|[0-9]{1,2})%$" },
-            { "type": "integer", "minimum": 0, "maximum": u32::MAX }
-        ],
-        "default": "50%"
+        "type": "array", "minItems": 1, "prefixItems": [{ "type": "string", "pattern": "^/" }],
+        "items": { "type": "string" }
+    })
+}
+
+pub(super) fn fallback(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "type": "string", "examples": ["10.0.0.99:80"] },
+        without(generator.subschema_for::<Destination>(), &["check", "checks", "check_pass"])
+    ] })
+}
+
+/// A request without TLS has none of its keys.
+pub(super) fn http(generator: &mut SchemaGenerator) -> Schema {
+    without(generator.subschema_for::<Http>(), &["insecure", "ca", "server_name"])
+}
+
+fn without(table: Schema, keys: &[&str]) -> Schema {
+    let keys: Vec<Value> = keys.iter().map(|key| serde_json::json!({ "required": [key] })).collect();
+    json_schema!({ "allOf": [table], "not": { "anyOf": keys } })
+}
+
+pub(super) fn payload(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<PayloadTable>()] })
+}
+
+pub(super) fn matching(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, generator.subschema_for::<MatchTable>()] })
+}
+
+pub(super) fn status(_: &mut SchemaGenerator) -> Schema {
+    let range = "[1-5][0-9][0-9](-[1-5][0-9][0-9])?";
+    let one = json_schema!({ "anyOf": [
+        { "type": "integer", "minimum": 100, "maximum": 599 },
+        { "type": "string", "pattern": format!("^ *{range} *(, *{range} *)*$") }
+    ] });
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }], "default": "200-299" })
+}
+
+pub(super) fn record(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = checks::RECORDS.iter().map(|(name, _)| *name).collect();
+    json_schema!({ "enum": names, "default": "SOA" })
+}
+
+pub(super) fn rcode(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{ "enum": checks::RCODES }, { "type": "integer", "minimum": 0, "maximum": 15 }],
+        "default": "NOERROR"
     })
 }

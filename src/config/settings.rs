@@ -1,4 +1,4 @@
-//! The tables that there is one of for all files together: `[daemon]` and `[defaults]`.
+//! The tables that there is one of for all files together: `[daemon]`, `[defaults]` and `[hooks]`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,11 +10,16 @@ use super::decode::{At, Field};
 use super::fault::{Fault, Faults};
 use super::names;
 use super::raw;
+use super::services::DRAIN;
 use super::tree::Place;
-use crate::model::{Manage, MaxDelete, Scope, ServiceKey};
+use super::values::{self, Bounds};
+use crate::model::{Desired, Hooks, Manage, MaxDelete, Scope, ServiceKey};
 
 const RESYNC_MIN: Duration = Duration::from_secs(1);
 const RESYNC_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const CHECKS_MOST: u32 = 65_536;
+/// Marks beyond the first that are ipvsd's own.
+pub(super) const MARKS_MORE: u32 = 65_535;
 
 /// Takes the keys of a table of one file over into the table of all files; a key in two files is a fault.
 macro_rules! merge {
@@ -37,12 +42,25 @@ macro_rules! merge {
 
 /// `[daemon]` of all files.
 pub(super) fn merge_daemon(into: &mut raw::Daemon, from: raw::Daemon, faults: &mut Faults) {
-    merge!(into, from, "daemon", faults, [resync, manage, state_dir, max_delete]);
+    merge!(into, from, "daemon", faults, [resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks]);
 }
 
 /// `[defaults]` of all files.
 pub(super) fn merge_defaults(into: &mut raw::Defaults, from: raw::Defaults, faults: &mut Faults) {
-    merge!(into, from, "defaults", faults, [scheduler, scheduler_flags, forward, weight, tunnel]);
+    let list = &mut *faults;
+    merge!(
+        into,
+        from,
+        "defaults",
+        list,
+        [scheduler, scheduler_flags, forward, weight, tunnel, check, checks, check_pass]
+    );
+    merge!(into, from, "defaults", list, [on_down, slow_start, min_healthy, initial, panic_threshold, drain]);
+}
+
+/// `[hooks]` of all files.
+pub(super) fn merge_hooks(into: &mut raw::Hooks, from: raw::Hooks, faults: &mut Faults) {
+    merge!(into, from, "hooks", faults, [on_change, timeout, at_once]);
 }
 
 /// `[daemon]`, resolved.
@@ -53,18 +71,52 @@ pub(super) struct Daemon {
     pub manage_place: Option<Place>,
     pub state_dir: PathBuf,
     pub max_delete: MaxDelete,
+    pub drain: Duration,
+    pub checks_at_once: usize,
+    pub check_marks: u32,
+    /// Where `check_marks` stands.
+    pub marks_place: Option<Place>,
 }
 
 /// What `[daemon]` says; what it does not say (or says wrong) is the default.
 pub(super) fn daemon(raw: raw::Daemon, faults: &mut Faults) -> Daemon {
-    let raw::Daemon { resync, manage, state_dir, max_delete } = raw;
+    let raw::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks } = raw;
+    let default = Desired::default();
     Daemon {
-        resync: resync.get().and_then(|at| self::resync(at, faults)).unwrap_or(Duration::from_secs(30)),
+        resync: resync.get().and_then(|at| self::resync(at, faults)).unwrap_or(default.resync),
         manage_place: manage.place(),
         manage: manage.get().and_then(|at| self::manage(at, faults)).unwrap_or_default(),
         state_dir: self::state_dir(&state_dir, faults),
-        max_delete: max_delete.get().and_then(|at| self::max_delete(at, faults)).unwrap_or(MaxDelete::Percent(50)),
+        max_delete: max_delete.get().and_then(|at| self::max_delete(at, faults)).unwrap_or(default.max_delete),
+        drain: drain.get().and_then(|at| values::period(at, "a drain", &DRAIN, faults)).unwrap_or(default.drain),
+        checks_at_once: checks_at_once
+            .get()
+            .and_then(|at| values::integer(at, "checks_at_once", 1..=CHECKS_MOST, faults))
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(default.checks_at_once),
+        marks_place: check_marks.place(),
+        check_marks: check_marks
+            .get()
+            .and_then(|at| values::integer(at, "the first of 65536 marks", 1..=u32::MAX - MARKS_MORE, faults))
+            .unwrap_or(default.check_marks),
     }
+}
+
+/// `[hooks]`: what is told what happens, if anything is.
+pub(super) fn hooks(raw: &raw::Hooks, faults: &mut Faults) -> Option<Hooks> {
+    let raw::Hooks { on_change, timeout, at_once } = raw;
+    if let (Some(place), true) = (timeout.place().or(at_once.place()), on_change.is_absent()) {
+        let fault = Fault::new(place, "there is no hook that this could be for");
+        faults.push(fault.help("add `on_change`, a program and its arguments, or remove it"));
+    }
+    let bounds = Bounds { least: (Duration::from_millis(100), "100ms"), most: (values::MINUTE * 10, "10m") };
+    let timeout = timeout.get().and_then(|at| values::period(at, "the timeout of hooks", &bounds, faults));
+    let at_once = at_once.get().and_then(|at| values::integer(at, "at_once", 1..=64, faults));
+    Some(Hooks {
+        on_change: values::argv(on_change.get()?, "`on_change`", faults)?,
+        timeout: timeout.unwrap_or(values::SECOND * 10),
+        at_once: at_once.and_then(|number| usize::try_from(number).ok()).unwrap_or(4),
+    })
 }
 
 fn resync(at: &At<raw::Period>, faults: &mut Faults) -> Option<Duration> {
@@ -82,26 +134,14 @@ fn resync(at: &At<raw::Period>, faults: &mut Faults) -> Option<Duration> {
 }
 
 fn state_dir(field: &Field<String>, faults: &mut Faults) -> PathBuf {
-    let default = PathBuf::from("/var/lib/ipvsd");
-    let Some(at) = field.get() else { return default };
-    let path = PathBuf::from(&at.value);
-    if at.value.contains('\0') {
-        faults.push(Fault::new(at.place, "a path has no NUL character").help("remove it"));
-    } else if !path.is_absolute() {
-        let message = "state_dir has to be an absolute path";
-        faults.push(
-            Fault::new(at.place, message)
-                .help("start it with `/`: the record must not depend on where ipvsd is started"),
-        );
-    } else {
-        return path;
-    }
-    default
+    let why = "the record must not depend on where ipvsd is started";
+    let path = field.get().and_then(|at| values::absolute(at, "state_dir", why, faults));
+    path.unwrap_or_else(|| Desired::default().state_dir)
 }
 
-fn max_delete(at: &At<raw::MaxDelete>, faults: &mut Faults) -> Option<MaxDelete> {
+fn max_delete(at: &At<raw::Share>, faults: &mut Faults) -> Option<MaxDelete> {
     match &at.value {
-        raw::MaxDelete::Share(text) => {
+        raw::Share::Percent(text) => {
             let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
             if let Some(percent) = digits.and_then(|digits| digits.parse().ok()).filter(|percent| *percent <= 100) {
                 return Some(MaxDelete::Percent(percent));
@@ -113,7 +153,7 @@ fn max_delete(at: &At<raw::MaxDelete>, faults: &mut Faults) -> Option<MaxDelete>
             };
             faults.push(Fault::new(at.place, message).help(help));
         }
-        raw::MaxDelete::Count(count) => match u32::try_from(*count) {
+        raw::Share::Count(count) => match u32::try_from(*count) {
             Ok(count) => return Some(MaxDelete::Count(count)),
             Err(_) => {
                 let message = format!("max_delete is a number of entries, 0 to {}", u32::MAX);

@@ -48,7 +48,10 @@ fn table<'a>(table: DeTable<'a>, file: u32) -> Value<'a> {
         let span = key.span();
         Entry { place: Place::new(file, span.start, span.end), key: key.into_inner(), node: node(value, file) }
     };
-    Value::Table(table.into_iter().map(entry).collect())
+    let mut entries: Vec<Entry<'a>> = table.into_iter().map(entry).collect();
+    // The parser gives them in the order of their names.
+    entries.sort_by_key(|entry| entry.place.start);
+    Value::Table(entries)
 }
 
 /// The parser refuses to nest deeper than 80, so this may recurse.

@@ -1,9 +1,13 @@
 //! Single values: from what is written to what the model has, or a fault.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::decode::At;
 use super::fault::{Fault, Faults};
+use super::problem::Severity;
 use super::rules::TIMEOUT_MAX;
 use super::tree::Place;
 use super::{names, raw};
@@ -27,6 +31,137 @@ pub(super) fn number(at: &At<i128>, what: &str, max: u32, faults: &mut Faults) -
         }));
     }
     number
+}
+
+/// A number of a range that does not start at 0.
+pub(super) fn integer(at: &At<i128>, what: &str, range: RangeInclusive<u32>, faults: &mut Faults) -> Option<u32> {
+    let number = u32::try_from(at.value).ok().filter(|number| range.contains(number));
+    if number.is_none() {
+        let (least, most) = range.into_inner();
+        let fault = Fault::new(at.place, format!("{what} is {least} to {most}, not {}", at.value));
+        let low = at.value < i128::from(least);
+        faults.push(fault.help(if low { format!("write {least} or more") } else { format!("write {most} or less") }));
+    }
+    number
+}
+
+/// The shortest and the longest duration of a key, and how they are written.
+pub(super) struct Bounds {
+    pub least: (Duration, &'static str),
+    pub most: (Duration, &'static str),
+}
+
+/// A second, a minute, an hour and a day.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A duration within bounds.
+pub(super) fn period(at: &At<raw::Period>, what: &str, bounds: &Bounds, faults: &mut Faults) -> Option<Duration> {
+    let value = at.value.0;
+    let Bounds { least, most } = bounds;
+    let help = match value {
+        value if value < least.0 => format!("write \"{}\" or more", least.1),
+        value if value > most.0 => format!("write \"{}\" or less", most.1),
+        _ => return Some(value),
+    };
+    let message = format!("{what} is \"{}\" to \"{}\", not {}", least.1, most.1, written(value));
+    faults.push(Fault::new(at.place, message).help(help));
+    None
+}
+
+/// A duration as the configuration spells it, in quotes.
+pub(super) fn written(duration: Duration) -> String {
+    let mut rest = duration.as_nanos();
+    let mut text = String::new();
+    let units = [("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000)];
+    for (unit, length) in units.into_iter().chain([("ms", 1_000_000), ("us", 1000), ("ns", 1)]) {
+        if rest >= length {
+            text += &format!("{}{unit}", rest / length);
+            rest %= length;
+        }
+    }
+    if text.is_empty() { "\"0s\"".to_owned() } else { format!("\"{text}\"") }
+}
+
+/// A percentage up to `most`.
+pub(super) fn percent(place: Place, text: &str, what: &str, most: u8, faults: &mut Faults) -> Option<u8> {
+    let digits = text.trim().strip_suffix('%').map(str::trim_end).unwrap_or_default();
+    let number = digits.parse::<u128>().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if let Some(percent) = number.and_then(|number| u8::try_from(number).ok()).filter(|percent| *percent <= most) {
+        return Some(percent);
+    }
+    let (message, help) = match number {
+        Some(_) => (format!("{what} is \"0%\" to \"{most}%\""), format!("write \"{most}%\" or less")),
+        None => {
+            let help = match text.trim().parse::<u32>() {
+                Ok(number) => format!("write \"{number}%\""),
+                Err(_) => format!("write \"0%\" to \"{most}%\""),
+            };
+            (format!("`{}` is not a percentage", names::quote(text)), help)
+        }
+    };
+    faults.push(Fault::new(place, message).help(help));
+    None
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(at: &At<String>, what: &str, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == at.value) {
+        return Some(*value);
+    }
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let lower: Vec<String> = known.iter().map(|word| word.to_lowercase()).collect();
+    let near = names::nearest(&at.value, lower.iter().map(String::as_str));
+    let near = known
+        .iter()
+        .copied()
+        .find(|word| word.eq_ignore_ascii_case(&at.value) || near.is_some_and(|near| word.eq_ignore_ascii_case(near)));
+    let fault = Fault::new(at.place, format!("unknown {what} `{}`", names::quote(&at.value)));
+    faults.push(match near {
+        Some(near) => fault.help(format!("there is \"{near}\"")),
+        None => fault.help(format!("write {}", names::choice(&known))),
+    });
+    None
+}
+
+/// An absolute path.
+pub(super) fn absolute(at: &At<String>, what: &str, why: &str, faults: &mut Faults) -> Option<PathBuf> {
+    if at.value.contains('\0') {
+        faults.push(Fault::new(at.place, "a path has no NUL character").help("remove it"));
+        return None;
+    }
+    let path = PathBuf::from(&at.value);
+    if !path.is_absolute() {
+        let fault = Fault::new(at.place, format!("{what} has to be an absolute path"));
+        faults.push(fault.help(format!("start it with `/`: {why}")));
+        return None;
+    }
+    Some(path)
+}
+
+/// A program and its arguments.
+pub(super) fn argv(at: &At<Vec<At<String>>>, what: &str, faults: &mut Faults) -> Option<Vec<String>> {
+    let Some((program, arguments)) = at.value.split_first() else {
+        let fault = Fault::new(at.place, format!("{what} has no program"));
+        faults.push(fault.help("write its absolute path and its arguments: [\"/usr/local/bin/…\", \"…\"]"));
+        return None;
+    };
+    let spaced = program.value.starts_with('/') && program.value.contains(' ') && arguments.is_empty();
+    absolute(program, "a program", "it is not looked for in PATH", faults)?;
+    if spaced {
+        let message = "there is no shell: this is the name of a program with spaces in it";
+        let fault = Fault::new(program.place, message).severity(Severity::Warning);
+        faults.push(fault.help("if the rest are arguments, make each a string of its own: [\"/…\", \"…\"]"));
+    }
+    for At { place, value } in arguments {
+        if value.contains('\0') {
+            faults.push(Fault::new(*place, "an argument has no NUL character").help("remove it"));
+            return None;
+        }
+    }
+    Some(at.value.iter().map(|at| at.value.clone()).collect())
 }
 
 /// The address of a service.

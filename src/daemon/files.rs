@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::facts::facts;
 use crate::config::{self, Problems, Source};
 use crate::model::Desired;
 use crate::reconcile::{Config, ConfigSource, Event};
@@ -70,7 +71,7 @@ impl FileSource {
 
     /// Parses, and applies what the command line overrides.
     fn accept(&self, sources: &[Source]) -> Result<Desired, Problems> {
-        let parsed = config::parse(sources)?;
+        let parsed = config::parse_for(sources, &facts())?;
         if !parsed.warnings.is_empty() {
             warn!("the configuration has warnings:\n{}", config::render(sources, &parsed.warnings, false));
         }

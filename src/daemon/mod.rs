@@ -1,11 +1,13 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
 pub mod control;
+mod facts;
 mod files;
 mod lock;
 mod log;
 mod runtime;
 
+pub use facts::facts;
 pub use files::FileSource;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
