@@ -1,11 +1,13 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
 mod files;
+mod hooks;
 mod lock;
 mod log;
 mod runtime;
 
 pub use files::FileSource;
+pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use runtime::{Runtime, Spawner};
