@@ -16,26 +16,27 @@
 //! | `destination_down` | `service`, `name`, `destination`, `reason` | … that it is down, and why |
 //! | `service_failed` | `service`, `name`, `up`, `of` | fewer destinations than `min_healthy` are up: `up` of `of` |
 //! | `service_restored` | `service`, `name`, `up`, `of` | there are enough again |
-//! | `panic_begun` | `service`, `name`, `down`, `of` | so many went down at once that the checks are suspected: weights are kept |
+//! | `panic_begun` | `service`, `name`, `down`, `of` | so many at once that the checks are suspected |
 //! | `panic_ended` | `service`, `name` | they are trusted again |
-//! | `drain_done` | `service`, `name`, `destination`, `connections`, `why` | a drained destination is deleted; `why` is `idle`, `deadline` or `down` |
+//! | `drain_done` | `service`, `name`, `destination`, `connections`, `why` | it is deleted; `why`: `idle`, `deadline`, `down` |
 //! | `configuration_refused` | `problems` | there are mistakes in it: the one before stays in force |
 //! | `drift_repaired` | `service`, `name`, `repair` | somebody else had changed the table |
 //!
-//! `service` and `destination` are addresses, as `ipvsd show` writes them (`tcp://192.0.2.1:80`, `fwmark:7`, `10.0.0.1:8080`);
-//! `name` is the service's in the configuration, null if it is not in there any more. In the environment there are `PATH`,
-//! `IPVSD_EVENT`, and where the event has such a member, `IPVSD_SERVICE`, `IPVSD_NAME` and `IPVSD_DESTINATION`.
+//! `service` and `destination` are addresses, as `ipvsd show` writes them (`tcp://192.0.2.1:80`, `fwmark:7`,
+//! `10.0.0.1:8080`); `name` is the service's in the configuration, null if it is not in there any more. In the
+//! environment there are `PATH`, `IPVSD_EVENT`, and where the event has such a member, `IPVSD_SERVICE`, `IPVSD_NAME` and
+//! `IPVSD_DESTINATION`.
 //!
 //! # What is promised
 //!
-//! Runs are started in the order of the events. Those of one service never overlap: what is started later has seen
-//! the earlier one end. Runs of different services overlap, `at_once` of them at most. A run that takes longer than its `timeout` is
-//! killed with all that it has started, and so is whatever a run leaves behind in its process group; a program that is to
-//! stay has to leave it (setsid).
+//! Runs start in the order of the events, but those of one service never overlap: each waits for the end of the one
+//! before, and lets other services pass. At most `at_once` run at the same time. A run that takes longer than `timeout`
+//! is killed with all that it has started, and so is whatever a run leaves behind in its process group; a program that
+//! is to stay has to leave it (setsid).
 //!
-//! Nobody waits for a hook: what happens meanwhile is queued, [`QUEUE`] events at most, and what comes then is dropped, and
-//! the log says how many. How a hook ends matters to nobody either, but it is logged if it is not exit status 0. Nothing is
-//! run twice, and nothing is kept over a restart. What is still queued at the end of ipvsd gets a short time.
+//! Nobody waits for a hook: what happens meanwhile is queued, 1,000 events at most; what comes then is dropped, and the
+//! log says how many. How a hook ends matters to nobody either, but any end but exit status 0 is logged. Nothing is run
+//! twice, and nothing is kept over a restart. What is still queued at the end of ipvsd gets a short time.
 
 mod document;
 mod queue;
@@ -55,8 +56,6 @@ use crate::reconcile::{Listener, Notice};
 use document::Document;
 use queue::{Queue, Ration, Waiting};
 
-pub use queue::QUEUE;
-
 /// Warnings of failed hooks in [`PERIOD`].
 const FAILURES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(60);
@@ -67,8 +66,10 @@ pub struct HookRunner {
     host: Arc<str>,
     shared: Arc<Shared>,
     /// The task that starts the runs, and what is cut off when it and all runs are gone; absent once it was ended.
-    task: Arc<Mutex<Option<(JoinHandle<()>, mpsc::Receiver<()>)>>>,
+    task: Arc<Mutex<Option<Task>>>,
 }
+
+type Task = (JoinHandle<()>, mpsc::Receiver<()>);
 
 #[derive(Debug)]
 struct Shared {

@@ -42,7 +42,7 @@ impl Document {
         let timestamp = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
         let notice = &shortened(notice);
         let json = Json { version: VERSION, time: since.as_secs(), timestamp, host, notice };
-        // All of its keys are text and none of its values can fail; if one did, the event's name is still in the environment.
+        // Keys are text and no value can fail; if one did, the event's name is still in the environment.
         let mut text = serde_json::to_vec(&json).unwrap_or_default();
         text.push(b'\n');
         let Subject { event, service, name, destination } = Subject::of(notice);

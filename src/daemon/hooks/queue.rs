@@ -7,7 +7,7 @@ use super::document::Document;
 use crate::model::ServiceKey;
 
 /// So many events wait at most; what comes then is dropped.
-pub const QUEUE: usize = 1000;
+pub(super) const QUEUE: usize = 1000;
 
 /// And so many bytes: a million destinations that come back at once are no reason to run out of memory.
 const BYTES: usize = 8 * 1024 * 1024;
@@ -42,7 +42,8 @@ impl Queue {
         self.waiting.push_back(Waiting { document, bytes });
     }
 
-    /// The first that may start now, with `at_once` runs at most. It counts as running until it has [ended](Self::ended).
+    /// The first that may start now, with `at_once` runs at most. It counts as running until it has
+    /// [ended](Self::ended).
     pub(super) fn start(&mut self, at_once: usize) -> Option<Waiting> {
         if self.busy.len() >= at_once {
             return None;

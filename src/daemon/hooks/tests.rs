@@ -2,6 +2,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::queue::QUEUE;
 use super::*;
 use crate::daemon::Runtime;
 
