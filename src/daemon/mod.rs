@@ -3,12 +3,14 @@
 pub mod control;
 mod facts;
 mod files;
+mod hooks;
 mod lock;
 mod log;
 mod runtime;
 
 pub use facts::facts;
 pub use files::FileSource;
+pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use runtime::{Runtime, Spawner};

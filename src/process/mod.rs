@@ -94,11 +94,11 @@ impl From<ExitStatus> for How {
 /// Runs a program to its end, which is at most `timeout` and a tenth of a second away.
 ///
 /// On a tokio runtime with IO and time. Dropping the future kills what it runs. Starting a program takes the thread for
-/// about a millisecond.
+/// half a millisecond or so.
 pub async fn run(program: Program<'_>) -> Ended {
     let mut tail = Tail::default();
     let how = match start(&program) {
-        Ok(running) => running.to_the_end(program.input, program.timeout, &mut tail).await,
+        Ok(running) => running.until_it_ends(program.input, program.timeout, &mut tail).await,
         Err(error) => How::NotStarted(why_not_started(&error, program.argv)),
     };
     Ended { how, output: tail.into_text() }
@@ -141,7 +141,7 @@ fn start(program: &Program<'_>) -> io::Result<Running> {
 }
 
 impl Running {
-    async fn to_the_end(self, input: Option<Vec<u8>>, limit: Duration, tail: &mut Tail) -> How {
+    async fn until_it_ends(self, input: Option<Vec<u8>>, limit: Duration, tail: &mut Tail) -> How {
         let Self { mut group, stdin, output } = self;
         let started = Instant::now();
         let mut deadline = pin!(sleep(limit));
