@@ -87,28 +87,13 @@ struct State {
 }
 
 impl HookRunner {
-    /// Runs nothing until it is [configured](Self::configure).
+    /// Runs nothing until it is [configured](Listener::configure).
     pub fn start(spawner: &Spawner) -> Self {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Notify::new() });
         let (at_end, ended) = mpsc::channel();
         let task = spawner.spawn(work(Arc::clone(&shared), at_end));
         Self { host: host.trim_end().into(), shared, task: Arc::new(Mutex::new(Some((task, ended)))) }
-    }
-
-    /// From now on this program is run, for what is queued as well; what runs goes on. Without one the queue is emptied.
-    pub fn configure(&self, hooks: Option<&Hooks>) {
-        let mut state = self.shared.state();
-        if state.hooks.as_deref() == hooks {
-            return;
-        }
-        state.hooks = hooks.cloned().map(Arc::new);
-        let forgotten = if hooks.is_none() { state.queue.clear() } else { 0 };
-        drop(state);
-        self.shared.changed.notify_one();
-        if forgotten > 0 {
-            info!("there is no hook any more: {forgotten} events that waited for it are dropped");
-        }
     }
 
     /// Waits for what is queued and what runs, `within` this time; kills and drops the rest. Nothing is queued any more.
@@ -143,6 +128,21 @@ impl Listener for HookRunner {
         state.queue.push(|| Document::new(notice, &self.host, SystemTime::now()));
         drop(state);
         self.shared.changed.notify_one();
+    }
+
+    /// From now on this program is run, for what is queued as well; what runs goes on. Without one the queue is emptied.
+    fn configure(&mut self, hooks: Option<&Hooks>) {
+        let mut state = self.shared.state();
+        if state.hooks.as_deref() == hooks {
+            return;
+        }
+        state.hooks = hooks.cloned().map(Arc::new);
+        let forgotten = if hooks.is_none() { state.queue.clear() } else { 0 };
+        drop(state);
+        self.shared.changed.notify_one();
+        if forgotten > 0 {
+            info!("there is no hook any more: {forgotten} events that waited for it are dropped");
+        }
     }
 }
 

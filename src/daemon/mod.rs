@@ -15,15 +15,26 @@ pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use runtime::{Runtime, Spawner};
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tracing::{info, warn};
 
+use crate::health::Engine;
 use crate::ipvs::{Ipvs as _, Kernel};
-use crate::model::{Desired, Overrides};
-use crate::reconcile::{Company, Event, FileStore, Found, Loop, NoChecker, Now, Place, RecordStore as _};
+use crate::model::Desired;
+use crate::reconcile::{
+    Company, Event, FileStore, Found, Loop, Now, Place, RecordStore as _, StoredOverrides, unix_now,
+};
 use crate::watch::SignalWatcher;
+use control::{Shared, StatusCell};
+
+/// How long hooks may take when everything else has ended.
+const PATIENCE_WITH_HOOKS: Duration = Duration::from_secs(2);
+/// How long the thread for checks and hooks may take.
+const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT. `source` has been loaded once, and gave `desired`.
 ///
@@ -38,13 +49,23 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
 
     let _lock = Lock::take(&desired.state_dir)?;
     let place = Place::here().context("cannot tell which network namespace this is")?;
-    let mut store = FileStore::new(&desired.state_dir, place);
+    let mut store = FileStore::new(&desired.state_dir, place.clone());
     let (record, found) = store.load()?;
     say_how_found(&found);
 
     let mut ipvs = Kernel::open()?;
     let kernel = ipvs.info()?;
     let (major, minor, patch) = kernel.version;
+
+    // What waits on many sockets has a thread of its own.
+    let runtime = Runtime::start().context("cannot start the thread for checks and hooks")?;
+    let spawner = runtime.spawner();
+    let mut hooks = HookRunner::start(&spawner);
+    let (mut engine, runner) = Engine::new(wake.clone(), desired.checks_at_once);
+    spawner.spawn_local(|| runner.run());
+    let mut board = StatusCell::default();
+    let mut overrides = StoredOverrides::new(&desired.state_dir);
+    answer(&desired, &spawner, &board, &engine, wake.clone(), place);
 
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
@@ -62,14 +83,52 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let company = Company {
         source: &mut source,
         store: &mut store,
-        overrides: &mut Overrides::default(),
-        checker: &mut NoChecker,
-        listener: &mut (),
-        board: &mut (),
+        overrides: &mut overrides,
+        checker: &mut engine,
+        listener: &mut hooks,
+        board: &mut board,
     };
     Loop::new(&mut ipvs, company, (desired, record), Now::read()).with_force(force).run(&events, &Now::read);
+    // The hooks get to say what was seen last; then all that runs beside the loop ends.
+    hooks.end(PATIENCE_WITH_HOOKS);
+    runtime.end(PATIENCE_WITH_THREADS);
+
     info!("ended; the table stays as it is");
     Ok(())
+}
+
+/// Lets a daemon be asked, and told to look. One that cannot be is better than none.
+fn answer(
+    desired: &Desired,
+    spawner: &Spawner,
+    board: &StatusCell,
+    engine: &Engine,
+    wake: impl Fn(Event) + Send + Sync + 'static,
+    place: Place,
+) {
+    let socket = match control::bind(&desired.state_dir) {
+        Ok(socket) => socket,
+        Err(error) => {
+            warn!("`ipvsd show` will not know what this daemon knows: {error}");
+            return;
+        }
+    };
+    let shared = Shared {
+        board: board.clone(),
+        verdicts: Some(Box::new(engine.reader())),
+        wake: Box::new(wake),
+        clock: Box::new(|| {
+            let Now { at, unix } = Now::read();
+            (at, unix)
+        }),
+        started: unix_now(),
+        place,
+    };
+    spawner.spawn(async move {
+        if let Err(error) = control::serve(socket, Arc::new(shared)).await {
+            warn!("`ipvsd show` will not know what this daemon knows: {error}");
+        }
+    });
 }
 
 /// Says what a person should know about the ownership record.

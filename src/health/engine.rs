@@ -78,10 +78,10 @@ impl Engine {
         (Self { shared: shared.clone() }, Runner { shared, wake: Box::new(wake) })
     }
 
-    /// Runs at most so many checks at a time from now on, at least one. What runs already goes on.
-    pub fn set_at_once(&self, at_once: usize) {
-        self.shared.state().set_at_once(at_once);
-        self.shared.news.notify_one();
+    /// What is known, for others than the loop.
+    pub fn reader(&self) -> impl Fn() -> Arc<Verdicts> + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.state().verdicts(Instant::now())
     }
 
     /// Holds a destination down with a reason, whatever its checks say, or (`None`) lets them decide again, as if they
@@ -108,6 +108,12 @@ impl Drop for Engine {
 impl Checker for Engine {
     fn assign(&mut self, assignments: &Assignments) {
         self.shared.state().assign(assignments, Instant::now());
+        self.shared.news.notify_one();
+    }
+
+    /// What runs already goes on.
+    fn set_at_once(&mut self, at_once: usize) {
+        self.shared.state().set_at_once(at_once);
         self.shared.news.notify_one();
     }
 

@@ -64,6 +64,9 @@ pub trait Checker {
     /// a destination whose checks changed keeps its health until the new ones have spoken.
     fn assign(&mut self, assignments: &Assignments);
 
+    /// As many checks run at the same time from now on; at least 1.
+    fn set_at_once(&mut self, _: usize) {}
+
     /// What is known now. A destination that was assigned is in it from then on.
     fn verdicts(&self) -> Arc<Verdicts>;
 }

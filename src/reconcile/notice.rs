@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{DestinationKey, ServiceKey};
+use crate::model::{DestinationKey, Hooks, ServiceKey};
 
 /// Something that happened. Its JSON is what a hook gets on standard input, with `version`, `time` and `host` beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +81,9 @@ pub enum DrainEnd {
 /// Whoever wants to know. Called by the loop's thread: it must not wait.
 pub trait Listener {
     fn notice(&mut self, notice: &Notice);
+
+    /// The hooks that the configuration in force asks for.
+    fn configure(&mut self, _: Option<&Hooks>) {}
 }
 
 /// Nobody.

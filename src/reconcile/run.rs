@@ -77,6 +77,8 @@ pub struct Loop<'a> {
 impl<'a> Loop<'a> {
     /// A loop that starts from a configuration that was accepted, and the record that was found.
     pub fn new(ipvs: &'a mut dyn Ipvs, company: Company<'a>, (desired, record): (Desired, Record), now: Now) -> Self {
+        company.checker.set_at_once(desired.checks_at_once);
+        company.listener.configure(desired.hooks.as_ref());
         let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {
@@ -178,6 +180,8 @@ impl<'a> Loop<'a> {
                 self.farewells.insert((*service, *destination), checks.clone());
             }
         }
+        self.company.checker.set_at_once(desired.checks_at_once);
+        self.company.listener.configure(desired.hooks.as_ref());
         self.desired = desired;
         let (desired, record) = (&self.desired, &self.record);
         self.farewells.retain(|(service, destination), _| {

@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn configure(&self, script: &str, at_once: usize) {
-        self.runner.configure(Some(&self.hooks(script, at_once)));
+        self.runner.clone().configure(Some(&self.hooks(script, at_once)));
     }
 
     fn fifo(&self, name: &str) -> PathBuf {
