@@ -12,6 +12,7 @@ mod measure;
 mod serve;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The ports are shared out so that each kind has its own.
+    /// All destinations, the two kinds of checks mixed evenly.
     fn assignments(&self, port: u16) -> Assignments {
         let tcp = self.check("tcp", Probe::Tcp { send: None, expect: None });
         let http = self.check("http", http());
@@ -105,11 +106,18 @@ fn address(index: u32) -> IpAddr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + index).into()
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        Some("serve") => serve::serve(arguments.get(1).context("how many?")?.parse()?),
-        _ => bench(Options::parse(arguments.into_iter())?),
+    let result = match arguments.first().map(String::as_str) {
+        Some("serve") => serve::serve(arguments.get(1).map(String::as_str)),
+        _ => Options::parse(arguments.into_iter()).and_then(bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -117,6 +125,8 @@ fn bench(options: Options) -> anyhow::Result<()> {
     measure::raise_limits()?;
     let server = serve::Server::start(options.destinations)?;
     let assignments = options.assignments(server.port);
+    // The first runtime of a process leaves two descriptors for signals.
+    drop(tokio::runtime::Builder::new_current_thread().enable_all().build()?);
     let descriptors_before = measure::descriptors()?;
 
     let (send, events) = mpsc::channel();

@@ -47,7 +47,8 @@ impl Drop for Server {
 }
 
 /// Serves until standard input ends. Says the port on standard output.
-pub fn serve(count: u32) -> anyhow::Result<()> {
+pub fn serve(count: Option<&str>) -> anyhow::Result<()> {
+    let count = count.context("how many?")?.parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (listeners, port) = runtime.block_on(async { listen(count) })?;
     println!("{port}");

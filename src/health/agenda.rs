@@ -22,8 +22,10 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// Nothing that is planned further ahead than this would ever be seen.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The longest delay of a first run that somebody waits for, and its share of the interval.
-const EAGER: (Duration, u32) = (Duration::from_secs(1), 10);
+/// A first run that somebody waits for comes within a tenth of the interval, at most a second …
+const EAGER: (u32, Duration) = (10, Duration::from_secs(1));
+/// … but so far apart from that of others who are added with it: many are spread over more time, up to an interval.
+const APART: Duration = Duration::from_micros(100);
 
 /// The planned runs of all targets.
 #[derive(Debug)]
@@ -53,19 +55,26 @@ impl Agenda {
         Self { due: BTreeSet::new(), entries: HashMap::new(), random, phase }
     }
 
-    /// Adds a target that is not there yet. An `eager` one gets a first run within a tenth of its interval, at most
-    /// a second, and goes on from its even place.
-    pub(super) fn add(&mut self, id: Id, interval: Duration, eager: bool, now: Instant) {
+    /// How soon each of so many targets of an interval gets a first run, if somebody waits for it.
+    pub(super) fn soon(count: usize, interval: Duration) -> Duration {
+        let all = APART.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+        (interval / EAGER.0).min(EAGER.1).max(all).min(interval)
+    }
+
+    /// Adds a target that is not there yet. If there is a time `within` which it is to get a first run, it goes on
+    /// from its even place after that.
+    pub(super) fn add(&mut self, id: Id, interval: Duration, within: Option<Duration>, now: Instant) {
         let interval = interval.clamp(SHORTEST, LONGEST);
         self.phase = (self.phase + STEP).fract();
         let place = now + interval.mul_f64(self.phase);
-        let (base, turn) = if eager {
-            let first = now + (interval / EAGER.1).min(EAGER.0).mul_f64(self.phase);
-            // Not twice in short order.
-            let turn = if place < first + interval / 2 { place + interval } else { place };
-            (first, Some(turn))
-        } else {
-            (place, None)
+        let (base, turn) = match within {
+            None => (place, None),
+            Some(within) => {
+                let first = now + within.min(interval).mul_f64(self.phase);
+                // Not twice in short order.
+                let turn = if place < first + interval / 2 { place + interval } else { place };
+                (first, Some(turn))
+            }
         };
         self.due.insert((base, id));
         self.entries.insert(id, Entry { base, turn, at: Some(base) });
@@ -152,7 +161,7 @@ mod tests {
         let start = Instant::now();
         for seed in 0..5 {
             let mut agenda = Agenda::new(seed);
-            (0..10_000).for_each(|slot| agenda.add(id(slot), SECOND, false, start));
+            (0..10_000).for_each(|slot| agenda.add(id(slot), SECOND, None, start));
             let first = runs(&mut agenda, SECOND, 0, start + SECOND - Duration::from_nanos(1));
             assert_eq!(first.len(), 10_000);
             let count = by_millisecond(&first, start);
@@ -164,10 +173,10 @@ mod tests {
     fn what_is_added_later_fills_the_gaps() {
         let start = Instant::now();
         let mut agenda = Agenda::new(1);
-        (0..100).for_each(|slot| agenda.add(id(slot), SECOND, false, start));
+        (0..100).for_each(|slot| agenda.add(id(slot), SECOND, None, start));
         // A whole number of intervals later the places are the same.
         runs(&mut agenda, SECOND, 0, start + 5 * SECOND);
-        (100..1000).for_each(|slot| agenda.add(id(slot), SECOND, false, start + 5 * SECOND));
+        (100..1000).for_each(|slot| agenda.add(id(slot), SECOND, None, start + 5 * SECOND));
         let later = runs(&mut agenda, SECOND, 0, start + 6 * SECOND);
         let count = by_millisecond(&later, start + 5 * SECOND);
         let tenths: Vec<usize> = count.chunks(100).map(|tenth| tenth.iter().sum()).collect();
@@ -178,7 +187,7 @@ mod tests {
     fn who_is_waited_for_runs_at_once_and_then_in_its_turn() {
         let start = Instant::now();
         let mut agenda = Agenda::new(3);
-        (0..1000).for_each(|slot| agenda.add(id(slot), SECOND, true, start));
+        (0..1000).for_each(|slot| agenda.add(id(slot), SECOND, Some(SECOND / 10), start));
         let early = runs(&mut agenda, SECOND, 0, start + SECOND / 10);
         assert_eq!(early.len(), 1000);
         let second = runs(&mut agenda, SECOND, 0, start + SECOND * 16 / 10);
@@ -192,18 +201,24 @@ mod tests {
     }
 
     #[test]
-    fn who_is_waited_for_waits_a_second_at_most() {
-        let start = Instant::now();
-        let mut agenda = Agenda::new(3);
-        (0..1000).for_each(|slot| agenda.add(id(slot), 3600 * SECOND, true, start));
-        assert_eq!(runs(&mut agenda, 3600 * SECOND, 0, start + SECOND).len(), 1000);
+    fn soon_is_sooner_for_few() {
+        for (count, interval, want) in [
+            (1, SECOND, SECOND / 10),
+            (1000, SECOND, SECOND / 10),
+            (5000, SECOND, SECOND / 2),
+            (1_000_000, SECOND, SECOND),
+            (1, 3600 * SECOND, SECOND),
+            (20_000, 3600 * SECOND, 2 * SECOND),
+        ] {
+            assert_eq!(Agenda::soon(count, interval), want, "{count} of {interval:?}");
+        }
     }
 
     #[test]
     fn the_schedule_does_not_drift_and_leaves_out_what_it_missed() {
         let start = Instant::now();
         let mut agenda = Agenda::new(7);
-        agenda.add(id(1), SECOND, false, start);
+        agenda.add(id(1), SECOND, None, start);
         let (_, first) = agenda.take(start + SECOND).unwrap();
         assert_eq!(agenda.take(start + 100 * SECOND), None, "it runs already");
         // It started late and took its time: the next run is where it was.
@@ -223,7 +238,7 @@ mod tests {
     fn the_longest_overdue_comes_first() {
         let start = Instant::now();
         let mut agenda = Agenda::new(7);
-        (0..50).for_each(|slot| agenda.add(id(slot), SECOND, false, start));
+        (0..50).for_each(|slot| agenda.add(id(slot), SECOND, None, start));
         let late = start + 9 * SECOND;
         let order: Vec<Instant> = std::iter::from_fn(|| agenda.take(late).map(|(_, at)| at)).collect();
         assert_eq!(order.len(), 50);
@@ -236,7 +251,7 @@ mod tests {
         let mut agenda = Agenda::new(7);
         for generation in 0..1000 {
             let ids = |slot| Id { slot, generation };
-            (0..10).for_each(|slot| agenda.add(ids(slot), 3600 * SECOND, slot % 2 == 0, start));
+            (0..10).for_each(|slot| agenda.add(ids(slot), 3600 * SECOND, (slot % 2 == 0).then_some(SECOND), start));
             let running = agenda.take(start + SECOND).unwrap().0;
             assert_eq!((0..10).filter(|slot| agenda.remove(ids(*slot))).count(), 1, "one was running");
             agenda.done(running, SECOND, 0, start + SECOND);
@@ -251,7 +266,7 @@ mod tests {
             let start = Instant::now();
             let interval = Duration::from_millis(millis);
             let mut agenda = Agenda::new(seed);
-            agenda.add(id(1), interval, eager, start);
+            agenda.add(id(1), interval, eager.then_some(interval / 10), start);
             let until = start + interval * 200;
             let times: Vec<Instant> = runs(&mut agenda, interval, jitter, until).into_iter().map(|(_, at)| at).collect();
             prop_assert!((197..=201).contains(&times.len()), "{}", times.len());
@@ -271,7 +286,7 @@ mod tests {
             let start = Instant::now();
             let play = || {
                 let mut agenda = Agenda::new(seed);
-                (0..20).for_each(|slot| agenda.add(id(slot), SECOND, slot % 3 == 0, start));
+                (0..20).for_each(|slot| agenda.add(id(slot), SECOND, (slot % 3 == 0).then_some(SECOND / 10), start));
                 runs(&mut agenda, SECOND, 20, start + 5 * SECOND)
             };
             prop_assert_eq!(play(), play());

@@ -83,8 +83,9 @@ impl State {
                 self.orphans.push(id);
             }
         }
-        for (id, interval, eager) in changes.added {
-            self.agenda.add(id, interval, eager, now);
+        let eager = changes.added.iter().filter(|(.., eager)| *eager).count();
+        for (id, interval, is_eager) in changes.added {
+            self.agenda.add(id, interval, is_eager.then(|| Agenda::soon(eager, interval)), now);
         }
         self.changed |= changes.health;
     }

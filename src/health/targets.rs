@@ -152,9 +152,11 @@ impl Targets {
             destination,
         });
         let address = SocketAddr::new(check.address.unwrap_or(address), port);
+        // Only a way through the service makes a difference between destinations that are checked at one address.
+        let destination = if mark.is_some() { destination.address } else { address.ip() };
         // Where it goes is resolved: what differs in nothing else is the same.
         let check = Check { address: None, port: None, via: Via::Destination, ..check.clone() };
-        Some(Job { check: self.once(check), address, mark, exec })
+        Some(Job { check: self.once(check), address, mark, destination, exec })
     }
 
     fn once(&mut self, check: Check) -> Arc<Check> {

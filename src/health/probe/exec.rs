@@ -66,7 +66,13 @@ mod tests {
         let mut check = check("exec");
         check.timing.timeout = timeout;
         let exec = Some(ExecContext { service, name: "web".to_owned(), destination });
-        let job = Job { check: Arc::new(check), address: "[2001:db8::11]:8081".parse().unwrap(), mark: None, exec };
+        let job = Job {
+            check: Arc::new(check),
+            address: "[2001:db8::11]:8081".parse().unwrap(),
+            mark: None,
+            destination: [10, 0, 0, 1].into(),
+            exec,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(&job, &argv))
     }
@@ -107,8 +113,13 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_says_so() {
         let argv = ["/nonexistent/check".to_owned()];
-        let job =
-            Job { check: Arc::new(check("exec")), address: "10.0.0.1:1".parse().unwrap(), mark: None, exec: None };
+        let job = Job {
+            check: Arc::new(check("exec")),
+            address: "10.0.0.1:1".parse().unwrap(),
+            mark: None,
+            destination: [10, 0, 0, 1].into(),
+            exec: None,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(run(&job, &argv));
         assert_eq!(result, Err("cannot be started: No such file or directory".to_owned()));

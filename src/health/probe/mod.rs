@@ -3,7 +3,7 @@
 mod exec;
 mod tcp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::model::{Check, DestinationKey, Probe, ServiceKey};
@@ -14,8 +14,10 @@ pub(in crate::health) struct Job {
     /// What and how; its address, port and way are resolved into the fields below.
     pub check: Arc<Check>,
     pub address: SocketAddr,
-    /// The firewall mark of the packets.
+    /// The firewall mark of the packets, for a check via the service's address.
     pub mark: Option<u32>,
+    /// The destination's own address, where there is a mark; else where it connects to.
+    pub destination: IpAddr,
     /// For programs only.
     pub exec: Option<ExecContext>,
 }
