@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvsd::config::{self, Source};
@@ -175,6 +176,20 @@ fn the_examples_say_the_same() {
     toml.origins.clear();
     yaml.origins.clear();
     assert_eq!(toml, yaml);
+}
+
+/// However many destinations have a check, there is one of it.
+#[test]
+fn checks_are_shared() {
+    let mut text = "version = 1\n[defaults]\ncheck = \"web\"\n[checks.web]\nhttp = {}\n".to_owned();
+    for (index, own) in ["", "check = \"web\"", "checks = [\"web\"]", "check = \"tcp\""].iter().enumerate() {
+        writeln!(text, "[[services]]\nname = \"s{index}\"\naddress = \"tcp://192.0.2.{index}:80\"\n{own}").unwrap();
+        writeln!(text, "destinations = [{{ address = \"10.0.0.1\" }}, {{ address = \"10.0.0.2\" }}]").unwrap();
+    }
+    let desired = config::parse(&[Source { path: PathBuf::from("a.toml"), text }]).unwrap().desired;
+    let all: Vec<_> = desired.policies.values().flat_map(|policy| policy.checks.values()).map(Arc::as_ptr).collect();
+    assert_eq!(all.len(), 8);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 2);
 }
 
 /// Every key of the schema stands in the example, so that none goes unexplained.

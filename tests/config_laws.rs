@@ -216,6 +216,7 @@ fn survives(sources: &[Source]) -> Result<(), TestCaseError> {
         Ok(parsed) => {
             for key in parsed.desired.table.services.keys() {
                 prop_assert!(parsed.desired.origins.contains_key(key));
+                prop_assert!(parsed.desired.policies.contains_key(key));
             }
         }
         Err(problems) => {

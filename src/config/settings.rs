@@ -47,15 +47,9 @@ pub(super) fn merge_daemon(into: &mut raw::Daemon, from: raw::Daemon, faults: &m
 
 /// `[defaults]` of all files.
 pub(super) fn merge_defaults(into: &mut raw::Defaults, from: raw::Defaults, faults: &mut Faults) {
-    let list = &mut *faults;
-    merge!(
-        into,
-        from,
-        "defaults",
-        list,
-        [scheduler, scheduler_flags, forward, weight, tunnel, check, checks, check_pass]
-    );
-    merge!(into, from, "defaults", list, [on_down, slow_start, min_healthy, initial, panic_threshold, drain]);
+    merge!(into, from, "defaults", faults, [scheduler, scheduler_flags, forward, weight, tunnel]);
+    merge!(into, from, "defaults", faults, [check, checks, check_pass, on_down, slow_start, min_healthy]);
+    merge!(into, from, "defaults", faults, [initial, panic_threshold, drain]);
 }
 
 /// `[hooks]` of all files.
