@@ -1,6 +1,7 @@
 //! The quickstart's servers and its client, in one file that needs nothing but `rustc`.
 //!
-//! - `serve ADDRESS NAME` answers every HTTP request on ADDRESS with its name.
+//! - `serve ADDRESS NAME SICK` answers every HTTP request on ADDRESS with its name; but while there is a file SICK, whoever asks
+//!   for /healthz is told that it is unwell.
 //! - `ask ADDRESS FILE` asks without pause, each time over a new connection, and writes one line per request to FILE:
 //!   `NAME MICROSECONDS`, or `FAILED REASON`. It ends when it is killed.
 
@@ -8,21 +9,23 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A packet lost to a deleted destination is sent again a second or more later; that is slow, but no failure.
 const PATIENCE: Duration = Duration::from_secs(10);
+const UNWELL: &str = "HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const PACE: Duration = Duration::from_millis(20);
 
-fn serve(address: &str, name: &str) -> Result<(), Box<dyn Error>> {
+fn serve(address: &str, name: &str, sick: &str) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address)?;
     let body = format!("{name}\n");
     let answer = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     loop {
         let (mut stream, _) = listener.accept()?;
-        let answer = answer.clone();
+        let (answer, sick) = (answer.clone(), sick.to_owned());
         thread::spawn(move || {
             let mut request = [0; 4096];
             let mut length = 0;
@@ -32,6 +35,8 @@ fn serve(address: &str, name: &str) -> Result<(), Box<dyn Error>> {
                     Ok(more) => length += more,
                 }
             }
+            let unwell = request[..length].starts_with(b"GET /healthz ") && Path::new(&sick).exists();
+            let answer = if unwell { UNWELL } else { &answer };
             // A client that has gone needs no answer.
             let _ = stream.write_all(answer.as_bytes());
         });
@@ -70,9 +75,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        ["serve", address, name] => serve(address, name),
+        ["serve", address, name, sick] => serve(address, name, sick),
         ["ask", address, file] => ask(address, file),
-        _ => Err("usage: quickstart-traffic serve ADDRESS NAME | ask ADDRESS FILE".into()),
+        _ => Err("usage: quickstart-traffic serve ADDRESS NAME SICK | ask ADDRESS FILE".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,6 +51,7 @@ pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desi
         return;
     }
     said.refused = None;
+    happened(&report.notices);
     steps(report, desired);
     notes(report, &mut said.kept);
     for unknown in &report.unknown {
@@ -59,7 +60,6 @@ pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desi
     if let Some(problem) = &report.store_error {
         error!("the ownership record was not written: {problem}");
     }
-    happened(&report.notices);
     summary(told, report);
 }
 
