@@ -10,8 +10,9 @@
 //!
 //! ```text
 //!  files ─config::load─▶ Desired ─┐
-//!                                 ├─plan::diff─▶ Plan ─guard─▶ carry out ─▶ read back ─▶ record
-//!  kernel ──Ipvs::read──▶ live ───┘
+//!  health, overrides, ramps ──────┼─overlay─▶ effective ─┐
+//!                                 │                      ├─diff─▶ Plan ─guard─▶ carry out ─▶ read back ─▶ record
+//!  kernel ──Ipvs::read──▶ live ───┴──────────────────────┘
 //!  check: up to Desired    plan: up to Plan    apply: once, to the end    run: for ever
 //! ```
 //!
@@ -19,14 +20,16 @@
 //!   and it uses nothing else here.
 //! - [`config`] turns TOML and YAML into [`model::Desired`], or into every problem in them, each with file,
 //!   line, column and a caret. Uses `model`.
-//! - [`plan`] is the pure heart: diff, order, guard, and what people and programs get to read of it. Uses `model`;
-//!   has no clock, no IO, no log.
+//! - [`plan`] is the pure heart: the weight of each destination, diff, order, guard, how what is deleted leaves, and what
+//!   people and programs get to read of it. Uses `model`; has no clock, no IO, no log.
 //! - [`ipvs`] is the edge to the kernel: the codec, the socket, the trait that all else sees of it, and a fake
 //!   that one conformance suite holds to the real one. Uses `model` and `plan`'s operations.
 //! - [`reconcile`] makes passes: one, or for ever. Uses `model`, `plan` and the [`ipvs::Ipvs`] trait; where the
 //!   configuration comes from is behind a trait as well.
+//! - [`health`] checks destinations, on a thread beside the loop, and wakes it when a verdict changes. Uses `model` and
+//!   what the loop has for it: the trait [`reconcile::Checker`] and the events. [`process`] runs programs for it and for hooks.
 //! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
-//! - [`daemon`] puts it all together for `ipvsd run`, [`cli`] for the other commands.
+//! - [`daemon`] puts it all together for `ipvsd run`, with hooks and a socket on which it can be asked; [`cli`] for the other commands.
 //!
 //! Dependencies go in that one direction; `tests/architecture.rs` holds the table.
 //!
