@@ -117,3 +117,36 @@ fn parse(message: &[u8]) -> Option<Packet<'_>> {
     }
     Packet::parse(message).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Dns, DnsRecord, DnsTransport, judge, query};
+
+    fn asked() -> Dns {
+        let (name, answer) = ("web.example".to_owned(), Some("192.0.2.1".to_owned()));
+        Dns { transport: DnsTransport::Udp, name, record: DnsRecord::A, rcode: 0, answer }
+    }
+
+    proptest! {
+        /// Whoever answers may send what it likes: that is a reason, never a panic.
+        #[test]
+        fn no_answer_makes_it_panic(
+            kind in prop::sample::select(vec![1_u8, 2, 5, 6, 12, 15, 16, 28, 33, 41, 46, 47, 50, 64, 65, 99, 255]),
+            data in prop::collection::vec(any::<u8>(), 0..80),
+            length in any::<u8>(),
+            counts in prop::array::uniform3(0..3_u8),
+            cut in 0..200_usize,
+        ) {
+            let mut message = query(&asked(), 7).unwrap();
+            message[2..12].copy_from_slice(&[0x80, 0, 0, 1, 0, counts[0], 0, counts[1], 0, counts[2]]);
+            for _ in 0..counts.iter().sum() {
+                message.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 9, 0, length.min(data.len() as u8)]);
+                message.extend(&data);
+            }
+            message.truncate(cut.max(12));
+            prop_assert!(judge(&message, &asked()).is_err() || kind == 1);
+        }
+    }
+}

@@ -89,8 +89,9 @@ async fn a_server_that_closes_has_not_answered() {
 
 #[tokio::test]
 async fn a_server_that_resets_is_said_to() {
-    let address = resetting().await;
-    assert_eq!(checked(address, tcp(None, contains("x"))).await, failed("the connection was reset before an answer"));
+    // Whether that reset comes before or after the first look is up to the kernel.
+    let early = checked(resetting().await, tcp(None, contains("x"))).await.unwrap_err();
+    assert!(early.starts_with("the connection was reset"), "{early}");
     let address = servers::resetting_after_request().await;
     assert_eq!(
         checked(address, tcp(Some("\r\n\r\n"), contains("x"))).await,
