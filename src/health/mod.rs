@@ -5,8 +5,8 @@
 //!                 (whom, by value)      (when)    (a run)  (rise, fall)  (per destination)
 //! ```
 //!
-//! All that decides is pure: [`machine`] (one check of one target), [`agenda`] (when), [`registry`] (whom, and what is
-//! known), together in [`state`]. [`engine`] adds the clock and runs the [`probe`]s.
+//! All that decides is pure: `machine` (one check of one target), `agenda` (when), `registry` (whom, and what is
+//! known), together in `state`. `engine` adds the clock and runs the `probe`s.
 
 mod agenda;
 mod combine;

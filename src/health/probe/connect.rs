@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -28,8 +29,24 @@ pub(super) fn met_itself(stream: &TcpStream, address: SocketAddr) -> bool {
 /// A socket for datagrams from and to the checked address only.
 pub(super) fn udp(job: &Job) -> Result<UdpSocket, String> {
     let socket = socket(job, Type::DGRAM)?;
+    hear_of_unreachables(&socket, job.address).map_err(|error| reason(&error))?;
     socket.connect(&SockAddr::from(job.address)).map_err(|error| reason(&error))?;
     UdpSocket::from_std(socket.into()).map_err(|error| reason(&error))
+}
+
+/// Without it, a socket for datagrams hears of closed ports only, not of hosts and networks that cannot be reached: ip(7),
+/// IP_RECVERR.
+fn hear_of_unreachables(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    let (level, name) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    };
+    let on: libc::c_int = 1;
+    let length = size_of_val(&on) as libc::socklen_t;
+    #[expect(unsafe_code, reason = "neither rustix nor socket2 has this option")]
+    // SAFETY: the descriptor is open, and the value is of the length that is told.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), length) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn socket(job: &Job, kind: Type) -> Result<Socket, String> {
