@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::output::Out;
-use super::{Exit, Format, Global, Outcome};
+use super::{Exit, Format, Global, Outcome, look};
 use crate::config;
 use crate::ipvs::Kernel;
 use crate::reconcile::read_whole;
@@ -30,8 +30,11 @@ impl Language {
 }
 
 impl Import {
-    pub(super) fn run(&self, _: &Global, out: &mut Out) -> Outcome {
-        let live = read_whole(&mut Kernel::open()?)?;
+    pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        let mut live = read_whole(&mut Kernel::open()?)?;
+        // What carries checks is ipvsd's own business, and no part of any configuration.
+        let record = look::record(&global.state_dir_or(None), out)?;
+        live.services.retain(|service, _| !record.is_helper(service));
         let config::Emitted { text, omitted } = match self.output {
             Language::Toml => config::emit_toml(&live),
             Language::Yaml => config::emit_yaml(&live),
