@@ -24,6 +24,8 @@ use crate::reconcile::{Assignments, Checker, Event, Verdicts};
 
 /// A probe says better than we do in which phase it ran out of time, and a timer may be a millisecond late.
 const GRACE: Duration = Duration::from_millis(10);
+/// What is said when there is nobody to run checks.
+const STOPPED: &str = "the checks have stopped, and health stays as it was: restart ipvsd";
 /// A program that is out of time is killed and reaped, which takes a moment.
 const GRACE_OF_PROGRAMS: Duration = Duration::from_millis(250);
 
@@ -45,12 +47,28 @@ struct Shared {
     /// Something was assigned or set, or the engine is gone.
     news: Notify,
     closed: AtomicBool,
+    /// The runner is gone, and nothing is checked any more.
+    stopped: AtomicBool,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // What is behind the lock is whole after each of its calls, whatever became of another thread.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        let mut verdicts = self.state().verdicts(Instant::now());
+        if self.stopped.load(Ordering::Acquire) {
+            Arc::make_mut(&mut verdicts).trouble.push(STOPPED.to_owned());
+        }
+        verdicts
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
     }
 }
 
@@ -74,14 +92,19 @@ impl Engine {
     /// ```
     pub fn new(wake: impl Fn(Event) + Send + 'static, at_once: usize) -> (Self, Runner) {
         let state = Mutex::new(State::new(at_once, fastrand::u64(..)));
-        let shared = Arc::new(Shared { state, news: Notify::new(), closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            state,
+            news: Notify::new(),
+            closed: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        });
         (Self { shared: shared.clone() }, Runner { shared, wake: Box::new(wake) })
     }
 
     /// What is known, for others than the loop.
     pub fn reader(&self) -> impl Fn() -> Arc<Verdicts> + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
-        move || shared.state().verdicts(Instant::now())
+        move || shared.verdicts()
     }
 
     /// Holds a destination down with a reason, whatever its checks say, or (`None`) lets them decide again, as if they
@@ -118,7 +141,7 @@ impl Checker for Engine {
     }
 
     fn verdicts(&self) -> Arc<Verdicts> {
-        self.shared.state().verdicts(Instant::now())
+        self.shared.verdicts()
     }
 }
 
@@ -139,7 +162,7 @@ impl Runner {
         P: Fn(Arc<Job>) -> F,
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        let Self { shared, wake } = self;
+        let Self { shared, wake } = &self;
         let mut runs = Runs::default();
         let mut starts = Vec::new();
         while !shared.closed.load(Ordering::Acquire) {

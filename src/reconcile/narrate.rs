@@ -35,6 +35,8 @@ impl Circumstances {
 pub(super) struct Said {
     refused: Option<String>,
     kept: Vec<String>,
+    /// What looks like our own trouble.
+    trouble: Vec<String>,
 }
 
 /// Logs a pass.
@@ -51,6 +53,7 @@ pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desi
         return;
     }
     said.refused = None;
+    suspicions(&report.picture.verdicts.trouble, &mut said.trouble);
     happened(&report.notices);
     steps(report, desired);
     notes(report, &mut said.kept);
@@ -122,6 +125,17 @@ fn notes(report: &Report, said: &mut Vec<String>) {
         more(kept.len(), "services that are kept");
         *said = kept;
     }
+}
+
+/// What looks like the checker's own trouble, when it is news.
+fn suspicions(trouble: &[String], said: &mut Vec<String>) {
+    for text in trouble.iter().filter(|text| !said.contains(text)) {
+        error!("{text}");
+    }
+    if trouble.is_empty() && !said.is_empty() {
+        info!("what looked like trouble of this machine's own is over");
+    }
+    trouble.clone_into(said);
 }
 
 /// What happened to destinations and services.

@@ -114,6 +114,15 @@ fn a_run_whose_destination_is_gone_is_dropped() {
 }
 
 #[test]
+fn checks_that_have_stopped_are_said_to_have() {
+    let (engine, runner) = Engine::new(|_| (), 1);
+    assert!(engine.verdicts().trouble.is_empty());
+    drop(runner);
+    let trouble = engine.verdicts().trouble.clone();
+    assert!(trouble.len() == 1 && trouble[0].contains("have stopped"), "{trouble:?}");
+}
+
+#[test]
 fn an_operator_is_heard_at_once() {
     play(
         |_| std::future::ready(Ok(())),
