@@ -112,20 +112,3 @@ fn a_run_whose_destination_is_gone_is_dropped() {
     });
     assert_eq!(alive.load(Ordering::SeqCst), 0);
 }
-
-#[test]
-fn an_operator_is_heard_at_once() {
-    play(
-        |_| std::future::ready(Ok(())),
-        |engine, events| {
-            let (service, destination) = key("tcp://192.0.2.1:80", "10.0.0.1:1");
-            let one = assignment(Health::Up, Pass::All, &[("web", quick())]);
-            engine.assign(&[((service, destination), one)].into());
-            engine.hold_down(service, destination, Some("in maintenance".to_owned()));
-            let down = |verdicts: &Verdicts| verdicts.destinations.values().all(|one| one.health == Health::Down);
-            wait_for(engine, events, down);
-            engine.hold_down(service, destination, None);
-            wait_for(engine, events, |verdicts| !down(verdicts));
-        },
-    );
-}
