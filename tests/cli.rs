@@ -111,7 +111,7 @@ fn with_state(run: impl FnOnce(&std::path::Path, &dyn Fn(&[&str]) -> Output)) {
 }
 
 #[test]
-fn orders_are_kept_until_they_are_taken_back() {
+fn overrides_are_kept_until_they_are_taken_back() {
     with_state(|state, run| {
         let output = run(&["overrides"]);
         assert_eq!(text(&output.stdout), "No overrides are in force.\n");
@@ -150,7 +150,7 @@ fn orders_are_kept_until_they_are_taken_back() {
 }
 
 #[test]
-fn an_order_about_nothing_says_what_there_is_and_changes_nothing() {
+fn an_override_about_nothing_says_what_there_is_and_changes_nothing() {
     with_state(|state, run| {
         for (arguments, want) in [
             (["drain", "wbe", "10.0.0.11"].as_slice(), "no service `wbe`: did you mean `web`? (known: web)"),
@@ -168,7 +168,7 @@ fn an_order_about_nothing_says_what_there_is_and_changes_nothing() {
 }
 
 #[test]
-fn damaged_orders_are_an_error_and_stay_as_they_are() {
+fn damaged_overrides_are_an_error_and_stay_as_they_are() {
     with_state(|state, run| {
         std::fs::create_dir(state).unwrap();
         let file = state.join("overrides.json");

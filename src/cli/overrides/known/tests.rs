@@ -116,7 +116,7 @@ fn what_is_not_found_says_what_there_is() {
         (
             "tcp://192.0.2.99:80",
             "x",
-            "tcp://192.0.2.99:80 is in the kernel's table, but it is not ipvsd's: no order holds there",
+            "tcp://192.0.2.99:80 is in the kernel's table, but it is not ipvsd's: no override holds there",
         ),
         (
             "fwmark:1000",
@@ -134,7 +134,7 @@ fn what_is_not_found_says_what_there_is() {
         (
             "web",
             "10.0.0.9:80",
-            "10.0.0.9:80 of web is in the kernel's table, but it is not ipvsd's: no order holds there",
+            "10.0.0.9:80 of web is in the kernel's table, but it is not ipvsd's: no override holds there",
         ),
         ("dns", "10.0.0.11", "no destination `10.0.0.11` of dns: there are none"),
     ] {
@@ -162,13 +162,13 @@ fn an_address_with_several_ports_is_not_guessed_at() {
 }
 
 #[test]
-fn what_is_ordered_can_be_taken_back_when_nothing_else_is_left_of_it() {
+fn what_is_overridden_can_be_taken_back_when_nothing_else_is_left_of_it() {
     let mut overrides = Overrides::default();
-    let order = Override { drained_since: Some(1), weight: None };
-    overrides.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), order);
+    let given = Override { drained_since: Some(1), ..Override::default() };
+    overrides.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), given);
     let known = known(&overrides);
     let targets = known.resolve("tcp://192.0.2.77:80", "10.0.0.77").unwrap();
-    assert_eq!(known.standing(targets[0]), Standing { order, ..Standing::default() });
+    assert_eq!(known.standing(targets[0]), Standing { given, ..Standing::default() });
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn the_last_destination_with_weight_is_known() {
     overrides.set(
         service("tcp://192.0.2.10:80"),
         destination("10.0.0.12:80"),
-        Override { drained_since: None, weight: Some(WeightOverride { weight: 0, since: 1, until: None }) },
+        Override { weight: Some(WeightOverride { weight: 0, since: 1, until: None }), ..Override::default() },
     );
     let mut blind = known(&overrides);
     blind.live = false;
@@ -208,10 +208,10 @@ mod giving {
     }
 
     #[test]
-    fn each_order_says_what_is_so_now() {
+    fn each_override_says_what_is_so_now() {
         const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
         let none = Override::default();
-        let drained = Override { drained_since: Some(NOW - 300), weight: None };
+        let drained = Override { drained_since: Some(NOW - 300), ..none };
         let weight = WeightOverride { weight: 10, since: NOW - 300, until: None };
         let both = Override { weight: Some(weight), ..drained };
         let ten = Action::Weight { weight: 10, seconds: Some(1500) };
@@ -232,13 +232,13 @@ mod giving {
         ] {
             assert_eq!(said(action, before, "10.0.0.11:8080"), format!("{TITLE} {want}"));
         }
-        assert_eq!(said(Action::ResetWeight, drained, "10.0.0.11:8080"), format!("no weight was ordered for {TITLE}"));
+        assert_eq!(said(Action::ResetWeight, drained, "10.0.0.11:8080"), format!("no weight was set for {TITLE}"));
         assert_eq!(
             said(Action::Drain, none, "10.0.0.13:80"),
             "10.0.0.13:80 of tcp://192.0.2.10:80 (web) is not in the configuration any more, and on its way out already"
         );
         assert_eq!(Action::Drain.on(both, NOW), both, "what is drained is drained since then");
-        assert_eq!(Action::Undrain.on(both, NOW), Override { weight: Some(weight), drained_since: None });
+        assert_eq!(Action::Undrain.on(both, NOW), Override { weight: Some(weight), ..none });
         assert_eq!(Action::ResetWeight.on(both, NOW), drained);
         assert_eq!(words(both, NOW), ["drained by override since 13:35 UTC", "weight 10 by override since 13:35 UTC"]);
         assert_eq!(words(ten.on(none, NOW), NOW + 60), ["weight 10 by override until 14:05 UTC (24m more)"]);
@@ -250,7 +250,7 @@ mod giving {
         overrides.set(
             service("tcp://192.0.2.10:80"),
             destination("10.0.0.77:80"),
-            Override { drained_since: Some(1), weight: None },
+            Override { drained_since: Some(1), ..Override::default() },
         );
         let known = known(&overrides);
         let target = |last: &str| Target { service: service("tcp://192.0.2.10:80"), destination: destination(last) };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::show::testing::{night, order, quiet};
+use crate::cli::show::testing::{night, overridden, quiet};
 
 #[test]
 fn rates_stay_short() {
@@ -32,9 +32,9 @@ tcp://192.0.2.10:80 (web)  wlc                               3         0        
 }
 
 #[test]
-fn orders_are_listed_without_a_daemon_too() {
+fn overrides_are_listed_without_a_daemon_too() {
     let mut picture = quiet();
-    order(&mut picture);
+    overridden(&mut picture);
     picture.all = true;
     picture.live.unknown.push("a service of family 77".into());
     assert_eq!(
