@@ -91,6 +91,11 @@ fn a_wrong_command_line_exits_with_64() {
         &["weight", "web", "10.0.0.11", "10", "--for", "1500ms"],
         &["weight", "web", "10.0.0.11", "10", "--for", "10y"],
         &["weight", "web", "10.0.0.11", "--reset", "--for", "10m"],
+        &["health", "web", "10.0.0.11"],
+        &["health", "web", "10.0.0.11", "unknown"],
+        &["health", "web", "10.0.0.11", "down", "--for", "0s"],
+        &["health", "web", "10.0.0.11", "auto", "--for", "10m"],
+        &["health", "web", "10.0.0.11", "down", "--reset"],
         &["overrides", "web"],
     ] {
         let output = ipvsd(arguments, GOOD);
@@ -146,6 +151,33 @@ fn overrides_are_kept_until_they_are_taken_back() {
             assert_eq!(text(&output.stdout), format!("10.0.0.11:8080 of tcp://192.0.2.10:80 (web) {want}\n"));
         }
         assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
+    });
+}
+
+#[test]
+fn health_is_an_override_like_the_others() {
+    with_state(|_, run| {
+        const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
+        let output = run(&["health", "web", "10.0.0.11", "down", "--for", "10m", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let given = &json(&output.stdout)["overrides"][0];
+        assert_eq!((&given["health"]["health"], &given["changed"]), (&"down".into(), &true.into()), "{given}");
+        let time = |name: &str| given["health"][name].as_u64().unwrap();
+        assert_eq!(time("until") - time("since"), 600);
+        let listed = json(&run(&["overrides", "--output", "json"]).stdout);
+        assert_eq!(listed["overrides"][0]["health"], given["health"]);
+
+        let output = run(&["health", "web", "10.0.0.11", "up"]);
+        assert_eq!(text(&output.stdout), format!("{TITLE} counts as up until it is taken back\n"));
+        let output = run(&["overrides"]);
+        let listed = text(&output.stdout);
+        assert!(listed.starts_with(&format!("{TITLE}: up by override since ")), "{listed}");
+
+        for want in [format!("{TITLE} has its own health again\n"), format!("no health was set for {TITLE}\n")] {
+            assert_eq!(text(&run(&["health", "web", "10.0.0.11", "auto"]).stdout), want);
+        }
+        assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
+        assert_eq!(run(&["health", "web", "10.0.0.12", "down"]).status.code(), Some(64));
     });
 }
 
