@@ -91,6 +91,11 @@ fn a_wrong_command_line_exits_with_64() {
         &["weight", "web", "10.0.0.11", "10", "--for", "1500ms"],
         &["weight", "web", "10.0.0.11", "10", "--for", "10y"],
         &["weight", "web", "10.0.0.11", "--reset", "--for", "10m"],
+        &["health", "web", "10.0.0.11"],
+        &["health", "web", "10.0.0.11", "unknown"],
+        &["health", "web", "10.0.0.11", "down", "--for", "0s"],
+        &["health", "web", "10.0.0.11", "auto", "--for", "10m"],
+        &["health", "web", "10.0.0.11", "down", "--reset"],
         &["overrides", "web"],
     ] {
         let output = ipvsd(arguments, GOOD);
@@ -111,7 +116,7 @@ fn with_state(run: impl FnOnce(&std::path::Path, &dyn Fn(&[&str]) -> Output)) {
 }
 
 #[test]
-fn orders_are_kept_until_they_are_taken_back() {
+fn overrides_are_kept_until_they_are_taken_back() {
     with_state(|state, run| {
         let output = run(&["overrides"]);
         assert_eq!(text(&output.stdout), "No overrides are in force.\n");
@@ -150,7 +155,34 @@ fn orders_are_kept_until_they_are_taken_back() {
 }
 
 #[test]
-fn an_order_about_nothing_says_what_there_is_and_changes_nothing() {
+fn health_is_an_override_like_the_others() {
+    with_state(|_, run| {
+        const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
+        let output = run(&["health", "web", "10.0.0.11", "down", "--for", "10m", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let given = &json(&output.stdout)["overrides"][0];
+        assert_eq!((&given["health"]["health"], &given["changed"]), (&"down".into(), &true.into()), "{given}");
+        let time = |name: &str| given["health"][name].as_u64().unwrap();
+        assert_eq!(time("until") - time("since"), 600);
+        let listed = json(&run(&["overrides", "--output", "json"]).stdout);
+        assert_eq!(listed["overrides"][0]["health"], given["health"]);
+
+        let output = run(&["health", "web", "10.0.0.11", "up"]);
+        assert_eq!(text(&output.stdout), format!("{TITLE} counts as up until it is taken back\n"));
+        let output = run(&["overrides"]);
+        let listed = text(&output.stdout);
+        assert!(listed.starts_with(&format!("{TITLE}: up by override since ")), "{listed}");
+
+        for want in [format!("{TITLE} has its own health again\n"), format!("no health was set for {TITLE}\n")] {
+            assert_eq!(text(&run(&["health", "web", "10.0.0.11", "auto"]).stdout), want);
+        }
+        assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
+        assert_eq!(run(&["health", "web", "10.0.0.12", "down"]).status.code(), Some(64));
+    });
+}
+
+#[test]
+fn an_override_about_nothing_says_what_there_is_and_changes_nothing() {
     with_state(|state, run| {
         for (arguments, want) in [
             (["drain", "wbe", "10.0.0.11"].as_slice(), "no service `wbe`: did you mean `web`? (known: web)"),
@@ -168,7 +200,7 @@ fn an_order_about_nothing_says_what_there_is_and_changes_nothing() {
 }
 
 #[test]
-fn damaged_orders_are_an_error_and_stay_as_they_are() {
+fn damaged_overrides_are_an_error_and_stay_as_they_are() {
     with_state(|state, run| {
         std::fs::create_dir(state).unwrap();
         let file = state.join("overrides.json");

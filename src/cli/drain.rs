@@ -24,7 +24,7 @@ pub(super) struct Drain {
 impl Drain {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let wait = self.wait.then_some(Wait { timeout: self.timeout });
-        self.about.order(Action::Drain, wait, global, out)
+        self.about.give(Action::Drain, wait, global, out)
     }
 }
 
@@ -36,6 +36,6 @@ pub(super) struct Undrain {
 
 impl Undrain {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        self.about.order(Action::Undrain, None, global, out)
+        self.about.give(Action::Undrain, None, global, out)
     }
 }

@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod drain;
 mod exit;
+mod health;
 mod import;
 mod look;
 mod output;
@@ -86,7 +87,9 @@ enum Command {
     Undrain(drain::Undrain),
     /// Give a destination another weight than the configured one, or take that back
     Weight(weight::Weight),
-    /// List what is ordered with `drain` and `weight`
+    /// Say whether a destination is up or down, whatever its checks say, or let them decide again
+    Health(health::SetHealth),
+    /// List what was set with `drain`, `weight` and `health`
     Overrides(overrides::ListOverrides),
     /// Print the live table as a configuration
     Import(import::Import),
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Drain(command) => command.run(&global, &mut out),
         Command::Undrain(command) => command.run(&global, &mut out),
         Command::Weight(command) => command.run(&global, &mut out),
+        Command::Health(command) => command.run(&global, &mut out),
         Command::Overrides(command) => command.run(&global, &mut out),
         Command::Import(command) => command.run(&global, &mut out),
         Command::Schema(command) => command.run(&mut out),
@@ -171,6 +175,7 @@ impl Command {
             Self::Drain(command) => command.about.output,
             Self::Undrain(command) => command.about.output,
             Self::Weight(command) => command.about.output,
+            Self::Health(command) => command.about.output,
             Self::Overrides(command) => command.output,
             Self::Import(command) => command.output.of_errors(),
             Self::Run(_) => Format::Text,

@@ -98,7 +98,7 @@ impl Picture {
         self.status(service)?.destinations.get(destination)
     }
 
-    fn order(&self, service: &ServiceKey, destination: &DestinationKey) -> Override {
+    fn given(&self, service: &ServiceKey, destination: &DestinationKey) -> Override {
         self.overrides.get(service, destination, self.now)
     }
 

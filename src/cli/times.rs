@@ -6,6 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::plan::render::words;
 
 const DAY: u64 = 86_400;
+/// The longest time that an override can be limited to.
+const LONGEST: Duration = Duration::from_secs(365 * DAY);
 
 /// A time in seconds since 1970 as `13:40 UTC`, or as `2026-01-05 13:40 UTC` if it is not on the day of `now`.
 pub(super) fn clock(at: u64, now: u64) -> String {
@@ -36,6 +38,15 @@ pub(super) fn rough(seconds: u64) -> String {
 /// `30s`, `10m`, `1h30m`, on the command line.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "expected a duration such as 30s, 10m or 1h30m".to_owned())
+}
+
+/// How long an override holds: whole seconds, at least one.
+pub(super) fn parse_period(text: &str) -> Result<Duration, String> {
+    let period = parse_duration(text)?;
+    if period.subsec_nanos() != 0 || period.is_zero() || period > LONGEST {
+        return Err("expected whole seconds, from 1s to 365d".to_owned());
+    }
+    Ok(period)
 }
 
 #[cfg(test)]

@@ -6,11 +6,8 @@ use clap::Args;
 
 use super::output::Out;
 use super::overrides::{About, Action};
-use super::times::parse_duration;
+use super::times::parse_period;
 use super::{Failure, Global, Outcome};
-
-/// The longest time that an override can be limited to.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Debug, Args)]
 pub(super) struct Weight {
@@ -20,20 +17,11 @@ pub(super) struct Weight {
     #[arg(value_name = "N", required_unless_present = "reset", value_parser = clap::value_parser!(u32).range(0..=65535))]
     weight: Option<u32>,
     /// How long: 10m, 2h; until it is taken back if this is not given
-    #[arg(long = "for", value_name = "DURATION", conflicts_with = "reset", value_parser = period)]
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "reset", value_parser = parse_period)]
     period: Option<Duration>,
     /// Take the override back
     #[arg(long, conflicts_with = "weight")]
     reset: bool,
-}
-
-/// Whole seconds, at least one.
-fn period(text: &str) -> Result<Duration, String> {
-    let period = parse_duration(text)?;
-    if period.subsec_nanos() != 0 || period.is_zero() || period > LONGEST {
-        return Err("expected whole seconds, from 1s to 365d".to_owned());
-    }
-    Ok(period)
 }
 
 impl Weight {
@@ -44,6 +32,6 @@ impl Weight {
             // The command line does not get this far.
             (None, false) => return Err(Failure::Usage("give a weight, or --reset".to_owned())),
         };
-        self.about.order(action, None, global, out)
+        self.about.give(action, None, global, out)
     }
 }

@@ -15,11 +15,10 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{sleep_until, timeout};
 
 use super::agenda::Id;
-use super::machine::Admin;
 use super::meter::Meter;
 use super::probe::{self, Job};
 use super::state::{Finish, Next, Start, State};
-use crate::model::{DestinationKey, Probe, ServiceKey};
+use crate::model::Probe;
 use crate::reconcile::{Assignments, Checker, Event, Verdicts};
 
 /// A probe says better than we do in which phase it ran out of time, and a timer may be a millisecond late.
@@ -105,14 +104,6 @@ impl Engine {
     pub fn reader(&self) -> impl Fn() -> Arc<Verdicts> + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.verdicts()
-    }
-
-    /// Holds a destination down with a reason, whatever its checks say, or (`None`) lets them decide again, as if they
-    /// had all the time. Other services that share all its checks go with it.
-    pub fn hold_down(&self, service: ServiceKey, destination: DestinationKey, reason: Option<String>) {
-        let admin = reason.map_or(Admin::Auto, Admin::Down);
-        self.shared.state().administer(&(service, destination), &admin, Instant::now());
-        self.shared.news.notify_one();
     }
 
     /// How the engine is doing.

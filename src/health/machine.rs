@@ -13,21 +13,11 @@ use crate::model::{Check, Flap, Health};
 /// More changes than this are not remembered: a [`Flap`] that allows more acts at this many.
 const MOST_CHANGES: u32 = 255;
 
-/// What an operator says of a target.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Admin {
-    /// Its results count.
-    #[default]
-    Auto,
-    /// It is down, and why, in words. Results are counted all the same, and hold again once this is lifted.
-    Down(String),
-}
-
 /// The state of one check of one target.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     check: Arc<Check>,
-    /// What the results add up to, whatever an operator says, and since when.
+    /// What the results add up to, and since when.
     counted: Health,
     counted_since: Instant,
     /// In a row; one of the two is 0.
@@ -42,7 +32,6 @@ pub(super) struct Machine {
     /// When it went from up to down or back, as far as that matters to flapping.
     changes: VecDeque<Instant>,
     held: Option<Held>,
-    admin: Admin,
 }
 
 /// Held down because it kept changing.
@@ -67,7 +56,6 @@ impl Machine {
             reason: String::new(),
             changes: VecDeque::new(),
             held: None,
-            admin: Admin::Auto,
         }
     }
 
@@ -139,24 +127,9 @@ impl Machine {
         too_many
     }
 
-    /// Sets what an operator says. Returns whether [`health`](Self::health) has changed.
-    pub(super) fn administer(&mut self, admin: Admin) -> bool {
-        let before = self.health();
-        self.admin = admin;
-        self.health() != before
-    }
-
-    /// What an operator says.
-    pub(super) fn admin(&self) -> &Admin {
-        &self.admin
-    }
-
     /// What is to be believed.
     pub(super) fn health(&self) -> Health {
-        match self.admin {
-            Admin::Auto => self.counted,
-            Admin::Down(_) => Health::Down,
-        }
+        self.counted
     }
 
     /// Whether there was a result yet.
@@ -169,7 +142,6 @@ impl Machine {
         self.counted == other.counted
             && self.held.is_none()
             && other.held.is_none()
-            && self.admin == other.admin
             && self.has_spoken() == other.has_spoken()
     }
 
@@ -195,9 +167,6 @@ impl Machine {
 
     /// Why it is down, in words; empty if it is not.
     pub(super) fn why(&self, now: Instant) -> String {
-        if let Admin::Down(why) = &self.admin {
-            return why.clone();
-        }
         if self.counted != Health::Down {
             return String::new();
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::agenda::Id;
 use super::combine::{self, CheckState};
-use super::machine::{Admin, Machine};
+use super::machine::Machine;
 use super::probe::Job;
 use super::targets::{Key, Targets};
 use super::trouble::{self, Sample};
@@ -136,7 +136,6 @@ impl Registry {
         changes: &mut Changes,
     ) -> User {
         let (seed, since) = before.as_ref().map_or((assignment.seed, now), |user| (user.health, user.since));
-        let admin = before.as_ref().map(|user| self.admin_of(user)).unwrap_or_default();
         let mut views = Vec::with_capacity(assignment.checks.list.len());
         for named in &assignment.checks.list {
             let Some(job) = self.targets.job(key, assignment, &named.check) else {
@@ -153,7 +152,7 @@ impl Registry {
                 }
                 None => {
                     let interval = named.check.timing.interval;
-                    let id = self.targets.add(job, seed, admin.clone(), key, now);
+                    let id = self.targets.add(job, seed, key, now);
                     changes.added.push((id, interval, seed == Health::Unknown));
                     View::Target { id, machine: 0 }
                 }
@@ -243,26 +242,6 @@ impl Registry {
             }
         }
         !changed.is_empty()
-    }
-
-    /// Sets what an operator says of a destination: of all its checks, and so of all who share them. Returns whether
-    /// the health of a destination changed.
-    pub(super) fn administer(&mut self, key: &Key, admin: &Admin, now: Instant) -> bool {
-        let ids: Vec<Id> = self.users.get(key).iter().flat_map(|user| user.targets()).collect();
-        let mut changed = false;
-        for id in ids {
-            for machine in self.targets.get_mut(id).into_iter().flat_map(|target| &mut target.machines) {
-                machine.administer(admin.clone());
-            }
-            changed |= self.reconsider(id, now);
-        }
-        self.stale = true;
-        changed
-    }
-
-    fn admin_of(&self, user: &User) -> Admin {
-        let mut said = user.views.iter().filter_map(|view| self.machine(view)).map(Machine::admin);
-        said.find(|admin| **admin != Admin::Auto).cloned().unwrap_or_default()
     }
 
     /// What is known at `now`.

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::agenda::{Agenda, Id};
-use super::machine::Admin;
 use super::meter::Meter;
 use super::probe::Job;
 use super::registry::Registry;
-use super::targets::Key;
 use crate::reconcile::{Assignments, Verdicts};
 
 /// What the engine knows.
@@ -88,11 +86,6 @@ impl State {
             self.agenda.add(id, interval, is_eager.then(|| Agenda::soon(eager, interval)), now);
         }
         self.changed |= changes.health;
-    }
-
-    /// Sets what an operator says of a destination.
-    pub(super) fn administer(&mut self, key: &Key, admin: &Admin, now: Instant) {
-        self.changed |= self.registry.administer(key, admin, now);
     }
 
     /// What is known. The loop has looked, and is told again of what changes from now on.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::agenda::Id;
-use super::machine::{Admin, Machine};
+use super::machine::Machine;
 use super::probe::{ExecContext, Job};
 use crate::model::{Check, DestinationKey, Health, Probe, ServiceKey, Via};
 use crate::reconcile::Assignment;
@@ -32,11 +32,8 @@ impl Target {
             (Some(like), _) => like,
             // What is known is worth more than what was assumed.
             (None, Some(first)) if first.has_spoken() => 0,
-            (None, first) => {
-                let admin = first.map(Machine::admin).cloned().unwrap_or_default();
-                let mut machine = Machine::new(self.job.check.clone(), seed, now);
-                machine.administer(admin);
-                self.machines.push(machine);
+            (None, _) => {
+                self.machines.push(Machine::new(self.job.check.clone(), seed, now));
                 self.machines.len() - 1
             }
         }
@@ -96,10 +93,9 @@ impl Targets {
     }
 
     /// Adds a target for a job that has none yet.
-    pub(super) fn add(&mut self, job: Job, seed: Health, admin: Admin, user: Key, now: Instant) -> Id {
+    pub(super) fn add(&mut self, job: Job, seed: Health, user: Key, now: Instant) -> Id {
         let job = Arc::new(job);
-        let mut machine = Machine::new(job.check.clone(), seed, now);
-        machine.administer(admin);
+        let machine = Machine::new(job.check.clone(), seed, now);
         let target = Some(Target { job: job.clone(), machines: vec![machine], users: vec![user] });
         let place = self.free.pop().and_then(|slot| Some((slot, self.slots.get_mut(usize::try_from(slot).ok()?)?)));
         let id = match place {

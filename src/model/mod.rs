@@ -26,7 +26,7 @@ pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
 pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use live::{Live, LiveDestination, LiveService, Stats};
-pub use overrides::{Override, Overrides, WeightOverride};
+pub use overrides::{Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};

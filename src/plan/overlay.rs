@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Desired, DestinationKey, DestinationSettings, Forward, Health, Helped, Overrides, Policy, Scheduler, Service,
-    ServiceFlags, ServiceKey, ServiceSettings, Table,
+    Desired, DestinationKey, DestinationSettings, Forced, Forward, Health, Helped, Overrides, Policy, Scheduler,
+    Service, ServiceFlags, ServiceKey, ServiceSettings, Table,
 };
 
 use super::weight::{Because, Factors, Ramp, weight};
@@ -16,10 +16,10 @@ pub type Of = (ServiceKey, DestinationKey);
 /// What is laid over a configuration. What has run out is not in it.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// Of every destination that has checks.
+    /// What destinations count as: all that have checks, and others that an operator speaks for.
     pub health: BTreeMap<Of, Health>,
     pub ramps: BTreeMap<Of, Ramp>,
-    /// Destinations that are down and not believed to be, by service.
+    /// Destinations that their checks call down and are not believed, by service.
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     pub overrides: Overrides,
     /// Firewall marks that carry checks.
@@ -55,16 +55,34 @@ pub struct Weighed {
     /// `None`: it should not be in the table.
     pub effective: Option<u32>,
     pub because: Because,
+    /// What an operator says of its health.
+    pub forced: Option<Forced>,
+}
+
+impl Weighed {
+    /// Why the weight is not what is configured, and what an operator says of the health, in words; empty if there is
+    /// nothing to say.
+    pub fn why(&self) -> String {
+        match (self.because, self.forced) {
+            (Because::Configured, None) => String::new(),
+            (because, None) => because.to_string(),
+            (Because::Configured | Because::Down, Some(forced)) => format!("{forced} by override"),
+            (Because::Ignored, Some(forced)) => format!("{forced} by override, which on_down ignores"),
+            (because, Some(forced)) => format!("{because}; {forced} by override"),
+        }
+    }
 }
 
 /// Lays `layers` over `desired`. Services that nothing is laid over are taken as they are, without a copy if that is all
 /// of them.
 pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
     let mut effective = Effective { table: Cow::Borrowed(&desired.table), services: BTreeMap::new() };
+    // A destination without checks is on a ramp when an operator does not call it down any more.
+    let ramping: BTreeSet<&ServiceKey> = layers.ramps.keys().map(|(service, _)| service).collect();
     for (key, service) in &desired.table.services {
         let policy = desired.policies.get(key);
         let cared_for = policy.is_some_and(|policy| !policy.checks.is_empty() || policy.fallback.is_some());
-        if !cared_for && !layers.overrides.services.contains_key(key) {
+        if !cared_for && !layers.overrides.services.contains_key(key) && !ramping.contains(key) {
             continue;
         }
         let overlaid = overlay_service(key, service, policy, layers);
@@ -99,18 +117,21 @@ fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>,
     let overrides = layers.overrides.services.get(key);
     for (destination, settings) in &service.destinations {
         let of = (*key, *destination);
-        let order = overrides.and_then(|overrides| overrides.get(destination)).copied().unwrap_or_default();
+        let given = overrides.and_then(|overrides| overrides.get(destination)).copied().unwrap_or_default();
+        let forced = given.health.map(|given| given.health);
         let factors = Factors {
-            order: order.weight.map(|order| order.weight),
-            drained: order.drained_since.is_some(),
+            overridden: given.weight.map(|given| given.weight),
+            drained: given.drained_since.is_some(),
             health: layers.health.get(&of).copied(),
-            suspect: suspects.is_some_and(|suspects| suspects.contains(destination)),
+            // An operator is believed.
+            suspect: forced.is_none() && suspects.is_some_and(|suspects| suspects.contains(destination)),
             on_down: policy.map(|policy| policy.on_down).unwrap_or_default(),
             ramp: layers.ramps.get(&of).copied(),
         };
         let (effective, because) = weight(settings.weight, &factors);
         overlaid.up += usize::from(factors.health != Some(Health::Down));
-        overlaid.destinations.insert(*destination, Weighed { configured: settings.weight, effective, because });
+        let weighed = Weighed { configured: settings.weight, effective, because, forced };
+        overlaid.destinations.insert(*destination, weighed);
     }
     if let Some(policy) = policy {
         overlaid.failed = policy.min_healthy.is_some_and(|share| share.is_missed(overlaid.up, overlaid.of));
@@ -220,14 +241,39 @@ mod tests {
     }
 
     #[test]
-    fn orders_work_without_checks() {
+    fn overrides_work_without_checks() {
         let desired = desired(Policy::new(Duration::ZERO));
         let mut layers = Layers::default();
-        let order = Override { drained_since: Some(1), weight: None };
-        layers.overrides.set(service_key(WEB), destination_key(A), order);
+        let drained = Override { drained_since: Some(1), ..Override::default() };
+        layers.overrides.set(service_key(WEB), destination_key(A), drained);
         let (found, overlaid) = weights(&desired, &layers);
         assert_eq!(found, list(&[(A, 0), (B, 50)]));
         assert_eq!(overlaid.destinations[&destination_key(A)].because, Because::Drained);
+    }
+
+    #[test]
+    fn why_tells_what_an_operator_says_beside_the_rest() {
+        for (because, forced, want) in [
+            (Because::Configured, None, ""),
+            (Because::Configured, Some(Forced::Up), "up by override"),
+            (Because::Down, None, "down"),
+            (Because::Down, Some(Forced::Down), "down by override"),
+            (Because::Ignored, Some(Forced::Down), "down by override, which on_down ignores"),
+            (Because::Drained, Some(Forced::Down), "drained by override; down by override"),
+            (Because::Overridden, Some(Forced::Up), "by override; up by override"),
+            (Because::Ramp(10), Some(Forced::Up), "slow start to 10; up by override"),
+        ] {
+            let weighed = Weighed { configured: 10, effective: Some(1), because, forced };
+            assert_eq!(weighed.why(), want);
+        }
+    }
+
+    #[test]
+    fn a_ramp_counts_without_checks() {
+        let desired = desired(Policy::new(Duration::ZERO));
+        let of_a = (service_key(WEB), destination_key(A));
+        let ramps = [(of_a, Ramp { done: 1, of: 2 })].into();
+        assert_eq!(weights(&desired, &Layers { ramps, ..Layers::default() }).0, list(&[(A, 50), (B, 50)]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The kernel's weight of one destination: f(configured weight, health, ramp, drain, order), and why it is that.
+//! The kernel's weight of one destination: f(configured weight, health, ramp, drain, override), and why it is that.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use crate::model::{Health, OnDown};
 /// All that is laid over the configured weight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Factors {
-    /// The weight that an operator ordered instead of the configured one.
-    pub order: Option<u32>,
+    /// The weight that an operator set instead of the configured one.
+    pub overridden: Option<u32>,
     /// Drained by an operator.
     pub drained: bool,
-    /// `None` has no checks.
+    /// What it counts as: as its checks say, or an operator. `None` has neither.
     pub health: Option<Health>,
     /// Its health is not believed: too many went down at once.
     pub suspect: bool,
@@ -30,7 +30,7 @@ pub struct Ramp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Because {
     Configured,
-    Ordered,
+    Overridden,
     Drained,
     /// Its checks have not spoken yet.
     Unchecked,
@@ -47,7 +47,7 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Because::Configured => f.write_str("as configured"),
-            Because::Ordered => f.write_str("by override"),
+            Because::Overridden => f.write_str("by override"),
             Because::Drained => f.write_str("drained by override"),
             Because::Unchecked => f.write_str("waits for its first check"),
             Because::Down => f.write_str("down"),
@@ -60,11 +60,11 @@ impl fmt::Display for Because {
 
 /// The weight that the kernel should have, `None` for a destination that should not be in the table, and why.
 ///
-/// A weight above 0 never becomes 0 by a ramp. An order stands for the configured weight: health and drains rule over it.
+/// A weight above 0 never becomes 0 by a ramp. An override stands for the configured weight: health and drains rule over it.
 pub fn weight(configured: u32, factors: &Factors) -> (Option<u32>, Because) {
-    let Factors { order, drained, health, suspect, on_down, ramp } = *factors;
-    let full = order.unwrap_or(configured);
-    let otherwise = if order.is_some() { Because::Ordered } else { Because::Configured };
+    let Factors { overridden, drained, health, suspect, on_down, ramp } = *factors;
+    let full = overridden.unwrap_or(configured);
+    let otherwise = if overridden.is_some() { Because::Overridden } else { Because::Configured };
     if drained {
         return (Some(0), Because::Drained);
     }
@@ -94,8 +94,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PLAIN: Factors =
-        Factors { order: None, drained: false, health: None, suspect: false, on_down: OnDown::Quiesce, ramp: None };
+    const PLAIN: Factors = Factors {
+        overridden: None,
+        drained: false,
+        health: None,
+        suspect: false,
+        on_down: OnDown::Quiesce,
+        ramp: None,
+    };
 
     fn of(health: Health) -> Factors {
         Factors { health: Some(health), ..PLAIN }
@@ -110,7 +116,7 @@ mod tests {
     fn cases() {
         use Health::{Down, Unknown, Up};
         use OnDown::{Delete, Ignore};
-        let ordered = |order, factors| Factors { order: Some(order), ..factors };
+        let overridden = |weight, factors| Factors { overridden: Some(weight), ..factors };
         let drained = |factors| Factors { drained: true, ..factors };
         let on = |on_down, factors| Factors { on_down, ..factors };
         let suspect = |factors| Factors { suspect: true, ..factors };
@@ -119,10 +125,10 @@ mod tests {
             // Without checks.
             (100, PLAIN,                                 Some(100), Because::Configured),
             (0,   PLAIN,                                 Some(0),   Because::Configured),
-            (100, ordered(7, PLAIN),                     Some(7),   Because::Ordered),
-            (100, ordered(0, PLAIN),                     Some(0),   Because::Ordered),
+            (100, overridden(7, PLAIN),                     Some(7),   Because::Overridden),
+            (100, overridden(0, PLAIN),                     Some(0),   Because::Overridden),
             (100, drained(PLAIN),                        Some(0),   Because::Drained),
-            (100, drained(ordered(7, PLAIN)),            Some(0),   Because::Drained),
+            (100, drained(overridden(7, PLAIN)),            Some(0),   Because::Drained),
             // Health.
             (100, of(Up),                                Some(100), Because::Configured),
             (100, of(Unknown),                           Some(0),   Because::Unchecked),
@@ -133,9 +139,9 @@ mod tests {
             (100, on(Ignore, of(Unknown)),               Some(100), Because::Configured),
             (100, on(Ignore, of(Down)),                  Some(100), Because::Ignored),
             (1,   of(Up),                                Some(1),   Because::Configured),
-            // Orders do not revive what is down, and drains rule over all.
-            (100, ordered(7, of(Up)),                    Some(7),   Because::Ordered),
-            (100, ordered(7, of(Down)),                  Some(0),   Because::Down),
+            // Overrides do not revive what is down, and drains rule over all.
+            (100, overridden(7, of(Up)),                    Some(7),   Because::Overridden),
+            (100, overridden(7, of(Down)),                  Some(0),   Because::Down),
             (100, drained(of(Down)),                     Some(0),   Because::Drained),
             (100, drained(on(Delete, of(Down))),         Some(0),   Because::Drained),
             // A suspect keeps its weight.
@@ -152,7 +158,7 @@ mod tests {
             (2,   ramp(29_000, 30_000),                  Some(1),   Because::Ramp(2)),
             (0,   ramp(0, 30_000),                       Some(0),   Because::Configured),
             (65_535, ramp(u64::MAX - 1, u64::MAX),       Some(65_534), Because::Ramp(65_535)),
-            (100, ordered(10, ramp(15_000, 30_000)),     Some(5),   Because::Ramp(10)),
+            (100, overridden(10, ramp(15_000, 30_000)),     Some(5),   Because::Ramp(10)),
             (100, ramp(0, 0),                            Some(100), Because::Configured),
         ];
         for (configured, factors, want, because) in cases {

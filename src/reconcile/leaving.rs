@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::belief::said;
 use super::checker::Verdicts;
 use super::observe::Inputs;
 use super::standing::{Marks, drain_of, uses_vip};
 use crate::model::{
-    Checks, DestinationKey, Drain, Health, Helped, LiveDestination, LiveService, ServiceKey, SharedChecks,
+    Checks, DestinationKey, Drain, Forced, Health, Helped, LiveDestination, LiveService, ServiceKey, SharedChecks,
 };
 use crate::plan::{Leave, Of, connections, overlay_helper};
 
@@ -60,7 +61,8 @@ impl<'a> Leaving<'a> {
         let of = (*service, *destination);
         let begun = self.begun.get(&of).copied();
         let retires = is_fallback(self.inputs, service, destination);
-        if verdicts.destinations.get(&of).is_some_and(|verdict| verdict.health == Health::Down) {
+        let is_up = said(self.inputs.overrides, service, destination).map(|given| given.health) == Some(Forced::Up);
+        if !is_up && verdicts.destinations.get(&of).is_some_and(|verdict| verdict.health == Health::Down) {
             return at_once(begun.is_some() || retires);
         }
         let whole = wait(self.inputs, service).as_secs();

@@ -10,6 +10,7 @@
 
 mod atomic;
 mod backoff;
+mod belief;
 mod carry;
 mod checker;
 mod leaving;

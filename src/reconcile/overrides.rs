@@ -36,7 +36,7 @@ pub enum OverridesError {
 
 /// Where the loop gets its overrides from. Times are seconds since 1970.
 pub trait OverrideSource {
-    /// Looks again, and gives what is ordered at `now`, without what has run out by then. Cheap if nothing has changed.
+    /// Looks again, and gives what holds at `now`, without what has run out by then. Cheap if nothing has changed.
     fn current(&mut self, now: u64) -> &Overrides;
 }
 
@@ -230,15 +230,15 @@ mod tests {
     }
 
     fn drained(since: u64) -> Override {
-        Override { drained_since: Some(since), weight: None }
+        Override { drained_since: Some(since), ..Override::default() }
     }
 
     fn weight(weight: u32, until: Option<u64>) -> Override {
-        Override { drained_since: None, weight: Some(WeightOverride { weight, since: 50, until }) }
+        Override { weight: Some(WeightOverride { weight, since: 50, until }), ..Override::default() }
     }
 
     #[test]
-    fn orders_survive_in_a_file_that_people_can_read() {
+    fn overrides_survive_in_a_file_that_people_can_read() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("not/yet/there");
         let store = OverrideStore::new(&state);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_keeps_the_last_good_orders() {
+    fn a_daemon_keeps_the_last_good_overrides() {
         let dir = tempfile::tempdir().unwrap();
         let store = OverrideStore::new(dir.path());
         let file = dir.path().join("overrides.json");
@@ -357,11 +357,11 @@ mod tests {
     fn what_has_run_out_leaves_the_file_too() {
         let dir = tempfile::tempdir().unwrap();
         let store = OverrideStore::new(dir.path());
-        let order = |overrides: &mut Overrides| {
+        let change = |overrides: &mut Overrides| {
             overrides.set(web(), destination(11), drained(100));
             overrides.set(web(), destination(12), weight(10, Some(700)));
         };
-        store.change(PATIENT, 100, order).unwrap();
+        store.change(PATIENT, 100, change).unwrap();
         let mut stored = StoredOverrides::new(dir.path());
         assert_eq!(stored.current(699).services[&web()].len(), 2);
         assert_eq!(stored.current(699).next_end(), Some(700));

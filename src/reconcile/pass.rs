@@ -180,7 +180,7 @@ pub struct Hands<'a> {
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
     pub desired: &'a Desired,
-    /// What operators ordered; what has run out is not in it.
+    /// What operators set by hand; what has run out is not in it.
     pub overrides: &'a Overrides,
     /// The last checks of what is not desired any more.
     pub farewells: &'a BTreeMap<Of, SharedChecks>,
@@ -207,7 +207,7 @@ pub fn pass(
     let Hands { ipvs, record, store } = hands;
     let Terms { desired, overrides, farewells, unix } = terms;
     let before = record.clone();
-    let inputs = Inputs { desired, record: &before, overrides: overrides, farewells, unix };
+    let inputs = Inputs { desired, record: &before, overrides, farewells, unix };
     let observed = observe(ipvs, &inputs, sight).map_err(PassError::Observe)?;
     let Observed { live, table, effective, plan, helpers, verdicts, notices, again } = observed;
     let wanted = &effective.table;

@@ -16,7 +16,7 @@ pub enum Event {
     Reload,
     /// A verdict of the health checks has changed.
     Health,
-    /// An operator gave an order, or took one back.
+    /// An operator gave an override, or took one back.
     Overrides,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
@@ -52,7 +52,7 @@ pub struct Why {
     pub retry: bool,
     /// A verdict has changed.
     pub health: bool,
-    /// An operator gave an order.
+    /// An operator gave an override.
     pub overrides: bool,
     /// A ramp has its next step, or a drain is looked at again.
     pub step: bool,

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::belief::{believe, said};
 use super::checker::{Checker, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
-use super::standing::{Marks, Standing};
+use super::standing::{Marks, Standing, full_weight};
 use super::status::Status;
 use crate::model::{Desired, DestinationKey, Health, Initial, LiveService, ServiceKey, SharedChecks};
 use crate::plan::{Effective, Of, Ramp};
@@ -17,7 +18,8 @@ pub enum Sight<'a> {
     /// Checks that are running, and what was seen before.
     Checks { checker: &'a mut dyn Checker, standing: &'a mut Standing, now: Instant },
     /// Nobody checks here. A running daemon may have told what it knows; without one, what is live and has weight counts
-    /// as up, what has none as down, and what is not there as its `initial` says, but not as waiting for a check.
+    /// as up, what has none as down, and what is not there as its `initial` says, but not as waiting for a check. What an
+    /// operator says goes over all of it.
     Once { status: Option<&'a Status> },
 }
 
@@ -51,15 +53,16 @@ impl Sight<'_> {
                     checker.assign(assignments);
                 }
                 let verdicts = checker.verdicts();
-                let health = standing.health(inputs.desired, live, &verdicts);
+                let beliefs = standing.beliefs(inputs, live, &verdicts);
                 let reason =
                     |of: &Of| verdicts.destinations.get(of).map(|verdict| verdict.reason.clone()).unwrap_or_default();
-                let notices = standing.take(inputs.desired, live, &health, reason, *now);
+                let notices = standing.take(inputs, live, &beliefs, reason, *now);
                 let suspects = standing.suspects().clone();
+                let health = beliefs.into_iter().map(|(of, belief)| (of, belief.health)).collect();
                 let (ramps, again) = (standing.ramps(*now), standing.next_step(*now));
                 Seen { health, ramps, suspects, verdicts, notices, again }
             }
-            Self::Once { status } => once(inputs.desired, live, *status),
+            Self::Once { status } => once(inputs, live, *status),
         }
     }
 
@@ -72,16 +75,16 @@ impl Sight<'_> {
     }
 }
 
-fn once(desired: &Desired, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
+fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
+    let Inputs { desired, overrides, .. } = *inputs;
     let (mut health, mut ramps) = (BTreeMap::new(), BTreeMap::new());
     for (key, policy) in &desired.policies {
         let told = status.and_then(|status| status.services.get(key));
         for (destination, _) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
             let of = (*key, *destination);
             let weight = live.get(key).and_then(|service| Some(service.destinations.get(destination)?.settings.weight));
-            let full = desired.table.services.get(key).and_then(|service| service.destinations.get(destination));
-            let full = full.map_or(0, |settings| settings.weight);
-            let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.health?)));
+            let full = full_weight(desired, overrides, &of).unwrap_or(0);
+            let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.checks?)));
             let found = match (told, policy.initial, weight) {
                 // The daemon keeps the weights of what it suspects.
                 (Some((true, Health::Down)), _, _) => Health::Up,
@@ -90,12 +93,20 @@ fn once(desired: &Desired, live: &BTreeMap<ServiceKey, LiveService>, status: Opt
                 (None, Initial::Down, None) => Health::Down,
                 (None, _, _) => Health::Up,
             };
-            health.insert(of, found);
+            let forced = said(overrides, key, destination).map(|given| given.health);
+            health.insert(of, believe(Some(found), forced).health);
             if let (Some(weight), Some(_), false) = (weight, status, policy.slow_start.is_zero())
                 && (1..full).contains(&weight)
             {
                 // Somewhere on its way: where it is just now.
                 ramps.insert(of, Ramp { done: 2 * u64::from(weight) + 1, of: 2 * u64::from(full) });
+            }
+        }
+    }
+    for (service, of_service) in &overrides.services {
+        for (destination, given) in of_service {
+            if let Some(given) = given.health {
+                health.entry((*service, *destination)).or_insert(believe(None, Some(given.health)).health);
             }
         }
     }

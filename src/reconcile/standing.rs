@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::belief::{Belief, believe, said};
 use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
+use super::observe::Inputs;
 use crate::model::{
-    Desired, DestinationKey, Health, Initial, LiveService, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
+    Desired, DestinationKey, Health, Initial, LiveService, Overrides, Pass, Policy, ServiceKey, SharedChecks, Timing,
+    Via,
 };
 use crate::plan::{Effective, Of, Ramp};
 
@@ -16,8 +19,8 @@ type LiveServices = BTreeMap<ServiceKey, LiveService>;
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    health: Health,
-    /// When it went from up to down before our eyes.
+    belief: Belief,
+    /// When its checks went from up to down before our eyes.
     went_down: Option<Instant>,
 }
 
@@ -87,8 +90,8 @@ impl Standing {
 
     /// What a destination counts as until its checks have spoken.
     fn seed(&self, of: &Of, initial: Initial, live: &LiveServices) -> Health {
-        if let Some(known) = self.known.get(of) {
-            return known.health;
+        if let Some(known) = self.known.get(of).and_then(|known| known.belief.checks) {
+            return known;
         }
         match (initial, live_weight(of, live)) {
             (Initial::Up, _) => Health::Up,
@@ -99,65 +102,91 @@ impl Standing {
         }
     }
 
-    /// The health of every destination that has checks: what was found, or what it counts as until something is.
-    pub(super) fn health(&self, desired: &Desired, live: &LiveServices, verdicts: &Verdicts) -> BTreeMap<Of, Health> {
-        let mut health = BTreeMap::new();
+    /// What is believed of every destination that has checks: what was found, or what it counts as until something is,
+    /// unless an operator says otherwise; and of those without that an operator speaks for, or did until now.
+    pub(super) fn beliefs(
+        &self,
+        inputs: &Inputs<'_, '_>,
+        live: &LiveServices,
+        verdicts: &Verdicts,
+    ) -> BTreeMap<Of, Belief> {
+        let Inputs { desired, overrides, .. } = *inputs;
+        let forced = |of: &Of| said(overrides, &of.0, &of.1).map(|given| given.health);
+        let mut beliefs = BTreeMap::new();
         for (key, policy) in &desired.policies {
             for (destination, checks) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
                 let of = (*key, *destination);
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
                 let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
-                health.insert(of, found.unwrap_or_else(|| self.seed(&of, policy.initial, live)));
+                let found = found.unwrap_or_else(|| self.seed(&of, policy.initial, live));
+                beliefs.insert(of, believe(Some(found), forced(&of)));
             }
         }
-        health
+        let spoken_for = overrides.services.iter().flat_map(|(service, of_service)| {
+            let with_health = of_service.iter().filter(|(_, given)| given.health.is_some());
+            with_health.map(|(destination, _)| (*service, *destination))
+        });
+        let until_now = self.known.iter().filter(|(_, known)| known.belief.forced.is_some()).map(|(of, _)| *of);
+        for of in spoken_for.chain(until_now).chain(self.ramps.keys().copied()) {
+            if is_desired(desired, &of) {
+                beliefs.entry(of).or_insert_with(|| believe(None, forced(&of)));
+            }
+        }
+        beliefs
     }
 
     /// Takes in what is known now; tells what has happened since the last time.
     pub(super) fn take(
         &mut self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         live: &LiveServices,
-        health: &BTreeMap<Of, Health>,
+        beliefs: &BTreeMap<Of, Belief>,
         reasons: impl Fn(&Of) -> String,
         now: Instant,
     ) -> Vec<Notice> {
+        let desired = inputs.desired;
         let mut notices = Vec::new();
-        for (of, &health) in health {
+        for (of, &belief) in beliefs {
             let Some(policy) = desired.policies.get(&of.0) else { continue };
             let before = self.known.get(of).copied();
             let (service, destination) = *of;
             let name = || name_of(desired, &service);
             let slow_start = Begun { at: now, length: policy.slow_start };
-            let mut went_down = before.and_then(|known| known.went_down);
-            match (before.map(|known| known.health), health) {
+            let believed = before.map(|known| known.belief.health);
+            let went_down = match (before.and_then(|known| known.belief.checks), belief.checks) {
+                (Some(Health::Up), Some(Health::Down)) => Some(now),
+                (_, Some(Health::Down)) => before.and_then(|known| known.went_down),
+                _ => None,
+            };
+            match (believed, belief.health) {
                 (None, Health::Up) => {
-                    if let Some(resumed) = self.resumed(desired, of, policy.slow_start, live, now) {
+                    // Without checks it was never anything but up.
+                    let resumed = self.resumed(inputs, of, policy.slow_start, live, now);
+                    if let Some(resumed) = resumed.filter(|_| belief.checks.is_some()) {
                         self.ramps.insert(*of, resumed);
                     }
                 }
                 (Some(Health::Down | Health::Unknown), Health::Up) => {
-                    went_down = None;
                     self.ramps.insert(*of, slow_start);
-                    if before.is_some_and(|known| known.health == Health::Down) {
+                    if believed == Some(Health::Down) {
                         notices.push(Notice::DestinationUp { service, name: name(), destination });
                     }
                 }
                 (Some(Health::Up | Health::Unknown), Health::Down) => {
-                    if before.is_some_and(|known| known.health == Health::Up) {
-                        went_down = Some(now);
-                    }
                     self.ramps.remove(of);
-                    notices.push(Notice::DestinationDown { service, name: name(), destination, reason: reasons(of) });
+                    let reason = if belief.forced.is_some() { "by override".to_owned() } else { reasons(of) };
+                    notices.push(Notice::DestinationDown { service, name: name(), destination, reason });
                 }
                 _ => {}
             }
-            self.known.insert(*of, Known { health, went_down });
+            self.known.insert(*of, Known { belief, went_down });
         }
-        self.known.retain(|of, _| health.contains_key(of));
+        self.known.retain(|of, _| beliefs.contains_key(of));
         self.ramps.retain(|of, begun| {
-            health.contains_key(of) && !begun.length.is_zero() && now.saturating_duration_since(begun.at) < begun.length
+            beliefs.contains_key(of)
+                && !begun.length.is_zero()
+                && now.saturating_duration_since(begun.at) < begun.length
         });
         self.suspect(desired, now, &mut notices);
         notices
@@ -166,37 +195,42 @@ impl Standing {
     /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
     fn resumed(
         &self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         of: &Of,
         length: Duration,
         live: &LiveServices,
         now: Instant,
     ) -> Option<Begun> {
-        let full = desired.table.services.get(&of.0)?.destinations.get(&of.1)?.weight;
+        let full = full_weight(inputs.desired, inputs.overrides, of)?;
         let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
         // The share that gives this very weight when it is rounded down.
         let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
         Some(Begun { at: now.checked_sub(done)?, length })
     }
 
-    /// Which destinations went down together with so many others that it is rather the checker's fault.
+    /// Which destinations went down together with so many others that it is rather the checker's fault. One that an
+    /// operator speaks for does not count: its override does not make a panic, and by itself does not end one.
     fn suspect(&mut self, desired: &Desired, now: Instant, notices: &mut Vec<Notice>) {
         let before = std::mem::take(&mut self.suspects);
         for (key, policy) in &desired.policies {
             let Some(threshold) = policy.panic_threshold else { continue };
             let checked = || policy.checks.iter().filter(|(_, checks)| !checks.is_empty());
-            let of = checked().count();
             let window = checked().map(|(_, checks)| window(checks)).max().unwrap_or_default();
             let was = before.get(key);
+            let known = |destination: &DestinationKey| self.known.get(&(*key, *destination));
+            let counts =
+                |destination: &DestinationKey| known(destination).is_some_and(|known| known.belief.forced.is_none());
             let at_once = |destination: &DestinationKey| {
-                let known = self.known.get(&(*key, *destination)).filter(|known| known.health == Health::Down)?;
+                let known = known(destination).filter(|known| known.belief.checks == Some(Health::Down))?;
                 let fresh = known.went_down.is_some_and(|at| now.saturating_duration_since(at) <= window);
                 (fresh || was.is_some_and(|was| was.contains(destination))).then_some(*destination)
             };
             let suspects: BTreeSet<DestinationKey> = checked().filter_map(|(key, _)| at_once(key)).collect();
-            if suspects.len() * 100 > of * usize::from(threshold) {
+            let down = suspects.iter().filter(|destination| counts(destination)).count();
+            let of = checked().filter(|(destination, _)| was.is_none() || counts(destination)).count();
+            if down * 100 > of * usize::from(threshold) {
                 if was.is_none() {
-                    let (service, name, down) = (*key, name_of(desired, key), suspects.len());
+                    let (service, name) = (*key, name_of(desired, key));
                     notices.push(Notice::PanicBegun { service, name, down, of });
                 }
                 self.suspects.insert(*key, suspects);
@@ -242,6 +276,13 @@ impl Standing {
                 _ => {}
             }
         }
+        // Nothing is laid over it any more.
+        for service in self.failed.iter().filter(|service| !effective.services.contains_key(service)) {
+            if let Some(wanted) = desired.table.services.get(service) {
+                let (name, of) = (name_of(desired, service), wanted.destinations.len());
+                notices.push(Notice::ServiceRestored { service: *service, name, up: of, of });
+            }
+        }
         self.failed = failed;
         notices
     }
@@ -249,6 +290,17 @@ impl Standing {
 
 fn name_of(desired: &Desired, service: &ServiceKey) -> String {
     desired.origins.get(service).map(|origin| origin.name.clone()).unwrap_or_default()
+}
+
+fn is_desired(desired: &Desired, (service, destination): &Of) -> bool {
+    desired.table.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
+}
+
+/// The weight at the end of a ramp.
+pub(super) fn full_weight(desired: &Desired, overrides: &Overrides, (service, destination): &Of) -> Option<u32> {
+    let configured = desired.table.services.get(service)?.destinations.get(destination)?.weight;
+    let given = overrides.services.get(service).and_then(|of_service| of_service.get(destination)?.weight);
+    Some(given.map_or(configured, |given| given.weight))
 }
 
 fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> {

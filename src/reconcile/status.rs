@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::belief::said;
 use super::checker::Verdict;
 use super::pass::{PassError, Picture, Report};
 use super::schedule::{Now, Why};
-use crate::model::{Desired, DestinationKey, Health, Overrides, Record, ServiceKey};
-use crate::plan::{Because, Overlaid, Weighed};
+use crate::model::{Desired, DestinationKey, Health, HealthOverride, Overrides, Record, ServiceKey};
+use crate::plan::{Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,9 +54,11 @@ pub struct ServiceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DestinationStatus {
-    /// Nothing if it has no checks.
+    /// What it counts as; nothing if it has no checks, and no operator says anything of it.
     pub health: Option<Health>,
-    /// Why it is down, or what the last check found wrong; else empty.
+    /// What its checks say, which is another thing while an operator says otherwise; nothing if it has none.
+    pub checks: Option<Health>,
+    /// Why its checks say that it is down, or what the last of them found wrong; else empty.
     pub reason: String,
     /// Since when its health is so.
     pub since: Option<u64>,
@@ -64,10 +67,27 @@ pub struct DestinationStatus {
     pub configured: Option<u32>,
     /// What should be in the kernel.
     pub effective: u32,
-    /// Why that is not what is configured, in words; empty if it is.
+    /// Why that is not what is configured, and what an operator says of its health, in words; empty if it is as it should be.
     pub why: String,
     /// Set while it is on its way out of the table.
     pub drain: Option<DrainStatus>,
+}
+
+impl DestinationStatus {
+    /// Takes in what its checks say, `since` in seconds since 1970, and what an operator says, which goes over that.
+    pub fn judge(&mut self, verdict: Option<(&Verdict, u64)>, forced: Option<HealthOverride>) {
+        if let Some((verdict, since)) = verdict {
+            self.health = Some(verdict.health);
+            self.checks = Some(verdict.health);
+            self.reason.clone_from(&verdict.reason);
+            self.since = Some(since);
+            self.flapping = verdict.checks.iter().any(|check| check.flapping);
+        }
+        if let Some(forced) = forced {
+            self.health = Some(forced.health.into());
+            self.since = Some(forced.since);
+        }
+    }
 }
 
 /// A drain under way.
@@ -126,9 +146,13 @@ pub(super) fn of(
         let Picture { services, verdicts, drains, again: _ } = &report.picture;
         status.suspicions.clone_from(&verdicts.trouble);
         for (key, overlaid) in services {
-            let verdict = |destination: &DestinationKey| verdicts.destinations.get(&(*key, *destination));
+            let judge = |destination: &DestinationKey, status: &mut DestinationStatus| {
+                let verdict = verdicts.destinations.get(&(*key, *destination));
+                let verdict = verdict.map(|verdict| (verdict, unix_of(verdict.since, now)));
+                status.judge(verdict, said(overrides, key, destination));
+            };
             let name = desired.origins.get(key).map(|origin| origin.name.clone());
-            status.services.insert(*key, service(name, overlaid, verdict, now));
+            status.services.insert(*key, service(name, overlaid, judge));
         }
         for ((key, destination), drain) in drains {
             let of_service = status.services.entry(*key).or_insert_with(|| ServiceStatus {
@@ -138,31 +162,28 @@ pub(super) fn of(
             let of_destination = of_service.destinations.entry(*destination).or_default();
             of_destination.drain = Some(*drain);
             if let Some(verdict) = verdicts.destinations.get(&(*key, *destination)) {
-                judged(of_destination, verdict, now);
+                of_destination.judge(Some((verdict, unix_of(verdict.since, now))), None);
             }
         }
     }
     status
 }
 
-fn service<'v>(
+fn service(
     name: Option<String>,
     overlaid: &Overlaid,
-    verdict: impl Fn(&DestinationKey) -> Option<&'v Verdict>,
-    now: Now,
+    judge: impl Fn(&DestinationKey, &mut DestinationStatus),
 ) -> ServiceStatus {
     let Overlaid { up, of, failed, panic, fallback, destinations } = overlaid;
     let destinations = destinations.iter().map(|(key, weighed)| {
-        let Weighed { configured, effective, because } = *weighed;
+        let Weighed { configured, effective, because: _, forced: _ } = *weighed;
         let mut status = DestinationStatus {
             configured: Some(configured),
             effective: effective.unwrap_or(0),
-            why: if because == Because::Configured { String::new() } else { because.to_string() },
+            why: weighed.why(),
             ..DestinationStatus::default()
         };
-        if let Some(verdict) = verdict(key) {
-            judged(&mut status, verdict, now);
-        }
+        judge(key, &mut status);
         (*key, status)
     });
     ServiceStatus {
@@ -174,14 +195,6 @@ fn service<'v>(
         fallback: *fallback,
         destinations: destinations.collect(),
     }
-}
-
-/// Puts a verdict into a destination's status.
-fn judged(status: &mut DestinationStatus, verdict: &Verdict, now: Now) {
-    status.health = Some(verdict.health);
-    status.reason.clone_from(&verdict.reason);
-    status.since = Some(unix_of(verdict.since, now));
-    status.flapping = verdict.checks.iter().any(|check| check.flapping);
 }
 
 /// When something was, in seconds since 1970.

@@ -2,7 +2,7 @@
 
 use super::known::{Known, Standing, Target};
 use crate::cli::times::{clock, rough};
-use crate::model::{Override, WeightOverride};
+use crate::model::{Forced, HealthOverride, Override, WeightOverride};
 
 /// What an operator wants of a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,42 +15,69 @@ pub(crate) enum Action {
         seconds: Option<u64>,
     },
     ResetWeight,
+    /// For so many seconds, or until it is taken back.
+    Health {
+        health: Forced,
+        seconds: Option<u64>,
+    },
+    ResetHealth,
 }
 
 impl Action {
     /// Whether it takes something back.
     fn lifts(self) -> bool {
-        matches!(self, Action::Undrain | Action::ResetWeight)
+        matches!(self, Action::Undrain | Action::ResetWeight | Action::ResetHealth)
     }
 
-    /// The order for a destination after this one, `now` in seconds since 1970. What is drained stays drained since then.
+    /// The override for a destination after this one, `now` in seconds since 1970. What is drained stays drained since then.
     pub(super) fn on(self, before: Override, now: u64) -> Override {
+        let until = |seconds: Option<u64>| seconds.map(|seconds| now.saturating_add(seconds));
         match self {
             Action::Drain => Override { drained_since: before.drained_since.or(Some(now)), ..before },
             Action::Undrain => Override { drained_since: None, ..before },
             Action::Weight { weight, seconds } => {
-                let until = seconds.map(|seconds| now.saturating_add(seconds));
-                Override { weight: Some(WeightOverride { weight, since: now, until }), ..before }
+                Override { weight: Some(WeightOverride { weight, since: now, until: until(seconds) }), ..before }
             }
             Action::ResetWeight => Override { weight: None, ..before },
+            Action::Health { health, seconds } => {
+                // Since when it has been so, whoever says it again.
+                let same = before.health.filter(|given| given.health == health);
+                let since = same.map_or(now, |given| given.since);
+                Override { health: Some(HealthOverride { health, since, until: until(seconds) }), ..before }
+            }
+            Action::ResetHealth => Override { health: None, ..before },
         }
     }
 
-    /// Why it cannot be ordered of a destination that stands so.
+    /// Why it cannot be said of a destination that stands so.
     pub(super) fn refusal(self, known: &Known, target: Target) -> Option<String> {
         let standing = known.standing(target);
         match self {
             Action::Weight { .. } if standing.is_leaving() => {
                 Some(format!("{}: its weight is 0 until it is gone", leaving(known, target)))
             }
-            Action::Weight { .. } | Action::Drain if standing.configured.is_none() && !standing.is_leaving() => {
+            Action::Health { .. } if standing.is_leaving() => {
+                Some(format!("{}: its health is what its checks say until it is gone", leaving(known, target)))
+            }
+            Action::Health { .. } if known.is_fallback(target) => Some(format!(
+                "{} is the fallback, which has no health: it is in use while no other destination is up",
+                title(known, target)
+            )),
+            Action::Weight { .. } | Action::Drain | Action::Health { .. }
+                if standing.configured.is_none() && !standing.is_leaving() =>
+            {
                 Some(format!("{} is not in the configuration any more", title(known, target)))
             }
-            Action::Drain | Action::Weight { .. } | Action::Undrain | Action::ResetWeight => None,
+            Action::Drain
+            | Action::Weight { .. }
+            | Action::Health { .. }
+            | Action::Undrain
+            | Action::ResetWeight
+            | Action::ResetHealth => None,
         }
     }
 
-    /// Whether there is nothing to order, since the destination is on its way out already.
+    /// Whether there is nothing to do, since the destination is on its way out already.
     pub(super) fn is_moot(self, standing: Standing) -> bool {
         self == Action::Drain && standing.is_leaving()
     }
@@ -69,25 +96,46 @@ impl Action {
         }
         let title = title(known, target);
         let configured = standing.configured.map_or_else(String::new, |weight| format!(" (configured: {weight})"));
-        match (self, before.drained_since, before.weight) {
-            (Action::Drain, Some(since), _) => format!("{title} is drained already, since {}", clock(since, now)),
-            (Action::Drain, None, _) => format!("{title} is drained"),
-            (Action::Undrain, None, _) => format!("{title} was not drained"),
-            (Action::Undrain, Some(_), _) => {
-                let weight = after
-                    .weight
-                    .map_or_else(String::new, |weight| format!("; its weight is {} by override", weight.weight));
-                format!("{title} is not drained any more{weight}")
+        let until = |seconds: Option<u64>| match seconds {
+            Some(seconds) => format!("until {}", clock(now.saturating_add(seconds), now)),
+            None => "until it is taken back".to_owned(),
+        };
+        let forced = before.health.map(|given| given.health);
+        match self {
+            Action::Drain => match before.drained_since {
+                Some(since) => format!("{title} is drained already, since {}", clock(since, now)),
+                None => format!("{title} is drained"),
+            },
+            Action::Undrain if before.drained_since.is_none() => format!("{title} was not drained"),
+            Action::Undrain => {
+                let mut text = format!("{title} is not drained any more");
+                if let Some(weight) = after.weight {
+                    text += &format!("; its weight is {} by override", weight.weight);
+                }
+                if forced == Some(Forced::Down) {
+                    text += "; it is down by override";
+                }
+                text
             }
-            (Action::ResetWeight, _, None) => format!("no weight was ordered for {title}"),
-            (Action::ResetWeight, _, Some(_)) => format!("{title} has its own weight again{configured}"),
-            (Action::Weight { weight, seconds }, drained, _) => {
-                let until = match seconds {
-                    Some(seconds) => format!("until {}", clock(now.saturating_add(seconds), now)),
-                    None => "until it is taken back".to_owned(),
+            Action::ResetWeight if before.weight.is_none() => format!("no weight was set for {title}"),
+            Action::ResetWeight => format!("{title} has its own weight again{configured}"),
+            Action::Weight { weight, seconds } => {
+                let all_the_same = match (before.drained_since, forced) {
+                    (Some(_), _) => "; it stays drained all the same",
+                    (None, Some(Forced::Down)) => "; it stays down all the same",
+                    (None, _) => "",
                 };
-                let drained = if drained.is_some() { "; it stays drained all the same" } else { "" };
-                format!("{title} has weight {weight} {until}{configured}{drained}")
+                format!("{title} has weight {weight} {}{configured}{all_the_same}", until(seconds))
+            }
+            Action::ResetHealth | Action::Health { .. } => {
+                let all_the_same = before.drained_since.map_or("", |_| "; it stays drained all the same");
+                match self {
+                    Action::Health { health, seconds } => {
+                        format!("{title} counts as {health} {}{all_the_same}", until(seconds))
+                    }
+                    _ if forced.is_none() => format!("no health was set for {title}"),
+                    _ => format!("{title} has its own health again{all_the_same}"),
+                }
             }
         }
     }
@@ -98,14 +146,24 @@ impl Action {
         if self.is_moot(standing) {
             return None;
         }
-        let to_zero = matches!(self, Action::Drain | Action::Weight { weight: 0, .. });
-        if to_zero && known.is_last(target) {
+        let is_down = matches!(self, Action::Health { health: Forced::Down, .. });
+        let service = known.services.get(&target.service);
+        if is_down && service.is_some_and(|service| service.ignores_down) {
             let service = service_title(known, target);
-            let fallback = known.services.get(&target.service).is_some_and(|service| service.fallback.is_some());
+            return Some(format!(
+                "{service} has on_down = \"ignore\": what is down keeps its weight; `ipvsd drain` takes new connections away"
+            ));
+        }
+        let to_zero = is_down || matches!(self, Action::Drain | Action::Weight { weight: 0, .. });
+        if to_zero && known.is_last(target) {
+            let fallback = service.is_some_and(|service| service.fallback.is_some());
+            let service = service_title(known, target);
             let left = if fallback { "only the fallback is left" } else { "it refuses new connections" };
             return Some(format!("no other destination of {service} has weight: {left}"));
         }
-        if !self.lifts() && known.live && standing.live.is_none() {
+        // One that is down may well be out of the table, be it that it is said to be up now.
+        let has_to_be_there = !self.lifts() && !matches!(self, Action::Health { .. });
+        if has_to_be_there && known.live && standing.live.is_none() {
             return Some(format!("{} is not in the kernel's table yet", title(known, target)));
         }
         None
@@ -128,19 +186,18 @@ pub(super) fn title(known: &Known, target: Target) -> String {
     format!("{} of {}", target.destination, service_title(known, target))
 }
 
-/// What is ordered, in words: `drained by override since 13:40 UTC`, `weight 10 by override until 14:05 UTC (4m30s more)`.
-pub(crate) fn words(order: Override, now: u64) -> Vec<String> {
-    let Override { drained_since, weight } = order;
-    let drained = drained_since.map(|since| format!("drained by override since {}", clock(since, now)));
-    let weight = weight.map(|WeightOverride { weight, since, until }| match until {
-        Some(until) => {
-            format!(
-                "weight {weight} by override until {} ({} more)",
-                clock(until, now),
-                rough(until.saturating_sub(now))
-            )
-        }
-        None => format!("weight {weight} by override since {}", clock(since, now)),
-    });
-    drained.into_iter().chain(weight).collect()
+/// What is overridden, in words: `drained by override since 13:40 UTC`, `weight 10 by override until 14:05 UTC (4m30s more)`,
+/// `down by override since 13:40 UTC`.
+pub(crate) fn words(given: Override, now: u64) -> Vec<String> {
+    let Override { drained_since, weight, health } = given;
+    let time = |since: u64, until: Option<u64>| match until {
+        Some(until) => format!("until {} ({} more)", clock(until, now), rough(until.saturating_sub(now))),
+        None => format!("since {}", clock(since, now)),
+    };
+    let drained = drained_since.map(|since| format!("drained by override {}", time(since, None)));
+    let weight = weight
+        .map(|WeightOverride { weight, since, until }| format!("weight {weight} by override {}", time(since, until)));
+    let health =
+        health.map(|HealthOverride { health, since, until }| format!("{health} by override {}", time(since, until)));
+    drained.into_iter().chain(weight).chain(health).collect()
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::config::nearest;
-use crate::model::{Desired, DestinationKey, Live, Override, Overrides, Record, ServiceKey};
+use crate::model::{
+    Desired, DestinationKey, Forced, HealthOverride, Live, OnDown, Override, Overrides, Record, ServiceKey,
+};
 use crate::reconcile::Status;
 
 /// So many names are listed in an error.
@@ -28,6 +30,8 @@ pub(super) struct Known {
 pub(super) struct KnownService {
     pub(super) name: Option<String>,
     pub(super) fallback: Option<DestinationKey>,
+    /// Nothing happens to a destination of it that is down.
+    pub(super) ignores_down: bool,
     pub(super) destinations: BTreeMap<DestinationKey, Standing>,
 }
 
@@ -39,13 +43,13 @@ pub(super) struct Standing {
     /// Its weight in the kernel, if it is there.
     pub(super) live: Option<u32>,
     pub(super) owned: bool,
-    pub(super) order: Override,
+    pub(super) given: Override,
 }
 
 impl Standing {
     /// Whether it is any of ipvsd's business.
     fn is_ours(&self) -> bool {
-        self.configured.is_some() || self.owned || !self.order.is_empty()
+        self.configured.is_some() || self.owned || !self.given.is_empty()
     }
 
     /// Whether it is in the table, and not in the configuration any more.
@@ -54,10 +58,11 @@ impl Standing {
     }
 
     /// Whether it takes new connections, as far as can be seen.
-    fn has_weight(&self, live_is_known: bool) -> bool {
-        let wanted = match self.order {
+    fn has_weight(&self, live_is_known: bool, ignores_down: bool) -> bool {
+        let wanted = match self.given {
             Override { drained_since: Some(_), .. } => 0,
-            Override { weight: Some(ordered), .. } => ordered.weight,
+            Override { health: Some(HealthOverride { health: Forced::Down, .. }), .. } if !ignores_down => 0,
+            Override { weight: Some(given), .. } => given.weight,
             Override { .. } => self.configured.unwrap_or(0),
         };
         wanted > 0 && (!live_is_known || self.live.is_some_and(|weight| weight > 0))
@@ -71,7 +76,9 @@ impl Known {
         for (key, service) in &desired.table.services {
             let of = known.services.entry(*key).or_default();
             of.name = desired.origins.get(key).map(|origin| origin.name.clone());
-            let fallback = desired.policies.get(key).and_then(|policy| policy.fallback);
+            let policy = desired.policies.get(key);
+            of.ignores_down = policy.is_some_and(|policy| policy.on_down == OnDown::Ignore);
+            let fallback = policy.and_then(|policy| policy.fallback);
             of.fallback = fallback.map(|(destination, _)| destination);
             for (destination, settings) in service.destinations.iter().chain(fallback.iter().map(|(key, of)| (key, of)))
             {
@@ -94,7 +101,7 @@ impl Known {
         known
     }
 
-    /// With what the kernel has, what is owned there, and what is ordered. Helper services are left out.
+    /// With what the kernel has, what is owned there, and what is overridden. Helper services are left out.
     pub(super) fn with(mut self, live: Option<&Live>, record: &Record, overrides: &Overrides) -> Self {
         self.live = live.is_some();
         for (key, service) in live.iter().flat_map(|live| &live.services) {
@@ -107,9 +114,9 @@ impl Known {
                 of.owned = record.owns_destination(key, destination);
             }
         }
-        for (key, ordered) in &overrides.services {
-            for (destination, order) in ordered {
-                self.services.entry(*key).or_default().destinations.entry(*destination).or_default().order = *order;
+        for (key, of_service) in &overrides.services {
+            for (destination, given) in of_service {
+                self.services.entry(*key).or_default().destinations.entry(*destination).or_default().given = *given;
             }
         }
         self
@@ -124,11 +131,16 @@ impl Known {
         service.and_then(|service| service.destinations.get(&target.destination)).copied().unwrap_or_default()
     }
 
+    /// Whether the target is used only while no other destination is up.
+    pub(super) fn is_fallback(&self, target: Target) -> bool {
+        self.services.get(&target.service).is_some_and(|service| service.fallback == Some(target.destination))
+    }
+
     /// Whether no destination but the target (and the fallback) takes new connections, although it does itself.
     pub(super) fn is_last(&self, target: Target) -> bool {
         let Some(service) = self.services.get(&target.service) else { return false };
         let takes = |(key, standing): (&DestinationKey, &Standing)| {
-            (service.fallback != Some(*key) && standing.has_weight(self.live)).then_some(*key)
+            (service.fallback != Some(*key) && standing.has_weight(self.live, service.ignores_down)).then_some(*key)
         };
         service.destinations.iter().filter_map(takes).eq([target.destination])
     }
@@ -151,7 +163,7 @@ impl Known {
         let named = destination.parse::<DestinationKey>().map_or(destination.to_owned(), |key| key.to_string());
         if self.destinations(&keys, |standing| !standing.is_ours()).contains(&named) {
             return Err(format!(
-                "{named} of {service} is in the kernel's table, but it is not ipvsd's: no order holds there"
+                "{named} of {service} is in the kernel's table, but it is not ipvsd's: no override holds there"
             ));
         }
         Err(format!("no destination `{destination}` of {service}{}", suggest(destination, &listed)))
@@ -172,7 +184,9 @@ impl Known {
             Ok(key) => match self.services.get(&key) {
                 Some(service) if ours(service) => return Ok(vec![key]),
                 Some(_) => {
-                    return Err(format!("{key} is in the kernel's table, but it is not ipvsd's: no order holds there"));
+                    return Err(format!(
+                        "{key} is in the kernel's table, but it is not ipvsd's: no override holds there"
+                    ));
                 }
                 None => {}
             },

@@ -60,8 +60,8 @@ pub(in crate::cli) fn lines(
     let mut text = String::new();
     for (service, of_service) in &overrides.services {
         let name = origins.get(service).map_or_else(String::new, |origin| format!(" ({})", origin.name));
-        for (destination, order) in of_service {
-            let words = words(*order, now).join(", ");
+        for (destination, given) in of_service {
+            let words = words(*given, now).join(", ");
             let stray = match is_configured(desired, service, destination) {
                 Some(false) => "; the configuration does not have it",
                 Some(true) | None => "",
@@ -72,20 +72,21 @@ pub(in crate::cli) fn lines(
     text
 }
 
-/// Each order, for programs.
+/// Each override, for programs.
 pub(in crate::cli) fn document(
     overrides: &Overrides,
     origins: &BTreeMap<ServiceKey, ServiceOrigin>,
     desired: Option<&Desired>,
 ) -> Value {
     let each = overrides.services.iter().flat_map(|(service, of_service)| {
-        of_service.iter().map(move |(destination, order)| {
+        of_service.iter().map(move |(destination, given)| {
             json!({
                 "service": service,
                 "name": origins.get(service).map(|origin| &origin.name),
                 "destination": destination,
-                "drained_since": order.drained_since,
-                "weight": order.weight,
+                "drained_since": given.drained_since,
+                "weight": given.weight,
+                "health": given.health,
                 "configured": is_configured(desired, service, destination),
             })
         })

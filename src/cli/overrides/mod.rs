@@ -1,5 +1,5 @@
-//! Operators' overrides, as `drain`, `undrain` and `weight` give them: look at what there is, write the override down, tell the
-//! daemon, say what happened, and wait if asked to.
+//! Operators' overrides, as `drain`, `undrain`, `weight` and `health` give them: look at what there is, write the override
+//! down, tell the daemon, say what happened, and wait if asked to.
 
 mod give;
 mod known;
@@ -45,7 +45,7 @@ pub(super) struct About {
     pub(super) output: Format,
 }
 
-/// An order that was given.
+/// An override that was given.
 struct Given {
     target: Target,
     before: Override,
@@ -60,8 +60,8 @@ pub(super) struct Wait {
 }
 
 impl About {
-    /// Gives an order.
-    pub(super) fn order(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
+    /// Gives an override, or takes one back.
+    pub(super) fn give(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
         let (mut known, state_dir) = wanted(global, out)?;
         let live = live();
         let record = look::record(&state_dir, out)?;
@@ -171,7 +171,7 @@ fn wanted(global: &Global, out: &mut Out) -> Result<(Known, PathBuf), Failure> {
             match look::daemon(&state_dir, out)? {
                 Some(answer) => {
                     out.warn(&format!(
-                        "the configuration {} is not good; see `ipvsd check`. The order is about what the daemon has in force",
+                        "the configuration {} is not good; see `ipvsd check`. The override is about what the daemon has in force",
                         global.config().display()
                     ));
                     Ok((Known::of_status(&answer.status), state_dir))
@@ -214,6 +214,7 @@ fn given_document(known: &Known, given: &[Given], daemon: bool) -> Value {
                 "destination": target.destination,
                 "drained_since": after.drained_since,
                 "weight": after.weight,
+                "health": after.health,
                 "changed": before != after,
                 "text": sentence,
             })

@@ -83,7 +83,7 @@ fn of_destination(picture: &Picture, service: &ServiceKey, key: &DestinationKey,
         "persistent_connections": persistent_connections,
         "stats": stats,
         "status": picture.destination_status(service, key).map(destination_status),
-        "override": order(picture, service, key),
+        "override": given(picture, service, key),
     })
 }
 
@@ -110,12 +110,12 @@ fn missing_destination(picture: &Picture, service: &ServiceKey, key: &Destinatio
     json!({
         "address": key,
         "status": picture.destination_status(service, key).map(destination_status),
-        "override": order(picture, service, key),
+        "override": given(picture, service, key),
     })
 }
 
-fn order(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> Option<Override> {
-    Some(picture.order(service, key)).filter(|order| !order.is_empty())
+fn given(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> Option<Override> {
+    Some(picture.given(service, key)).filter(|given| !given.is_empty())
 }
 
 fn service_status(status: &ServiceStatus) -> Value {

@@ -3,7 +3,7 @@
 use super::Picture;
 use crate::cli::overrides;
 use crate::cli::times::rough;
-use crate::model::{DestinationKey, Health, LiveDestination, ServiceKey, Share};
+use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, Share};
 use crate::plan::render::words::count;
 use crate::reconcile::{DestinationStatus, DrainStatus, ServiceStatus, Status};
 
@@ -44,17 +44,22 @@ pub(super) fn destination(
 ) -> Said {
     let unknown = DestinationStatus::default();
     let status = picture.destination_status(service, key).unwrap_or(&unknown);
-    let order = picture.order(service, key);
+    let given = picture.given(service, key);
+    // What is leaving is as its checks say.
+    let forced = given.health.map(|given| given.health).filter(|_| status.drain.is_none());
     let connections = live.map(|live| {
         u64::from(live.active_connections)
             + u64::from(live.inactive_connections)
             + u64::from(live.persistent_connections)
     });
     let (health, mood) = match status {
-        DestinationStatus { flapping: true, .. } => ("flapping", Mood::Bad),
-        DestinationStatus { health: Some(Health::Down), .. } => ("down", Mood::Bad),
+        // What is done on purpose is nothing to worry about.
+        _ if forced == Some(Forced::Down) => ("down", Mood::Quiesced),
+        _ if forced == Some(Forced::Up) && given.drained_since.is_none() => ("up", Mood::Plain),
+        DestinationStatus { flapping: true, .. } if forced.is_none() => ("flapping", Mood::Bad),
+        DestinationStatus { health: Some(Health::Down), .. } if forced.is_none() => ("down", Mood::Bad),
         DestinationStatus { drain: Some(_), .. } => ("draining", Mood::Quiesced),
-        _ if order.drained_since.is_some() => match connections {
+        _ if given.drained_since.is_some() => match connections {
             None | Some(0) => ("drained", Mood::Quiesced),
             Some(_) => ("draining", Mood::Quiesced),
         },
@@ -65,14 +70,14 @@ pub(super) fn destination(
     let mood = if quiesced && mood == Mood::Plain { Mood::Quiesced } else { mood };
 
     let mut parts = Vec::new();
-    parts.extend(of_checks(status, picture.now));
+    parts.extend(of_checks(status, forced, picture.now));
     if let Some(DrainStatus { connections: counted, until }) = status.drain {
         let left = connections.unwrap_or(counted);
         let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
         let more = rough(until.saturating_sub(picture.now));
         parts.push(format!("draining: {left}, at most {more} more"));
     }
-    for words in overrides::words(order, picture.now) {
+    for words in overrides::words(given, picture.now) {
         match connections {
             Some(left) if left > 0 && words.starts_with("drained") => {
                 let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
@@ -82,10 +87,10 @@ pub(super) fn destination(
         }
     }
     // What was said already with more to it is not said again: `down`, `drained by override`.
-    let why = status.why.trim();
-    let begins_as = |part: &String| first_word(part) == first_word(why);
-    if !why.is_empty() && !parts.iter().any(begins_as) {
-        parts.push(why.to_owned());
+    for why in status.why.split("; ").map(str::trim).filter(|why| !why.is_empty()) {
+        if !parts.iter().any(|part| first_word(part) == first_word(why)) {
+            parts.push(why.to_owned());
+        }
     }
     if live.is_none() {
         parts.push("not in the kernel's table".to_owned());
@@ -98,16 +103,19 @@ fn first_word(text: &str) -> &str {
 }
 
 /// What the checks say, if that needs saying.
-fn of_checks(status: &DestinationStatus, now: u64) -> Option<String> {
-    let DestinationStatus { health, reason, since, .. } = status;
+fn of_checks(status: &DestinationStatus, forced: Option<Forced>, now: u64) -> Option<String> {
+    let DestinationStatus { health, checks, reason, since, .. } = status;
     let colon = if reason.is_empty() { "" } else { ": " };
-    match health {
-        Some(Health::Down) => {
+    let health = if forced.is_some() { checks } else { health };
+    match (health, forced) {
+        (Some(Health::Down), Some(_)) => Some(format!("its checks say down{colon}{reason}")),
+        (Some(Health::Up), Some(Forced::Down)) if reason.is_empty() => Some("its checks say up".to_owned()),
+        (Some(Health::Down), None) => {
             let time = since.map_or_else(String::new, |since| format!(" {}", rough(now.saturating_sub(since))));
             Some(format!("down{time}{colon}{reason}"))
         }
-        Some(Health::Up | Health::Unknown) if !reason.is_empty() => Some(format!("last check: {reason}")),
-        Some(Health::Up | Health::Unknown) | None => None,
+        (Some(Health::Up | Health::Unknown), _) if !reason.is_empty() => Some(format!("last check: {reason}")),
+        (Some(Health::Up | Health::Unknown) | None, _) => None,
     }
 }
 

@@ -58,15 +58,15 @@ pub(super) fn quiet() -> Picture {
 }
 
 /// Overrides for the two destinations, and for one that is not configured.
-pub(super) fn order(picture: &mut Picture) {
-    let drained = Override { drained_since: Some(NOW - 600), weight: None };
+pub(super) fn overridden(picture: &mut Picture) {
+    let drained = Override { drained_since: Some(NOW - 600), ..Override::default() };
     picture.overrides.set(service(WEB), destination("10.0.0.9:80"), drained);
     let weight = WeightOverride { weight: 10, since: NOW - 60, until: Some(NOW + 900) };
     picture.overrides.set(service(WEB), destination("10.0.0.12:80"), drained);
     picture.overrides.set(
         service(WEB),
         destination("10.0.0.11:80"),
-        Override { drained_since: None, weight: Some(weight) },
+        Override { weight: Some(weight), ..Override::default() },
     );
 }
 
@@ -157,7 +157,7 @@ pub(super) fn night() -> Picture {
     if let Some(desired) = &mut picture.desired {
         desired.policies.insert(service(WEB), policy);
     }
-    let drained = Override { drained_since: Some(NOW - 600), weight: None };
+    let drained = Override { drained_since: Some(NOW - 600), ..Override::default() };
     picture.overrides.set(service(WEB), destination("10.0.0.12:80"), drained);
     picture
 }

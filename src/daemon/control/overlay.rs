@@ -11,10 +11,10 @@ pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, 
     for ((service, destination), verdict) in &verdicts.destinations {
         let shown = status.services.get_mut(service).and_then(|of| of.destinations.get_mut(destination));
         if let Some(shown) = shown {
-            shown.health = Some(verdict.health);
-            shown.reason.clone_from(&verdict.reason);
-            shown.since = Some(unix.saturating_sub(now.saturating_duration_since(verdict.since).as_secs()));
-            shown.flapping = verdict.checks.iter().any(|check| check.flapping);
+            let since = unix.saturating_sub(now.saturating_duration_since(verdict.since).as_secs());
+            // What is leaving is not what an override is about.
+            let forced = status.overrides.get(service, destination, unix).health.filter(|_| shown.drain.is_none());
+            shown.judge(Some((verdict, since)), forced);
         }
     }
 }
@@ -22,7 +22,7 @@ pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Health;
+    use crate::model::{Forced, Health, HealthOverride, Override};
     use crate::reconcile::{CheckVerdict, DestinationStatus, ServiceStatus, Verdict};
     use std::time::Duration;
 
@@ -67,6 +67,7 @@ mod tests {
 
         let want = DestinationStatus {
             health: Some(Health::Down),
+            checks: Some(Health::Down),
             reason: "http: status 500".into(),
             since: Some(4_880),
             flapping: true,
@@ -77,5 +78,11 @@ mod tests {
         assert_eq!(service.destinations[&second], unchecked, "it has no checks");
         assert_eq!((service.destinations.len(), service.up), (2, 2), "what is gone stays gone");
         assert_eq!(status.suspicions, ["new"]);
+
+        let health = HealthOverride { health: Forced::Up, since: 4_000, until: None };
+        status.overrides.set(web, first, Override { health: Some(health), ..Override::default() });
+        overlay_verdicts(&mut status, &verdicts, now, 5_000);
+        let up = DestinationStatus { health: Some(Health::Up), since: Some(4_000), ..want };
+        assert_eq!(status.services[&web].destinations[&first], up, "an operator goes over the checks");
     }
 }

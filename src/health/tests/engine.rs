@@ -121,20 +121,3 @@ fn checks_that_have_stopped_are_said_to_have() {
     let trouble = engine.verdicts().trouble.clone();
     assert!(trouble.len() == 1 && trouble[0].contains("have stopped"), "{trouble:?}");
 }
-
-#[test]
-fn an_operator_is_heard_at_once() {
-    play(
-        |_| std::future::ready(Ok(())),
-        |engine, events| {
-            let (service, destination) = key("tcp://192.0.2.1:80", "10.0.0.1:1");
-            let one = assignment(Health::Up, Pass::All, &[("web", quick())]);
-            engine.assign(&[((service, destination), one)].into());
-            engine.hold_down(service, destination, Some("in maintenance".to_owned()));
-            let down = |verdicts: &Verdicts| verdicts.destinations.values().all(|one| one.health == Health::Down);
-            wait_for(engine, events, down);
-            engine.hold_down(service, destination, None);
-            wait_for(engine, events, |verdicts| !down(verdicts));
-        },
-    );
-}

@@ -106,21 +106,6 @@ fn the_memory_of_changes_is_bounded() {
 }
 
 #[test]
-fn an_operator_goes_over_results_which_count_all_the_same() {
-    let start = Instant::now();
-    let mut machine = machine(2, 2, None, Up, start);
-    assert!(machine.administer(Admin::Down("in maintenance".to_owned())));
-    assert_eq!((machine.health(), machine.why(start).as_str()), (Down, "in maintenance"));
-    assert_eq!(states(&mut machine, "++", start), "DD");
-    assert!(machine.administer(Admin::Auto), "it was up all the time");
-    assert_eq!(machine.health(), Up);
-    machine.administer(Admin::Down("in maintenance".to_owned()));
-    assert_eq!(states(&mut machine, "--", start + 2 * SECOND), "DD");
-    assert!(!machine.administer(Admin::Auto), "it has gone down meanwhile");
-    assert_eq!(machine.why(start), "refused");
-}
-
-#[test]
 fn the_reason_is_that_of_the_last_failure() {
     let start = Instant::now();
     let mut machine = machine(2, 2, None, Unknown, start);

@@ -183,12 +183,12 @@ fn a_changed_check_leaves_the_others_alone() {
     let start = Instant::now();
     let mut registry = Registry::default();
     let one = key("tcp://192.0.2.1:80", "10.0.0.1:80");
-    let mut admin = check("http");
-    admin.port = Some(81);
+    let mut web = check("http");
+    web.port = Some(81);
     let list = |port| {
         let mut tcp = check("tcp");
         tcp.port = port;
-        assignments([(one, assignment(Unknown, Pass::All, &[("tcp", tcp), ("web", admin.clone())]))])
+        assignments([(one, assignment(Unknown, Pass::All, &[("tcp", tcp), ("web", web.clone())]))])
     };
     registry.assign(&list(None), start);
     feed(&mut registry, "10.0.0.1:80", Ok(()), start);
@@ -261,24 +261,6 @@ fn two_services_that_show_different_health_keep_it_until_the_shared_check_has_sp
     more.insert(fourth, with(Up));
     assert!(registry.assign(&more, start).health);
     assert_eq!(registry.verdicts(start).destinations[&fourth].health, Down);
-}
-
-#[test]
-fn an_operators_word_survives_a_change_of_the_check() {
-    let start = Instant::now();
-    let one = key("tcp://192.0.2.1:80", "10.0.0.1:80");
-    let with = |port| {
-        let mut check = check("tcp");
-        check.port = port;
-        assignments([(one, assignment(Up, Pass::All, &[("web", check)]))])
-    };
-    let mut registry = Registry::default();
-    registry.assign(&with(None), start);
-    assert!(registry.administer(&one, &Admin::Down("in maintenance".to_owned()), start));
-    registry.assign(&with(Some(81)), start);
-    let verdict = registry.verdicts(start).destinations[&one].clone();
-    assert_eq!((verdict.health, verdict.reason.as_str()), (Down, "tcp: in maintenance"));
-    assert!(!registry.administer(&key("fwmark:1", "10.0.0.1:80"), &Admin::Auto, start), "nobody knows it");
 }
 
 #[test]

@@ -64,9 +64,9 @@ impl Board for Heard {
     }
 }
 
-struct Ordered(Heard, Overrides);
+struct Given(Heard, Overrides);
 
-impl OverrideSource for Ordered {
+impl OverrideSource for Given {
     fn current(&mut self, unix: u64) -> &Overrides {
         self.1 = self.0.0.borrow().2.clone();
         self.1.expire(unix);
@@ -147,7 +147,7 @@ impl World {
         let company = Company {
             source: Box::leak(Box::new(self.news.clone())),
             store: Box::leak(Box::new(self.kept.clone())),
-            overrides: Box::leak(Box::new(Ordered(self.heard.clone(), Overrides::default()))),
+            overrides: Box::leak(Box::new(Given(self.heard.clone(), Overrides::default()))),
             checker: Box::leak(Box::new(self.oracle.clone())),
             listener: Box::leak(Box::new(self.heard.clone())),
             board: Box::leak(Box::new(self.heard.clone())),
@@ -177,8 +177,8 @@ impl World {
         live.active_connections = count;
     }
 
-    fn order(&self, at: &str, order: Override) {
-        self.heard.0.borrow_mut().2.set(key(WEB), destination(at), order);
+    fn give(&self, at: &str, given: Override) {
+        self.heard.0.borrow_mut().2.set(key(WEB), destination(at), given);
     }
 
     fn sent(&self) -> Vec<String> {
@@ -282,5 +282,6 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
 }
 
 mod drains;
+mod forced;
 mod ramps;
 mod verdicts;

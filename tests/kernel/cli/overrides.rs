@@ -40,7 +40,7 @@ fn a_drain_waits_until_no_connection_is_left() {
 }
 
 #[test]
-fn orders_are_checked_against_the_table() {
+fn overrides_are_checked_against_the_table() {
     let (_kernel, program) = host();
     program.runs(CONFIG, &["apply"], 0);
     ipvsadm(&["-a", "-t", "192.0.2.10:80", "-r", "10.0.0.9:80", "-m"], "");
@@ -54,7 +54,7 @@ fn orders_are_checked_against_the_table() {
     assert_says(&said, "is not in the configuration any more, and on its way out already");
     let ended = program.run(CONFIG, &["weight", "web", "10.0.0.2", "5"]);
     assert_eq!(ended.code, Some(1), "{}", ended.err);
-    assert!(!program.state().join("overrides.json").exists(), "nothing was ordered");
+    assert!(!program.state().join("overrides.json").exists(), "nothing was overridden");
 
     program.runs(CONFIG, &["weight", "web", "10.0.0.1", "5", "--for", "10m"], 0);
     let table = json_of(&program.runs(CONFIG, &["show", "--output", "json"], 0));
@@ -63,6 +63,6 @@ fn orders_are_checked_against_the_table() {
     let text = program.runs(CONFIG, &["show"], 0);
     assert_says(
         &text,
-        "\nOrders, until they are lifted:\n  10.0.0.1:80 of tcp://192.0.2.10:80 (web): weight 5 by override until ",
+        "\nOverrides, until they are lifted:\n  10.0.0.1:80 of tcp://192.0.2.10:80 (web): weight 5 by override until ",
     );
 }

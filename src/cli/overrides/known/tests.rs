@@ -116,7 +116,7 @@ fn what_is_not_found_says_what_there_is() {
         (
             "tcp://192.0.2.99:80",
             "x",
-            "tcp://192.0.2.99:80 is in the kernel's table, but it is not ipvsd's: no order holds there",
+            "tcp://192.0.2.99:80 is in the kernel's table, but it is not ipvsd's: no override holds there",
         ),
         (
             "fwmark:1000",
@@ -134,7 +134,7 @@ fn what_is_not_found_says_what_there_is() {
         (
             "web",
             "10.0.0.9:80",
-            "10.0.0.9:80 of web is in the kernel's table, but it is not ipvsd's: no order holds there",
+            "10.0.0.9:80 of web is in the kernel's table, but it is not ipvsd's: no override holds there",
         ),
         ("dns", "10.0.0.11", "no destination `10.0.0.11` of dns: there are none"),
     ] {
@@ -162,13 +162,13 @@ fn an_address_with_several_ports_is_not_guessed_at() {
 }
 
 #[test]
-fn what_is_ordered_can_be_taken_back_when_nothing_else_is_left_of_it() {
+fn what_is_overridden_can_be_taken_back_when_nothing_else_is_left_of_it() {
     let mut overrides = Overrides::default();
-    let order = Override { drained_since: Some(1), weight: None };
-    overrides.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), order);
+    let given = Override { drained_since: Some(1), ..Override::default() };
+    overrides.set(service("tcp://192.0.2.77:80"), destination("10.0.0.77:80"), given);
     let known = known(&overrides);
     let targets = known.resolve("tcp://192.0.2.77:80", "10.0.0.77").unwrap();
-    assert_eq!(known.standing(targets[0]), Standing { order, ..Standing::default() });
+    assert_eq!(known.standing(targets[0]), Standing { given, ..Standing::default() });
 }
 
 #[test]
@@ -184,11 +184,22 @@ fn the_last_destination_with_weight_is_known() {
     overrides.set(
         service("tcp://192.0.2.10:80"),
         destination("10.0.0.12:80"),
-        Override { drained_since: None, weight: Some(WeightOverride { weight: 0, since: 1, until: None }) },
+        Override { weight: Some(WeightOverride { weight: 0, since: 1, until: None }), ..Override::default() },
     );
     let mut blind = known(&overrides);
     blind.live = false;
     assert!(blind.is_last(target("10.0.0.11:8080")));
+    let down = HealthOverride { health: Forced::Down, since: 1, until: None };
+    overrides.set(
+        service("tcp://192.0.2.10:80"),
+        destination("10.0.0.12:80"),
+        Override { health: Some(down), ..Override::default() },
+    );
+    let mut ignored = known(&overrides);
+    ignored.live = false;
+    assert!(ignored.is_last(target("10.0.0.11:8080")), "what is down takes nothing");
+    ignored.services.get_mut(&service("tcp://192.0.2.10:80")).unwrap().ignores_down = true;
+    assert!(!ignored.is_last(target("10.0.0.11:8080")));
     blind.services.get_mut(&service("tcp://192.0.2.10:80")).unwrap().fallback = Some(destination("10.0.0.11:8080"));
     assert!(!blind.is_last(target("10.0.0.11:8080")), "a fallback is not what a service lives on");
 }
@@ -208,10 +219,10 @@ mod giving {
     }
 
     #[test]
-    fn each_order_says_what_is_so_now() {
+    fn each_override_says_what_is_so_now() {
         const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
         let none = Override::default();
-        let drained = Override { drained_since: Some(NOW - 300), weight: None };
+        let drained = Override { drained_since: Some(NOW - 300), ..none };
         let weight = WeightOverride { weight: 10, since: NOW - 300, until: None };
         let both = Override { weight: Some(weight), ..drained };
         let ten = Action::Weight { weight: 10, seconds: Some(1500) };
@@ -232,16 +243,87 @@ mod giving {
         ] {
             assert_eq!(said(action, before, "10.0.0.11:8080"), format!("{TITLE} {want}"));
         }
-        assert_eq!(said(Action::ResetWeight, drained, "10.0.0.11:8080"), format!("no weight was ordered for {TITLE}"));
+        assert_eq!(said(Action::ResetWeight, drained, "10.0.0.11:8080"), format!("no weight was set for {TITLE}"));
         assert_eq!(
             said(Action::Drain, none, "10.0.0.13:80"),
             "10.0.0.13:80 of tcp://192.0.2.10:80 (web) is not in the configuration any more, and on its way out already"
         );
         assert_eq!(Action::Drain.on(both, NOW), both, "what is drained is drained since then");
-        assert_eq!(Action::Undrain.on(both, NOW), Override { weight: Some(weight), drained_since: None });
+        assert_eq!(Action::Undrain.on(both, NOW), Override { weight: Some(weight), ..none });
         assert_eq!(Action::ResetWeight.on(both, NOW), drained);
         assert_eq!(words(both, NOW), ["drained by override since 13:35 UTC", "weight 10 by override since 13:35 UTC"]);
         assert_eq!(words(ten.on(none, NOW), NOW + 60), ["weight 10 by override until 14:05 UTC (24m more)"]);
+    }
+
+    #[test]
+    fn health_says_what_is_so_now() {
+        const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
+        let none = Override::default();
+        let drained = Override { drained_since: Some(NOW - 300), ..none };
+        let of = |health, until| Some(HealthOverride { health, since: NOW - 300, until });
+        let down = Override { health: of(Forced::Down, None), ..none };
+        let action = |health, seconds| Action::Health { health, seconds };
+        for (action, before, want) in [
+            (action(Forced::Down, Some(1500)), none, "counts as down until 14:05 UTC"),
+            (action(Forced::Up, None), none, "counts as up until it is taken back"),
+            (action(Forced::Up, None), drained, "counts as up until it is taken back; it stays drained all the same"),
+            (Action::ResetHealth, down, "has its own health again"),
+            (
+                Action::ResetHealth,
+                Override { drained_since: Some(1), ..down },
+                "has its own health again; it stays drained all the same",
+            ),
+            (
+                Action::Undrain,
+                Override { drained_since: Some(1), ..down },
+                "is not drained any more; it is down by override",
+            ),
+            (
+                Action::Weight { weight: 10, seconds: None },
+                down,
+                "has weight 10 until it is taken back (configured: 100); it stays down all the same",
+            ),
+        ] {
+            assert_eq!(said(action, before, "10.0.0.11:8080"), format!("{TITLE} {want}"));
+        }
+        assert_eq!(said(Action::ResetHealth, drained, "10.0.0.11:8080"), format!("no health was set for {TITLE}"));
+        let longer = action(Forced::Down, Some(60)).on(down, NOW);
+        assert_eq!(longer.health, of(Forced::Down, Some(NOW + 60)), "it has been down since then");
+        let up = action(Forced::Up, None).on(down, NOW).health.unwrap();
+        assert_eq!((up.health, up.since), (Forced::Up, NOW));
+        assert_eq!(Action::ResetHealth.on(Override { drained_since: Some(1), ..down }, NOW).drained_since, Some(1));
+        assert_eq!(words(down, NOW), ["down by override since 13:35 UTC"]);
+        assert_eq!(words(longer, NOW), ["down by override until 13:41 UTC (1m more)"]);
+    }
+
+    #[test]
+    fn health_is_refused_where_there_is_none_and_what_it_does_is_said() {
+        let mut known = known(&Overrides::default());
+        let web = service("tcp://192.0.2.10:80");
+        let target = |last: &str| Target { service: web, destination: destination(last) };
+        let [up, down] = [Forced::Up, Forced::Down].map(|health| Action::Health { health, seconds: None });
+        let refusal = |known: &Known, action: Action, last| action.refusal(known, target(last)).unwrap_or_default();
+        assert!(refusal(&known, down, "10.0.0.13:80").ends_with("its health is what its checks say until it is gone"));
+        assert!(refusal(&known, up, "10.0.0.77:80").ends_with("is not in the configuration any more"));
+        assert_eq!(refusal(&known, Action::ResetHealth, "10.0.0.77:80"), "");
+        assert_eq!(refusal(&known, down, "10.0.0.11:8080"), "");
+        let said = |known: &Known, action: Action, last| action.warning(known, target(last)).unwrap_or_default();
+        assert!(said(&known, down, "10.0.0.11:8080").starts_with("no other destination of "));
+        assert_eq!(said(&known, up, "10.0.0.11:8080"), "");
+        assert_eq!(said(&known, up, "10.0.0.12:81"), "", "that it is not in the table may be why");
+        let of_web = known.services.get_mut(&web).unwrap();
+        of_web.ignores_down = true;
+        of_web.fallback = Some(destination("10.0.0.12:80"));
+        assert_eq!(
+            said(&known, down, "10.0.0.11:8080"),
+            "tcp://192.0.2.10:80 (web) has on_down = \"ignore\": what is down keeps its weight; \
+             `ipvsd drain` takes new connections away"
+        );
+        assert_eq!(
+            refusal(&known, down, "10.0.0.12:80"),
+            "10.0.0.12:80 of tcp://192.0.2.10:80 (web) is the fallback, which has no health: it is in use while no \
+             other destination is up"
+        );
     }
 
     #[test]
@@ -250,7 +332,7 @@ mod giving {
         overrides.set(
             service("tcp://192.0.2.10:80"),
             destination("10.0.0.77:80"),
-            Override { drained_since: Some(1), weight: None },
+            Override { drained_since: Some(1), ..Override::default() },
         );
         let known = known(&overrides);
         let target = |last: &str| Target { service: service("tcp://192.0.2.10:80"), destination: destination(last) };

@@ -1,5 +1,6 @@
 use super::*;
-use crate::cli::show::testing::{night, order, quiet};
+use crate::cli::show::testing::{NOW, WEB, destination, night, overridden, quiet, service};
+use crate::model::{Forced, HealthOverride, Override};
 
 #[test]
 fn rates_stay_short() {
@@ -32,9 +33,9 @@ tcp://192.0.2.10:80 (web)  wlc                               3         0        
 }
 
 #[test]
-fn orders_are_listed_without_a_daemon_too() {
+fn overrides_are_listed_without_a_daemon_too() {
     let mut picture = quiet();
-    order(&mut picture);
+    overridden(&mut picture);
     picture.all = true;
     picture.live.unknown.push("a service of family 77".into());
     assert_eq!(
@@ -53,6 +54,58 @@ Overrides, until they are lifted:
   10.0.0.11:80 of tcp://192.0.2.10:80 (web): weight 10 by override until 14:05 UTC (15m more)
   10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
 "
+    );
+}
+
+#[test]
+fn what_an_operator_says_of_health_stands_beside_what_the_checks_say() {
+    let mut picture = night();
+    for (at, health, checks, reason) in [
+        ("10.0.0.11:80", Forced::Down, Some(Health::Up), ""),
+        ("10.0.0.13:80", Forced::Up, Some(Health::Down), "http: status 500, expected 200-299"),
+        ("10.0.0.16:80", Forced::Up, Some(Health::Down), "tcp: 6 changes in 1m, held down for 45s more"),
+        ("10.0.0.17:80", Forced::Down, None, ""),
+        ("10.0.0.18:80", Forced::Down, Some(Health::Down), "tcp: refused"),
+    ] {
+        let given = HealthOverride { health, since: NOW - 600, until: Some(NOW + 60) };
+        picture.overrides.set(service(WEB), destination(at), Override { health: Some(given), ..Override::default() });
+        let web = picture.daemon.as_mut().unwrap().status.services.get_mut(&service(WEB)).unwrap();
+        let status = web.destinations.get_mut(&destination(at)).unwrap();
+        (status.health, status.checks, status.since) = (Some(health.into()), checks, Some(NOW - 600));
+        (status.reason, status.why) = (reason.to_owned(), format!("slow start to 100; {health} by override"));
+    }
+    let said = |at: &str, live: bool| {
+        let live = picture.live.services[&service(WEB)].destinations.get(&destination(at)).filter(|_| live);
+        let said = health::destination(&picture, &service(WEB), &destination(at), live);
+        (format!("{}: {}", said.health, said.why), said.mood)
+    };
+    let until = "by override until 13:51 UTC (1m more); slow start to 100";
+    for (at, live, want, mood) in [
+        ("10.0.0.11:80", true, format!("down: its checks say up; down {until}"), Mood::Quiesced),
+        (
+            "10.0.0.13:80",
+            true,
+            format!("up: its checks say down: http: status 500, expected 200-299; up {until}"),
+            Mood::Quiesced,
+        ),
+        (
+            "10.0.0.16:80",
+            true,
+            format!("up: its checks say down: tcp: 6 changes in 1m, held down for 45s more; up {until}"),
+            Mood::Quiesced,
+        ),
+        ("10.0.0.17:80", true, format!("down: down {until}"), Mood::Quiesced),
+        (
+            "10.0.0.18:80",
+            false,
+            format!("down: its checks say down: tcp: refused; down {until}; not in the kernel's table"),
+            Mood::Quiesced,
+        ),
+    ] {
+        assert_eq!(said(at, live), (want, mood), "{at}");
+    }
+    assert!(
+        text(&picture, false, None).contains("\n  10.0.0.17:80 of tcp://192.0.2.10:80 (web): down by override until")
     );
 }
 

@@ -165,8 +165,8 @@ fn overrides_stand_for_the_configured_weight_until_they_end() {
     let ask = Why { overrides: true, ..Why::default() };
     let until = UNIX + process.now / 1000 + 600;
     let five = WeightOverride { weight: 5, since: UNIX, until: Some(until) };
-    world.order(A, Override { drained_since: None, weight: Some(five) });
-    world.order(B, Override { drained_since: Some(UNIX), weight: None });
+    world.give(A, Override { weight: Some(five), ..Override::default() });
+    world.give(B, Override { drained_since: Some(UNIX), ..Override::default() });
     process.pass(ask);
     assert_eq!(world.weights(WEB), pairs(&[(A, 5), (B, 0)]));
     let told = world.status().services[&key(WEB)].destinations[&destination(B)].clone();
@@ -181,7 +181,7 @@ fn overrides_stand_for_the_configured_weight_until_they_end() {
     assert_eq!(world.weight_of(A), Some(5));
     process.wait(600_000);
     assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 0)]), "one has run out, the other stays");
-    world.order(B, Override::default());
+    world.give(B, Override::default());
     process.pass(ask);
     // It was seen without weight at the start, so its check has to say that it is up.
     process.found(&[(B, Health::Up)]);
