@@ -260,7 +260,7 @@ mod tests {
             (Because::Down, Some(Forced::Down), "down by override"),
             (Because::Ignored, Some(Forced::Down), "down by override, which on_down ignores"),
             (Because::Drained, Some(Forced::Down), "drained by override; down by override"),
-            (Because::Overridden, Some(Forced::Up), "by override; up by override"),
+            (Because::Overridden, Some(Forced::Up), "weight by override; up by override"),
             (Because::Ramp(10), Some(Forced::Up), "slow start to 10; up by override"),
         ] {
             let weighed = Weighed { configured: 10, effective: Some(1), because, forced };

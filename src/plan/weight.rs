@@ -47,7 +47,7 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Because::Configured => f.write_str("as configured"),
-            Because::Overridden => f.write_str("by override"),
+            Because::Overridden => f.write_str("weight by override"),
             Because::Drained => f.write_str("drained by override"),
             Because::Unchecked => f.write_str("waits for its first check"),
             Because::Down => f.write_str("down"),
