@@ -60,12 +60,19 @@ pub trait RecordStore {
     fn is_behind(&self) -> bool;
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Document<R> {
     version: u32,
     place: Place,
     #[serde(flatten)]
     record: R,
+}
+
+/// What a document says of itself, next to the record. The two are read one by one: through a flattened field serde does not
+/// find the way from text to numbers that are keys.
+#[derive(Deserialize)]
+struct Label {
+    place: Place,
 }
 
 /// The record in a file of a state directory.
@@ -112,7 +119,11 @@ impl FileStore {
     /// A record, or why it cannot be understood, or nothing where there is no file.
     fn read(&self, path: &Path) -> Result<Option<Result<Document<Record>, String>>, StoreError> {
         match fs::read(path) {
-            Ok(bytes) => atomic::parse(path, &bytes, VERSION, "ownership").map(Some),
+            Ok(bytes) => {
+                let label = atomic::parse::<Label>(path, &bytes, VERSION, "ownership")?;
+                let record = atomic::parse(path, &bytes, VERSION, "ownership")?;
+                Ok(Some(label.and_then(|Label { place }| Ok(Document { version: VERSION, place, record: record? }))))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.io("read")(error)),
         }
@@ -160,13 +171,17 @@ impl RecordStore for FileStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OwnedService;
+    use crate::model::{Checks, Drain, Helped, OwnedService};
 
     fn record() -> Record {
         let mut record = Record::default();
         let mut owned = OwnedService::default();
         owned.destinations.insert("[2001:db8::1]:80".parse().unwrap(), None);
-        record.services.insert("tcp://192.0.2.1:80".parse().unwrap(), owned);
+        let (service, destination) = ("tcp://192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap());
+        record.services.insert(service, owned);
+        let drain = Drain { since: 1, until: u64::MAX, checks: Checks::default() };
+        record.drains.entry(service).or_default().insert(destination, drain);
+        record.helpers.insert(1_768_947_712, Helped { service, destination });
         record
     }
 

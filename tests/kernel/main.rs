@@ -11,19 +11,26 @@ mod chaos;
 mod churn;
 mod cli;
 mod conformance;
+mod crowd;
 mod daemon;
 mod daemon_process;
+mod frail;
+mod health;
+mod health_pains;
+mod health_reasons;
 mod limits;
 mod module_missing;
 mod netns;
 mod network;
 mod nlmon;
+mod oracle;
 mod ownership;
 mod program;
 mod rules;
 mod scenarios;
 mod tour;
 mod traffic;
+mod via_vip;
 
 macro_rules! on_the_real_kernel {
     ($($case:ident),* $(,)?) => {
