@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::checker::{Checker, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
-use super::standing::{Marks, Standing};
+use super::standing::{Marks, Standing, full_weight};
 use super::status::Status;
 use crate::model::{Desired, DestinationKey, Health, Initial, LiveService, ServiceKey, SharedChecks};
 use crate::plan::{Effective, Of, Ramp};
@@ -47,19 +47,19 @@ impl Sight<'_> {
     ) -> Seen {
         match self {
             Self::Checks { checker, standing, now } => {
-                if let Some(assignments) = standing.assign(inputs.desired, live, marks, leaving) {
+                if let Some(assignments) = standing.assign(inputs, live, marks, leaving) {
                     checker.assign(assignments);
                 }
                 let verdicts = checker.verdicts();
-                let health = standing.health(inputs.desired, live, &verdicts);
+                let health = standing.health(inputs, live, &verdicts);
                 let reason =
                     |of: &Of| verdicts.destinations.get(of).map(|verdict| verdict.reason.clone()).unwrap_or_default();
-                let notices = standing.take(inputs.desired, live, &health, reason, *now);
+                let notices = standing.take(inputs, live, &health, reason, *now);
                 let suspects = standing.suspects().clone();
                 let (ramps, again) = (standing.ramps(*now), standing.next_step(*now));
                 Seen { health, ramps, suspects, verdicts, notices, again }
             }
-            Self::Once { status } => once(inputs.desired, live, *status),
+            Self::Once { status } => once(inputs, live, *status),
         }
     }
 
@@ -72,15 +72,15 @@ impl Sight<'_> {
     }
 }
 
-fn once(desired: &Desired, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
+fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
+    let desired = inputs.desired;
     let (mut health, mut ramps) = (BTreeMap::new(), BTreeMap::new());
     for (key, policy) in &desired.policies {
         let told = status.and_then(|status| status.services.get(key));
         for (destination, _) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
             let of = (*key, *destination);
             let weight = live.get(key).and_then(|service| Some(service.destinations.get(destination)?.settings.weight));
-            let full = desired.table.services.get(key).and_then(|service| service.destinations.get(destination));
-            let full = full.map_or(0, |settings| settings.weight);
+            let full = full_weight(inputs, &of).unwrap_or(0);
             let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.health?)));
             let found = match (told, policy.initial, weight) {
                 // The daemon keeps the weights of what it suspects.

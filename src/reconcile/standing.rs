@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
+use super::observe::Inputs;
 use crate::model::{
     Desired, DestinationKey, Health, Initial, LiveService, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
 };
@@ -46,11 +47,12 @@ impl Standing {
     /// other than the last ones.
     pub(super) fn assign(
         &mut self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         live: &LiveServices,
         marks: &Marks,
         leaving: &BTreeMap<Of, SharedChecks>,
     ) -> Option<&Assignments> {
+        let desired = inputs.desired;
         let mut next = Assignments::new();
         for (key, policy) in &desired.policies {
             let name = desired.origins.get(key).map_or("", |origin| origin.name.as_str());
@@ -63,7 +65,7 @@ impl Standing {
                 }
                 let seed = match self.assigned.get(&of) {
                     Some(before) => before.seed,
-                    None => self.seed(&of, policy.initial, live),
+                    None => self.seed(&of, policy.initial, inputs, live),
                 };
                 next.insert(of, Assignment { name: name.to_owned(), checks: checks.clone(), seed, mark });
             }
@@ -86,7 +88,7 @@ impl Standing {
     }
 
     /// What a destination counts as until its checks have spoken.
-    fn seed(&self, of: &Of, initial: Initial, live: &LiveServices) -> Health {
+    fn seed(&self, of: &Of, initial: Initial, inputs: &Inputs<'_, '_>, live: &LiveServices) -> Health {
         if let Some(known) = self.known.get(of) {
             return known.health;
         }
@@ -94,21 +96,28 @@ impl Standing {
             (Initial::Up, _) => Health::Up,
             (Initial::Down, _) => Health::Down,
             (Initial::Live, None) => Health::Unknown,
+            // It would have no weight if it were up, either: that tells nothing.
+            (Initial::Live, Some(0)) if full_weight(inputs, of) == Some(0) => Health::Unknown,
             (Initial::Live, Some(0)) => Health::Down,
             (Initial::Live, Some(_)) => Health::Up,
         }
     }
 
     /// The health of every destination that has checks: what was found, or what it counts as until something is.
-    pub(super) fn health(&self, desired: &Desired, live: &LiveServices, verdicts: &Verdicts) -> BTreeMap<Of, Health> {
+    pub(super) fn health(
+        &self,
+        inputs: &Inputs<'_, '_>,
+        live: &LiveServices,
+        verdicts: &Verdicts,
+    ) -> BTreeMap<Of, Health> {
         let mut health = BTreeMap::new();
-        for (key, policy) in &desired.policies {
+        for (key, policy) in &inputs.desired.policies {
             for (destination, checks) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
                 let of = (*key, *destination);
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
                 let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
-                health.insert(of, found.unwrap_or_else(|| self.seed(&of, policy.initial, live)));
+                health.insert(of, found.unwrap_or_else(|| self.seed(&of, policy.initial, inputs, live)));
             }
         }
         health
@@ -117,12 +126,13 @@ impl Standing {
     /// Takes in what is known now; tells what has happened since the last time.
     pub(super) fn take(
         &mut self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         live: &LiveServices,
         health: &BTreeMap<Of, Health>,
         reasons: impl Fn(&Of) -> String,
         now: Instant,
     ) -> Vec<Notice> {
+        let desired = inputs.desired;
         let mut notices = Vec::new();
         for (of, &health) in health {
             let Some(policy) = desired.policies.get(&of.0) else { continue };
@@ -133,7 +143,7 @@ impl Standing {
             let mut went_down = before.and_then(|known| known.went_down);
             match (before.map(|known| known.health), health) {
                 (None, Health::Up) => {
-                    if let Some(resumed) = self.resumed(desired, of, policy.slow_start, live, now) {
+                    if let Some(resumed) = resumed(inputs, of, policy.slow_start, live, now) {
                         self.ramps.insert(*of, resumed);
                     }
                 }
@@ -161,22 +171,6 @@ impl Standing {
         });
         self.suspect(desired, now, &mut notices);
         notices
-    }
-
-    /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
-    fn resumed(
-        &self,
-        desired: &Desired,
-        of: &Of,
-        length: Duration,
-        live: &LiveServices,
-        now: Instant,
-    ) -> Option<Begun> {
-        let full = desired.table.services.get(&of.0)?.destinations.get(&of.1)?.weight;
-        let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
-        // The share that gives this very weight when it is rounded down.
-        let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
-        Some(Begun { at: now.checked_sub(done)?, length })
     }
 
     /// Which destinations went down together with so many others that it is rather the checker's fault.
@@ -245,6 +239,25 @@ impl Standing {
         self.failed = failed;
         notices
     }
+}
+
+/// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
+fn resumed(inputs: &Inputs<'_, '_>, of: &Of, length: Duration, live: &LiveServices, now: Instant) -> Option<Begun> {
+    let full = full_weight(inputs, of)?;
+    let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
+    // The share that gives this very weight when it is rounded down.
+    let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
+    Some(Begun { at: now.checked_sub(done)?, length })
+}
+
+/// What a destination that is up would weigh at the end of its ramp: what operators ordered, or else what is configured.
+pub(super) fn full_weight(inputs: &Inputs<'_, '_>, (service, destination): &Of) -> Option<u32> {
+    let configured = inputs.desired.table.services.get(service)?.destinations.get(destination)?.weight;
+    let order = inputs.overrides.get(service, destination, inputs.unix);
+    Some(match order.drained_since {
+        Some(_) => 0,
+        None => order.weight.map_or(configured, |weight| weight.weight),
+    })
 }
 
 fn name_of(desired: &Desired, service: &ServiceKey) -> String {
