@@ -149,8 +149,12 @@ impl Standing {
                 }
                 (Some(Health::Down | Health::Unknown), Health::Up) => {
                     went_down = None;
-                    self.ramps.insert(*of, slow_start);
-                    if before.is_some_and(|known| known.health == Health::Down) {
+                    let was_down = before.is_some_and(|known| known.health == Health::Down);
+                    // What has no weight by order, and nothing else is known of, has not come up just now.
+                    if was_down || full_weight(inputs, of) != Some(0) {
+                        self.ramps.insert(*of, slow_start);
+                    }
+                    if was_down {
                         notices.push(Notice::DestinationUp { service, name: name(), destination });
                     }
                 }

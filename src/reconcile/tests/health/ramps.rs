@@ -113,7 +113,7 @@ fn a_restart_takes_no_override_for_a_ramp_or_for_a_failure() {
     let mut process = world.begin(&wanted, 1_000);
     process.wait(3_000);
     process.found(&[(A, Health::Up), (B, Health::Up)]);
-    process.wait(40_000);
+    process.wait(10_000);
     assert_eq!(world.sent(), [""; 0], "the restart moves nothing");
     assert_eq!(world.notices(), [], "nothing has failed");
     world.order(B, Override::default());
