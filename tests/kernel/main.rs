@@ -14,11 +14,13 @@ mod conformance;
 mod daemon;
 mod daemon_process;
 mod drains;
+mod hooks;
 mod limits;
 mod module_missing;
 mod netns;
 mod network;
 mod nlmon;
+mod operators;
 mod ownership;
 mod program;
 mod rolling;
@@ -28,6 +30,7 @@ mod sessions;
 mod table;
 mod tour;
 mod traffic;
+mod upgrades;
 
 macro_rules! on_the_real_kernel {
     ($($case:ident),* $(,)?) => {

@@ -101,13 +101,53 @@ pub(crate) fn wait(what: &str, within: Duration, is_it: impl Fn(&Table) -> bool)
 /// A destination, and its service before it.
 pub(crate) type Key = (String, String);
 
-/// The weights that a destination has had, one after another; `None` while it was not there.
-pub(crate) type Weights = BTreeMap<Key, Vec<Option<u32>>>;
+/// What a watch has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The weights that each destination has had, one after another; `None` while it was not there.
+    weights: BTreeMap<Key, Vec<Option<u32>>>,
+    /// When that was seen to change for the last time.
+    changed: BTreeMap<Key, Instant>,
+    /// How often it looked.
+    pub(crate) reads: usize,
+}
+
+impl Seen {
+    fn look(&mut self) {
+        let table = Table::read();
+        for (service, destinations) in &table.services {
+            for destination in destinations.keys() {
+                let first = if self.reads == 0 { Vec::new() } else { vec![None] };
+                self.weights.entry((service.clone(), destination.clone())).or_insert(first);
+            }
+        }
+        for (key, weights) in &mut self.weights {
+            let now = table.weight(&key.0, &key.1);
+            if weights.last() != Some(&now) {
+                weights.push(now);
+                self.changed.insert(key.clone(), Instant::now());
+            }
+        }
+        self.reads += 1;
+    }
+
+    /// The weights of a destination, one after another.
+    #[track_caller]
+    pub(crate) fn weights(&self, service: &str, destination: &str) -> &[Option<u32>] {
+        &self.weights[&(service.to_owned(), destination.to_owned())]
+    }
+
+    /// When the last of them was there.
+    #[track_caller]
+    pub(crate) fn changed(&self, service: &str, destination: &str) -> Instant {
+        self.changed[&(service.to_owned(), destination.to_owned())]
+    }
+}
 
 /// Reads the table without pause, and remembers every weight.
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(Weights, usize)>,
+    thread: JoinHandle<Seen>,
 }
 
 impl Watch {
@@ -116,31 +156,19 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = thread::spawn(move || {
-            let (mut seen, mut reads) = (Weights::new(), 0);
+            let mut seen = Seen::default();
             while !told.load(Ordering::Relaxed) {
-                let table = Table::read();
-                for (service, destinations) in &table.services {
-                    for destination in destinations.keys() {
-                        let first = if reads == 0 { Vec::new() } else { vec![None] };
-                        seen.entry((service.clone(), destination.clone())).or_insert(first);
-                    }
-                }
-                for ((service, destination), weights) in &mut seen {
-                    let now = table.weight(service, destination);
-                    if weights.last() != Some(&now) {
-                        weights.push(now);
-                    }
-                }
-                reads += 1;
+                seen.look();
                 thread::sleep(Duration::from_millis(3));
             }
-            (seen, reads)
+            seen.look();
+            seen
         });
         Self { stop, thread }
     }
 
-    /// What was seen, and how often it looked.
-    pub(crate) fn end(self) -> (Weights, usize) {
+    /// All that it has seen, to this moment.
+    pub(crate) fn end(self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }

@@ -56,10 +56,9 @@ fn what_comes_back_during_its_drain_gets_its_weight_in_place() {
         table::wait("back", SOON, |table| table.weight(SERVICE, A) == Some(100));
         session.goes_on(5);
     }
-    let (weights, reads) = watch.end();
-    let of = |at: &str| weights[&(SERVICE.to_owned(), at.to_owned())].clone();
-    assert_eq!(of(A), [100, 0, 100, 0, 100].map(Some), "never away, in {reads} reads");
-    assert_eq!(of(B), [Some(100)]);
+    let seen = watch.end();
+    assert_eq!(seen.weights(SERVICE, A), [100, 0, 100, 0, 100].map(Some), "never away, in {} reads", seen.reads);
+    assert_eq!(seen.weights(SERVICE, B), [Some(100)]);
     let back: Vec<u8> = (0..4).map(|_| Session::open(&stage.network.client, VIP).unwrap().at).collect();
     assert!(back.contains(&last(A)), "{back:?}");
     session.goes_on(1);
