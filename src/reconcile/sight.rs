@@ -49,7 +49,7 @@ impl Sight<'_> {
     ) -> Seen {
         match self {
             Self::Checks { checker, standing, now } => {
-                if let Some(assignments) = standing.assign(inputs.desired, live, marks, leaving) {
+                if let Some(assignments) = standing.assign(inputs, live, marks, leaving) {
                     checker.assign(assignments);
                 }
                 let verdicts = checker.verdicts();
@@ -83,7 +83,7 @@ fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, statu
         for (destination, _) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
             let of = (*key, *destination);
             let weight = live.get(key).and_then(|service| Some(service.destinations.get(destination)?.settings.weight));
-            let full = full_weight(desired, overrides, &of).unwrap_or(0);
+            let full = full_weight(inputs, &of).unwrap_or(0);
             let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.checks?)));
             let found = match (told, policy.initial, weight) {
                 // The daemon keeps the weights of what it suspects.

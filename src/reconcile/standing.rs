@@ -9,8 +9,7 @@ use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
 use crate::model::{
-    Desired, DestinationKey, Health, Initial, LiveService, Overrides, Pass, Policy, ServiceKey, SharedChecks, Timing,
-    Via,
+    Desired, DestinationKey, Health, Initial, LiveService, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
 };
 use crate::plan::{Effective, Of, Ramp};
 
@@ -49,11 +48,12 @@ impl Standing {
     /// other than the last ones.
     pub(super) fn assign(
         &mut self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         live: &LiveServices,
         marks: &Marks,
         leaving: &BTreeMap<Of, SharedChecks>,
     ) -> Option<&Assignments> {
+        let desired = inputs.desired;
         let mut next = Assignments::new();
         for (key, policy) in &desired.policies {
             let name = desired.origins.get(key).map_or("", |origin| origin.name.as_str());
@@ -66,7 +66,7 @@ impl Standing {
                 }
                 let seed = match self.assigned.get(&of) {
                     Some(before) => before.seed,
-                    None => self.seed(&of, policy.initial, live),
+                    None => self.seed(&of, policy.initial, inputs, live),
                 };
                 next.insert(of, Assignment { name: name.to_owned(), checks: checks.clone(), seed, mark });
             }
@@ -89,7 +89,7 @@ impl Standing {
     }
 
     /// What a destination counts as until its checks have spoken.
-    fn seed(&self, of: &Of, initial: Initial, live: &LiveServices) -> Health {
+    fn seed(&self, of: &Of, initial: Initial, inputs: &Inputs<'_, '_>, live: &LiveServices) -> Health {
         if let Some(known) = self.known.get(of).and_then(|known| known.belief.checks) {
             return known;
         }
@@ -97,6 +97,8 @@ impl Standing {
             (Initial::Up, _) => Health::Up,
             (Initial::Down, _) => Health::Down,
             (Initial::Live, None) => Health::Unknown,
+            // It would have no weight if it were up, either: that tells nothing.
+            (Initial::Live, Some(0)) if full_weight(inputs, of) == Some(0) => Health::Unknown,
             (Initial::Live, Some(0)) => Health::Down,
             (Initial::Live, Some(_)) => Health::Up,
         }
@@ -119,7 +121,7 @@ impl Standing {
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
                 let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
-                let found = found.unwrap_or_else(|| self.seed(&of, policy.initial, live));
+                let found = found.unwrap_or_else(|| self.seed(&of, policy.initial, inputs, live));
                 beliefs.insert(of, believe(Some(found), forced(&of)));
             }
         }
@@ -162,14 +164,18 @@ impl Standing {
             match (believed, belief.health) {
                 (None, Health::Up) => {
                     // Without checks it was never anything but up.
-                    let resumed = self.resumed(inputs, of, policy.slow_start, live, now);
+                    let resumed = resumed(inputs, of, policy.slow_start, live, now);
                     if let Some(resumed) = resumed.filter(|_| belief.checks.is_some()) {
                         self.ramps.insert(*of, resumed);
                     }
                 }
                 (Some(Health::Down | Health::Unknown), Health::Up) => {
-                    self.ramps.insert(*of, slow_start);
-                    if believed == Some(Health::Down) {
+                    let was_down = believed == Some(Health::Down);
+                    // What has no weight by override, and nothing else is known of, has not come up just now.
+                    if was_down || full_weight(inputs, of) != Some(0) {
+                        self.ramps.insert(*of, slow_start);
+                    }
+                    if was_down {
                         notices.push(Notice::DestinationUp { service, name: name(), destination });
                     }
                 }
@@ -190,22 +196,6 @@ impl Standing {
         });
         self.suspect(desired, now, &mut notices);
         notices
-    }
-
-    /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
-    fn resumed(
-        &self,
-        inputs: &Inputs<'_, '_>,
-        of: &Of,
-        length: Duration,
-        live: &LiveServices,
-        now: Instant,
-    ) -> Option<Begun> {
-        let full = full_weight(inputs.desired, inputs.overrides, of)?;
-        let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
-        // The share that gives this very weight when it is rounded down.
-        let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
-        Some(Begun { at: now.checked_sub(done)?, length })
     }
 
     /// Which destinations went down together with so many others that it is rather the checker's fault. One that an
@@ -288,19 +278,31 @@ impl Standing {
     }
 }
 
+/// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
+fn resumed(inputs: &Inputs<'_, '_>, of: &Of, length: Duration, live: &LiveServices, now: Instant) -> Option<Begun> {
+    let full = full_weight(inputs, of)?;
+    let weight = live_weight(of, live).filter(|weight| (1..full).contains(weight))?;
+    // The share that gives this very weight when it is rounded down.
+    let done = length.mul_f64((f64::from(weight) + 0.5) / f64::from(full));
+    Some(Begun { at: now.checked_sub(done)?, length })
+}
+
+/// What a destination that is up would weigh at the end of its ramp: what operators gave it, or else what is configured.
+pub(super) fn full_weight(inputs: &Inputs<'_, '_>, (service, destination): &Of) -> Option<u32> {
+    let configured = inputs.desired.table.services.get(service)?.destinations.get(destination)?.weight;
+    let given = inputs.overrides.get(service, destination, inputs.unix);
+    Some(match given.drained_since {
+        Some(_) => 0,
+        None => given.weight.map_or(configured, |weight| weight.weight),
+    })
+}
+
 fn name_of(desired: &Desired, service: &ServiceKey) -> String {
     desired.origins.get(service).map(|origin| origin.name.clone()).unwrap_or_default()
 }
 
 fn is_desired(desired: &Desired, (service, destination): &Of) -> bool {
     desired.table.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
-}
-
-/// The weight at the end of a ramp.
-pub(super) fn full_weight(desired: &Desired, overrides: &Overrides, (service, destination): &Of) -> Option<u32> {
-    let configured = desired.table.services.get(service)?.destinations.get(destination)?.weight;
-    let given = overrides.services.get(service).and_then(|of_service| of_service.get(destination)?.weight);
-    Some(given.map_or(configured, |given| given.weight))
 }
 
 fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> {

@@ -93,3 +93,30 @@ fn gorb_weight_1_never_rounds_to_0() {
     }
     assert_eq!(world.weight_of(B), Some(2));
 }
+
+/// A weight that an operator ordered is not a ramp at the start, and one of 0 says nothing of health.
+#[test]
+fn a_restart_takes_no_override_for_a_ramp_or_for_a_failure() {
+    let world = World::new();
+    let (slow_start, min_healthy) = (Duration::from_secs(30), Some(Share::Percent(100)));
+    let wanted = checked(&[(A, 100), (B, 100)], Policy { slow_start, min_healthy, ..plain() });
+    let mut process = up(&world, &wanted, &[A, B]);
+    let ordered =
+        |weight| Override { weight: Some(WeightOverride { weight, since: UNIX, until: None }), ..Override::default() };
+    world.give(A, ordered(10));
+    world.give(B, Override { drained_since: Some(UNIX), ..Override::default() });
+    process.pass(Why { overrides: true, ..Why::default() });
+    assert_eq!((world.weight_of(A), world.weight_of(B)), (Some(10), Some(0)));
+    drop(process);
+    world.sent();
+    world.notices();
+    let mut process = world.begin(&wanted, 1_000);
+    process.wait(3_000);
+    process.found(&[(A, Health::Up), (B, Health::Up)]);
+    process.wait(10_000);
+    assert_eq!(world.sent(), [""; 0], "the restart moves nothing");
+    assert_eq!(world.notices(), [], "nothing has failed");
+    world.give(B, Override::default());
+    process.pass(Why { overrides: true, ..Why::default() });
+    assert_eq!((world.weight_of(A), world.weight_of(B)), (Some(10), Some(100)));
+}
