@@ -238,6 +238,9 @@ impl<'a> Loop<'a> {
         }
     }
 
+    /// Between two passes for verdicts there is as much time as the first took, up to this.
+    const LONGEST_BREATH: Duration = Duration::from_secs(5);
+
     /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
     fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
@@ -246,6 +249,7 @@ impl<'a> Loop<'a> {
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, ends].into_iter().flatten().min();
         self.schedule.set_step(next.map(|wait| now.at + wait));
+        self.schedule.set_breath(now.at + took.min(Self::LONGEST_BREATH));
     }
 
     /// Tells whoever listens what happened.

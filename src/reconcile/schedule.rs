@@ -105,6 +105,8 @@ pub struct Schedule {
     reload: bool,
     /// When changed verdicts are answered: they come in bursts.
     health: Option<Instant>,
+    /// Verdicts are not answered before.
+    breath: Option<Instant>,
     overrides: bool,
     step: Option<Instant>,
     retry: Option<Instant>,
@@ -133,6 +135,7 @@ impl Schedule {
             files: None,
             reload: false,
             health: None,
+            breath: None,
             overrides: false,
             step: None,
             retry: None,
@@ -151,7 +154,10 @@ impl Schedule {
                 self.files = Some(Pending { first, last: now, writing });
             }
             Event::Reload => self.reload = true,
-            Event::Health => self.health = Some(self.health.unwrap_or(now + Self::BURST)),
+            Event::Health => {
+                let soon = now + Self::BURST;
+                self.health = Some(self.health.unwrap_or(self.breath.map_or(soon, |breath| breath.max(soon))));
+            }
             Event::Overrides => self.overrides = true,
             Event::Stop => {}
         }
@@ -168,6 +174,11 @@ impl Schedule {
     /// When something failed before, and may be tried again.
     pub fn set_retry(&mut self, at: Option<Instant>) {
         self.retry = at;
+    }
+
+    /// Answers no verdicts until then: where passes are long, verdicts that change all the time must not fill all of it.
+    pub fn set_breath(&mut self, until: Instant) {
+        self.breath = Some(until);
     }
 
     /// When a ramp or a drain wants to be looked at again.
@@ -350,6 +361,19 @@ mod tests {
         assert_eq!(schedule.wait(start + ms(500)), ms(1500));
         assert_eq!(schedule.take(start + ms(2000)), Some(Why { poll: true, ..Why::default() }));
         assert_eq!(schedule.wait(start + ms(2000)), ms(2000));
+    }
+
+    #[test]
+    fn verdicts_are_answered_in_bursts_and_never_all_the_time() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Health, start);
+        schedule.event(Event::Health, start + ms(40));
+        assert_eq!(schedule.take(start + ms(49)), None);
+        assert_eq!(schedule.take(start + ms(50)), Some(Why { health: true, ..Why::default() }));
+        schedule.set_breath(start + ms(900));
+        schedule.event(Event::Health, start + ms(100));
+        assert_eq!(schedule.wait(start + ms(100)), ms(800));
+        assert_eq!(schedule.take(start + ms(900)), Some(Why { health: true, ..Why::default() }));
     }
 
     #[test]
