@@ -167,10 +167,9 @@ fn wait_for_processes(argument: &str, what: &str, is_it: impl Fn(usize) -> bool)
 fn nobody_waits(program: &Program, hooks: &str, daemon: &mut Daemon) {
     for weight in [50, 60, 70] {
         program.write(FILE, &configuration(hooks, weight, &[A, B]));
-        let took = table::wait("an edit", Duration::from_millis(1500), |table| {
+        table::wait("an edit", Duration::from_millis(1500), |table| {
             [A, B].iter().all(|at| table.weight(SERVICE, at) == Some(weight))
         });
-        println!("an edit took {took:?}");
         ipvsadm(&["-e", "-t", VIP, "-r", A, "-m", "-w", "5"], "");
         table::wait("a repair", Duration::from_millis(2500), |table| table.weight(SERVICE, A) == Some(weight));
     }

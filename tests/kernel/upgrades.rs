@@ -152,10 +152,10 @@ fn pain_15_restarts_kills_and_upgrades_in_the_middle_of_everything_move_no_weigh
     let drained = seen.changed(WEB, LEAVING) - leaves;
     let (least, most) = (DRAIN - Duration::from_secs(1), DRAIN + Duration::from_millis(2500));
     assert!((least..most).contains(&drained), "deleted after {drained:?}");
-    // The ramp stood still while nobody was there, and no longer.
+    // The ramp stood still while nobody was there, and no longer; each time it may lose a step, which is 1.2 s.
     let ramp = seen.changed(WEB, RAMPED) - ramps;
     assert!(ramp >= RAMP - Duration::from_secs(2), "the ramp took {ramp:?}");
-    assert!(ramp < RAMP + away + Duration::from_secs(3), "the ramp took {ramp:?}, {away:?} of them nobody was there");
+    assert!(ramp < RAMP + away + Duration::from_secs(5), "the ramp took {ramp:?}, {away:?} of them nobody was there");
 
     println!("{} reads; drained after {drained:?}, ramp of {ramp:?} with {away:?} without a daemon", seen.reads);
     for (at, weight) in [(PLAIN[0], 100), (PLAIN[1], 100), (DOWN, 0), (LIGHTER, 7), (DRAINED, 0)] {
@@ -168,7 +168,7 @@ fn pain_15_restarts_kills_and_upgrades_in_the_middle_of_everything_move_no_weigh
     assert_eq!(seen.weights(SORRY, FALLBACK), [Some(3)]);
     let climb = seen.weights(WEB, RAMPED);
     assert!(climb.is_sorted() && climb.iter().all(Option::is_some), "never back: {climb:?}");
-    assert!(climb.windows(2).all(|pair| pair[1].unwrap() - pair[0].unwrap() <= 15), "and in steps: {climb:?}");
+    assert!(climb.windows(2).all(|pair| pair[1].unwrap() - pair[0].unwrap() <= 25), "and in steps: {climb:?}");
     assert!(seen.reads > 1000, "{}", seen.reads);
     let tally = traffic.end();
     tally.assert_whole();

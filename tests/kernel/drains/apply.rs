@@ -39,7 +39,7 @@ fn pain_1_apply_quiesces_what_has_connections_and_deletes_it_later() {
     assert_eq!((&report["changed"], &report["failed"]), (&json!(0), &json!(0)), "{report}");
     let note = &report["notes"][0];
     assert_eq!((&note["kind"], &note["destination"], &note["connections"]), (&json!("draining"), &json!(A), &json!(1)));
-    assert!(note["seconds"].as_u64().is_some_and(|left| (240..300).contains(&left)), "{note}");
+    assert!(note["seconds"].as_u64().is_some_and(|left| (240..=300).contains(&left)), "{note}");
     assert!(note["text"].as_str().unwrap().contains("1 connection left"), "{note}");
     session.goes_on(10);
 
