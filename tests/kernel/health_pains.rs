@@ -109,8 +109,9 @@ fn pain_17_a_restart_is_no_outage_and_moves_no_weight() {
     let servers = frail(&network);
     let program = Program::new();
     let all = [(1, 10), (2, 10), (3, 10)];
-    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "initial = \"up\"", &all)));
+    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "", &all)));
     let mut daemon = Daemon::start(&program, FILE);
+    wait_weights("all up", WEB, |weights| weights.values().all(|weight| *weight == 10));
     servers[2].become_(&network.servers[2], Mood::Failing);
     wait_weights("one down", WEB, |weights| weights[&at(3)] == 0);
     let saved = weights(WEB);
@@ -190,7 +191,9 @@ fn pain_15_a_reload_keeps_what_checks_know_and_their_schedule() {
     servers[1].become_(&network.servers[1], Mood::Failing);
     wait_weights("one down", WEB, |weights| weights[&at(2)] == 0);
     let saved = weights(WEB);
-    let since = status_in(&shown(&program, FILE), "web", &at(2))["since"].clone();
+    // In whole seconds, each time counted back from now.
+    let since = || status_in(&shown(&program, FILE), "web", &at(2))["since"].as_u64().unwrap();
+    let down_since = since();
 
     let (from, before) = (Instant::now(), servers.iter().map(|server| server.count(Met::Check)).collect::<Vec<_>>());
     for other in 2..12 {
@@ -205,13 +208,13 @@ fn pain_15_a_reload_keeps_what_checks_know_and_their_schedule() {
     assert_eq!(weights(WEB), saved);
     println!("ten reloads in {reloaded:?}");
     for server in &servers {
-        // No burst, no gap: from the second run on, each begins an interval after the one before.
+        // No burst, no gap: each begins an interval after the one before, as far as this machine is in time.
         let times: Vec<Instant> = server.times_of(Met::Check).into_iter().filter(|at| *at >= from).collect();
         let apart: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let regular = |apart: &Duration| (600..1400).contains(&apart.as_millis());
+        let regular = |apart: &Duration| (500..2000).contains(&apart.as_millis());
         assert!(apart.iter().all(regular), "{apart:?}");
     }
-    assert_eq!(status_in(&shown(&program, FILE), "web", &at(2))["since"], since, "down since before the reloads");
+    assert!(since().abs_diff(down_since) <= 1, "down since before the reloads");
     // A changed check starts over, and what it is about keeps its health until that has spoken.
     let text = configuration(12).replace("interval = \"1s\"", "interval = \"2s\"");
     program.write(FILE, &text);
