@@ -99,12 +99,19 @@ impl Crowd {
     }
 
     /// Ends it, after what is under way.
-    pub(crate) fn end(self) -> Vec<Try> {
+    pub(crate) fn end(mut self) -> Vec<Try> {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
         std::mem::take(&mut *self.tries.lock().unwrap())
+    }
+}
+
+/// A test that fails leaves no crowd to the next one.
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
