@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::network::Host;
 
-/// No answer after so long is a failure. Short, since a client that waits for a dead server makes no new connections.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// No answer after so long is a failure.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// … for those who are to notice a dead server: a client that waits for it makes no new connections.
+const HASTE: Duration = Duration::from_millis(800);
 /// As many clients, so that some go on while others wait.
 const CLIENTS: usize = 5;
 /// Longer than anything takes that is waited for.
@@ -39,7 +41,17 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
+    /// Patient ones: where nobody is to fail.
     pub(crate) fn start(client: &Host, service: &str) -> Self {
+        Self::start_with(client, service, PATIENCE)
+    }
+
+    /// Hasty ones: where somebody fails.
+    pub(crate) fn hasty(client: &Host, service: &str) -> Self {
+        Self::start_with(client, service, HASTE)
+    }
+
+    fn start_with(client: &Host, service: &str, patience: Duration) -> Self {
         let service: SocketAddr = service.parse().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let tries = Arc::new(Mutex::new(Vec::new()));
@@ -51,7 +63,7 @@ impl Crowd {
                     thread::spawn(move || {
                         while !stop.load(Ordering::Relaxed) {
                             let at = Instant::now();
-                            let answer = request(service, PATIENCE).map_err(|error| error.to_string());
+                            let answer = request(service, patience).map_err(|error| error.to_string());
                             tries.lock().unwrap().push(Try { at, answer });
                         }
                     })
@@ -87,12 +99,19 @@ impl Crowd {
     }
 
     /// Ends it, after what is under way.
-    pub(crate) fn end(self) -> Vec<Try> {
+    pub(crate) fn end(mut self) -> Vec<Try> {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
         std::mem::take(&mut *self.tries.lock().unwrap())
+    }
+}
+
+/// A test that fails leaves no crowd to the next one.
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

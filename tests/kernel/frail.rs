@@ -16,6 +16,9 @@ use crate::network::Host;
 /// A client that says nothing for so long is left alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// As many connections at the same time, so that one that is slow to speak holds up no other.
+const WORKERS: usize = 4;
+
 /// How a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -74,13 +77,16 @@ impl Frail {
         host.run(move || {
             let listener = Arc::new(TcpListener::bind(address).unwrap());
             state.lock().unwrap().listener = Some(Arc::clone(&listener));
-            thread::spawn(move || {
-                // It ends when the listener is shut down.
-                while let Ok((stream, _)) = listener.accept() {
-                    // A client that gave up is its own affair.
-                    let _ = answer(stream, number, &state);
-                }
-            });
+            for _ in 0..WORKERS {
+                let (listener, state) = (Arc::clone(&listener), Arc::clone(&state));
+                thread::spawn(move || {
+                    // It ends when the listener is shut down.
+                    while let Ok((stream, _)) = listener.accept() {
+                        // A client that gave up is its own affair.
+                        let _ = answer(stream, number, &state);
+                    }
+                });
+            }
         });
     }
 

@@ -109,8 +109,9 @@ fn pain_17_a_restart_is_no_outage_and_moves_no_weight() {
     let servers = frail(&network);
     let program = Program::new();
     let all = [(1, 10), (2, 10), (3, 10)];
-    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "initial = \"up\"", &all)));
+    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "", &all)));
     let mut daemon = Daemon::start(&program, FILE);
+    wait_weights("all up", WEB, |weights| weights.values().all(|weight| *weight == 10));
     servers[2].become_(&network.servers[2], Mood::Failing);
     wait_weights("one down", WEB, |weights| weights[&at(3)] == 0);
     let saved = weights(WEB);
@@ -190,28 +191,29 @@ fn pain_15_a_reload_keeps_what_checks_know_and_their_schedule() {
     servers[1].become_(&network.servers[1], Mood::Failing);
     wait_weights("one down", WEB, |weights| weights[&at(2)] == 0);
     let saved = weights(WEB);
-    let since = status_in(&shown(&program, FILE), "web", &at(2))["since"].clone();
+    // In whole seconds, each time counted back from now.
+    let since = || status_in(&shown(&program, FILE), "web", &at(2))["since"].as_u64().unwrap();
+    let down_since = since();
 
-    let (from, before) = (Instant::now(), servers.iter().map(|server| server.count(Met::Check)).collect::<Vec<_>>());
-    for other in 2..12 {
+    let counts = || [0, 1].map(|server: usize| servers[server].count(Met::Check));
+    let (reloads, first) = (2..10, counts());
+    for other in reloads {
+        let before = counts();
         program.write(FILE, &configuration(other));
         daemon.change("a reload");
-        assert_eq!(weights(WEB), saved, "reload {other}");
+        assert_eq!(weights(WEB), saved, "after reload {other}");
+        until("checks after a reload", || counts().iter().zip(before).all(|(now, before)| *now > before));
+        assert_eq!(weights(WEB), saved, "some checks after reload {other}");
     }
-    let reloaded = from.elapsed();
-    until("checks after that", || {
-        servers.iter().zip(&before).all(|(server, before)| server.count(Met::Check) >= before + 6)
-    });
-    assert_eq!(weights(WEB), saved);
-    println!("ten reloads in {reloaded:?}");
-    for server in &servers {
-        // No burst, no gap: from the second run on, each begins an interval after the one before.
-        let times: Vec<Instant> = server.times_of(Met::Check).into_iter().filter(|at| *at >= from).collect();
-        let apart: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let regular = |apart: &Duration| (600..1400).contains(&apart.as_millis());
-        assert!(apart.iter().all(regular), "{apart:?}");
+    for (server, first) in servers.iter().zip(first) {
+        // Each begins whole intervals after the last one before the reloads, as far as this machine is in time.
+        let times = server.times_of(Met::Check).split_off(first - 1);
+        let after: Vec<f64> = times.iter().map(|at| at.duration_since(times[0]).as_secs_f64()).collect();
+        println!("checks began after {after:.2?}");
+        assert!(after.iter().all(|after| (after - after.round()).abs() < 0.3), "{after:?}");
+        assert!(after.windows(2).all(|pair| pair[1] - pair[0] > 0.5), "a burst: {after:?}");
     }
-    assert_eq!(status_in(&shown(&program, FILE), "web", &at(2))["since"], since, "down since before the reloads");
+    assert!(since().abs_diff(down_since) <= 1, "down since before the reloads");
     // A changed check starts over, and what it is about keeps its health until that has spoken.
     let text = configuration(12).replace("interval = \"1s\"", "interval = \"2s\"");
     program.write(FILE, &text);
@@ -323,8 +325,11 @@ fn gorb_what_flaps_in_mid_recovery_has_weight_0_while_it_is_down() {
     let _daemon = Daemon::start(&program, FILE);
     let crowd = Crowd::start(&network.client, VIP);
     for round in 0..3 {
+        let failing = Instant::now();
         servers[0].become_(&network.servers[0], Mood::Failing);
         wait_weights("it down", WEB, |weights| weights[&at(1)] == 0);
+        // Long before the end of the ramp.
+        assert!(failing.elapsed() < Duration::from_secs(6), "round {round}: down after {:?}", failing.elapsed());
         let (down, checked) = (Instant::now(), servers[0].count(Met::Check));
         until("checks while it is down", || {
             assert_eq!(weight(WEB, &at(1)), Some(0), "round {round}, {:?} after it went down", down.elapsed());
