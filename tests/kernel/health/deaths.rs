@@ -3,6 +3,8 @@
 //! What is promised: no new connection goes there later than `fall` × `interval` + 1 s after it died. Where a failure only shows
 //! after the check's timeout (nobody answers), that comes on top: the last of the `fall` runs begins within `fall` × `interval`.
 
+#![allow(clippy::print_stdout, reason = "what was measured is shown beside a failure")]
+
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
