@@ -164,7 +164,7 @@ fn helper_services_are_ipvsds_own() {
     let led_to = |helpers: &BTreeMap<u32, String>| -> BTreeSet<String> {
         helpers.values().map(|rest| rest.split(' ').next().unwrap().to_owned()).collect()
     };
-    let all: BTreeSet<String> = (1..=4).map(|server| at(server)).collect();
+    let all: BTreeSet<String> = (1..=4).map(at).collect();
     assert_eq!((before.len(), led_to(&before)), (4, all), "{before:?}");
     let listed = ipvsadm(&["-Ln"], "");
     assert_eq!(listed.lines().filter(|line| line.starts_with("FWM  17689477")).count(), 4, "{listed}");

@@ -3,6 +3,8 @@
 //! What is promised: no new connection goes there later than `fall` × `interval` + 1 s after it died. Where a failure only shows
 //! after the check's timeout (nobody answers), that comes on top: the last of the `fall` runs begins within `fall` × `interval`.
 
+#![allow(clippy::print_stdout, reason = "what was measured is shown beside a failure")]
+
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,10 +31,13 @@ fn configuration() -> String {
     format!("version = 1\n[daemon]\nresync = \"1s\"\n{checks}{}", service("web", keys, &[1, 2, 3]))
 }
 
+/// What is done to a server.
+type Turn = fn(&Host, &Frail);
+
 /// One way to die.
 struct Death {
-    strike: fn(&Host, &Frail),
-    revive: fn(&Host, &Frail),
+    strike: Turn,
+    revive: Turn,
     /// The failure shows at once, and not after the check's timeout.
     at_once: bool,
     /// The connections that stand are still served.
@@ -135,8 +140,9 @@ fn ramps(crowd: &Crowd) {
     assert!(failed.is_empty(), "after it was up: {failed:?}");
 }
 
-fn mood(mood: Mood) -> (fn(&Host, &Frail), fn(&Host, &Frail)) {
-    let strike: fn(&Host, &Frail) = match mood {
+/// To fall into a mood, and to be well again.
+fn mood(mood: Mood) -> (Turn, Turn) {
+    let strike: Turn = match mood {
         Mood::Gone => |host, server| server.become_(host, Mood::Gone),
         Mood::Failing => |host, server| server.become_(host, Mood::Failing),
         Mood::Hanging => |host, server| server.become_(host, Mood::Hanging),
