@@ -40,21 +40,31 @@ pub(super) struct Said {
 }
 
 /// Logs a pass.
-pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desired: &Desired, said: &mut Said) {
+///
+/// `seen` is what happened that a report does not tell, for there is none.
+pub(super) fn pass(
+    told: Circumstances,
+    result: &Result<Report, PassError>,
+    seen: &[Notice],
+    desired: &Desired,
+    said: &mut Said,
+) {
     let report = match result {
         Ok(report) => report,
         Err(problem) => {
+            // Health is as it is, whatever comes of the pass.
+            happened(seen);
             error!(why = %told.why, ms = told.ms(), "pass failed: {problem}");
             return;
         }
     };
+    suspicions(&report.picture.verdicts.trouble, &mut said.trouble);
+    happened(&report.notices);
     if let Some(refusal) = &report.refused {
         refusal_line(told, refusal, &mut said.refused);
         return;
     }
     said.refused = None;
-    suspicions(&report.picture.verdicts.trouble, &mut said.trouble);
-    happened(&report.notices);
     steps(report, desired);
     notes(report, &mut said.kept);
     for unknown in &report.unknown {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::checker::Verdicts;
 use super::leaving::{Leaving, marks_ready, next_helpers};
-use super::notice::Notice;
 use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
 use crate::model::{Desired, DestinationKey, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
@@ -34,9 +33,8 @@ pub struct Observed<'a> {
     pub plan: Plan,
     /// The marks that carry checks, once this pass is done.
     pub helpers: BTreeMap<u32, Helped>,
-    /// What was known of health, and what happened to it.
+    /// What was known of health.
     pub verdicts: std::sync::Arc<Verdicts>,
-    pub notices: Vec<Notice>,
     /// When health by itself will want another pass.
     pub again: Option<Duration>,
 }
@@ -64,21 +62,22 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
         helpers: helpers.clone(),
     };
     let effective = plan::overlay(desired, &layers);
-    let mut notices = seen.notices;
-    notices.extend(sight.judge(desired, &effective));
+    sight.judge(desired, &effective);
 
     let mut plan = plan::diff(&table, &effective.table, &desired.manage, record);
     if confirm(ipvs, &plan, record, &mut live, &mut table, &mut confirmed)? {
         plan = plan::diff(&table, &effective.table, &desired.manage, record);
     }
     let leave = |service: &ServiceKey, destination: &DestinationKey, found: &_| {
-        leaving.leave(service, destination, found, &seen.verdicts)
+        // A checker that is suspected ends no drain.
+        let verdicts = (!layers.suspects.contains_key(service)).then_some(&*seen.verdicts);
+        leaving.leave(service, destination, found, verdicts)
     };
     let plan = plan::drain(plan, &live.services, leave);
     // A mark whose helper is about to be added can carry checks from the next pass on.
     let soon = (marks.len() < helpers.len()).then_some(Duration::from_millis(100));
     let again = [seen.again, soon].into_iter().flatten().min();
-    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, notices, again })
+    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again })
 }
 
 /// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.

@@ -60,6 +60,8 @@ pub struct Loop<'a> {
     company: Company<'a>,
     desired: Desired,
     record: Record,
+    /// When the last pass began.
+    clock: Now,
     overrides: Overrides,
     standing: Standing,
     /// The last checks of what is owned, and not desired any more.
@@ -76,7 +78,13 @@ pub struct Loop<'a> {
 
 impl<'a> Loop<'a> {
     /// A loop that starts from a configuration that was accepted, and the record that was found.
-    pub fn new(ipvs: &'a mut dyn Ipvs, company: Company<'a>, (desired, record): (Desired, Record), now: Now) -> Self {
+    pub fn new(
+        ipvs: &'a mut dyn Ipvs,
+        company: Company<'a>,
+        (desired, mut record): (Desired, Record),
+        now: Now,
+    ) -> Self {
+        record.begin_drains_by(now.unix);
         company.checker.set_at_once(desired.checks_at_once);
         company.listener.configure(desired.hooks.as_ref());
         let schedule = Schedule::new(desired.resync, now.at);
@@ -86,6 +94,7 @@ impl<'a> Loop<'a> {
             company,
             desired,
             record,
+            clock: now,
             overrides: Overrides::default(),
             standing: Standing::default(),
             farewells: BTreeMap::new(),
@@ -194,6 +203,7 @@ impl<'a> Loop<'a> {
     /// Makes a pass, says what came of it, and sees when to try again.
     fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let started = clock();
+        self.follow_the_clock(started);
         self.overrides = self.company.overrides.current(started.unix).clone();
         let backoff = &self.backoff;
         let options = Options {
@@ -210,8 +220,10 @@ impl<'a> Loop<'a> {
         let now = clock();
         let took = now.at - started.at;
         let told = narrate::Circumstances { why, took, outdated: self.outdated };
-        narrate::pass(told, &result, &self.desired, &mut self.said);
-        self.tell(&result);
+        // A pass that came to nothing has seen something all the same.
+        let seen = self.standing.take_notices();
+        narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
+        self.tell(&seen, &result);
         let told = status::Told { why, outdated: self.outdated, now };
         self.company.board.post(status::of(told, &result, &self.desired, &self.record, &self.overrides));
         match result {
@@ -238,6 +250,20 @@ impl<'a> Loop<'a> {
         }
     }
 
+    /// Deadlines of drains are kept by the clock of the day, for the next process. If that clock was set they go with it:
+    /// nobody is cut off, and nobody stays, because the time of the day is another.
+    fn follow_the_clock(&mut self, now: Now) {
+        const SLACK: u64 = 5;
+        let ticked = now.at.saturating_duration_since(self.clock.at).as_secs();
+        let without = self.clock.unix.saturating_add(ticked);
+        self.clock = now;
+        if now.unix.abs_diff(without) > SLACK && !self.record.drains.is_empty() {
+            self.record.shift_drains(now.unix.checked_signed_diff(without).unwrap_or(0));
+            // What cannot be written now is written with the next pass.
+            _ = self.company.store.save(&self.record);
+        }
+    }
+
     /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
     fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
@@ -249,7 +275,10 @@ impl<'a> Loop<'a> {
     }
 
     /// Tells whoever listens what happened.
-    fn tell(&mut self, result: &Result<Report, PassError>) {
+    fn tell(&mut self, seen: &[Notice], result: &Result<Report, PassError>) {
+        for notice in seen {
+            self.company.listener.notice(notice);
+        }
         let Ok(report) = result else { return };
         for notice in &report.notices {
             self.company.listener.notice(notice);

@@ -9,8 +9,8 @@ use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
 use crate::model::{
-    Desired, DestinationKey, Health, Initial, LiveService, Overrides, Pass, Policy, ServiceKey, SharedChecks, Timing,
-    Via,
+    Desired, DestinationKey, Health, Initial, LiveService, OnDown, Overrides, Pass, Policy, ServiceKey, SharedChecks,
+    Timing, Via,
 };
 use crate::plan::{Effective, Of, Ramp};
 
@@ -38,6 +38,8 @@ pub struct Standing {
     suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     failed: BTreeSet<ServiceKey>,
     assigned: Assignments,
+    /// What has happened and was not told yet: a pass may fail after it was seen.
+    notices: Vec<Notice>,
 }
 
 /// A mark that is ready to carry checks to a destination.
@@ -49,11 +51,12 @@ impl Standing {
     /// other than the last ones.
     pub(super) fn assign(
         &mut self,
-        desired: &Desired,
+        inputs: &Inputs<'_, '_>,
         live: &LiveServices,
         marks: &Marks,
         leaving: &BTreeMap<Of, SharedChecks>,
     ) -> Option<&Assignments> {
+        let desired = inputs.desired;
         let mut next = Assignments::new();
         for (key, policy) in &desired.policies {
             let name = desired.origins.get(key).map_or("", |origin| origin.name.as_str());
@@ -66,7 +69,7 @@ impl Standing {
                 }
                 let seed = match self.assigned.get(&of) {
                     Some(before) => before.seed,
-                    None => self.seed(&of, policy.initial, live),
+                    None => self.seed(inputs, &of, policy, live),
                 };
                 next.insert(of, Assignment { name: name.to_owned(), checks: checks.clone(), seed, mark });
             }
@@ -89,15 +92,15 @@ impl Standing {
     }
 
     /// What a destination counts as until its checks have spoken.
-    fn seed(&self, of: &Of, initial: Initial, live: &LiveServices) -> Health {
+    fn seed(&self, inputs: &Inputs<'_, '_>, of: &Of, policy: &Policy, live: &LiveServices) -> Health {
         if let Some(known) = self.known.get(of).and_then(|known| known.belief.checks) {
             return known;
         }
-        match (initial, live_weight(of, live)) {
+        match (policy.initial, live_weight(of, live)) {
             (Initial::Up, _) => Health::Up,
             (Initial::Down, _) => Health::Down,
             (Initial::Live, None) => Health::Unknown,
-            (Initial::Live, Some(0)) => Health::Down,
+            (Initial::Live, Some(0)) => without_weight(inputs, of, policy.on_down),
             (Initial::Live, Some(_)) => Health::Up,
         }
     }
@@ -119,7 +122,7 @@ impl Standing {
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
                 let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
-                let found = found.unwrap_or_else(|| self.seed(&of, policy.initial, live));
+                let found = found.unwrap_or_else(|| self.seed(inputs, &of, policy, live));
                 beliefs.insert(of, believe(Some(found), forced(&of)));
             }
         }
@@ -136,7 +139,7 @@ impl Standing {
         beliefs
     }
 
-    /// Takes in what is known now; tells what has happened since the last time.
+    /// Takes in what is known now, and notes what has happened since the last time.
     pub(super) fn take(
         &mut self,
         inputs: &Inputs<'_, '_>,
@@ -144,9 +147,9 @@ impl Standing {
         beliefs: &BTreeMap<Of, Belief>,
         reasons: impl Fn(&Of) -> String,
         now: Instant,
-    ) -> Vec<Notice> {
+    ) {
         let desired = inputs.desired;
-        let mut notices = Vec::new();
+        let mut notices = std::mem::take(&mut self.notices);
         for (of, &belief) in beliefs {
             let Some(policy) = desired.policies.get(&of.0) else { continue };
             let before = self.known.get(of).copied();
@@ -189,7 +192,7 @@ impl Standing {
                 && now.saturating_duration_since(begun.at) < begun.length
         });
         self.suspect(desired, now, &mut notices);
-        notices
+        self.notices = notices;
     }
 
     /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
@@ -263,9 +266,9 @@ impl Standing {
         self.ramps.values().map(step).min()
     }
 
-    /// Which services have failed or were restored.
-    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) -> Vec<Notice> {
-        let mut notices = Vec::new();
+    /// Notes which services have failed or were restored.
+    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) {
+        let notices = &mut self.notices;
         let failed: BTreeSet<ServiceKey> =
             effective.services.iter().filter(|(_, overlaid)| overlaid.failed).map(|(key, _)| *key).collect();
         for (service, overlaid) in &effective.services {
@@ -284,7 +287,11 @@ impl Standing {
             }
         }
         self.failed = failed;
-        notices
+    }
+
+    /// What has happened and was not taken yet.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 }
 
@@ -301,6 +308,22 @@ pub(super) fn full_weight(desired: &Desired, overrides: &Overrides, (service, de
     let configured = desired.table.services.get(service)?.destinations.get(destination)?.weight;
     let given = overrides.services.get(service).and_then(|of_service| of_service.get(destination)?.weight);
     Some(given.map_or(configured, |given| given.weight))
+}
+
+/// What it says of the health of a destination that it is live and has no weight: that it was down, unless there is
+/// another reason for that. Then nothing is known yet; but what is not down is not deleted for it, nor is what comes back
+/// from a drain kept waiting.
+fn without_weight(inputs: &Inputs<'_, '_>, of: &Of, on_down: OnDown) -> Health {
+    let (service, destination) = of;
+    let given = inputs.overrides.services.get(service).and_then(|of_service| of_service.get(destination));
+    let is_meant = given.is_some_and(|given| given.drained_since.is_some())
+        || full_weight(inputs.desired, inputs.overrides, of) == Some(0);
+    match on_down {
+        _ if inputs.record.drains_destination(service, destination) => Health::Up,
+        _ if !is_meant => Health::Down,
+        OnDown::Delete => Health::Up,
+        OnDown::Quiesce | OnDown::Ignore => Health::Unknown,
+    }
 }
 
 fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> {

@@ -127,6 +127,8 @@ struct Process {
     looping: Loop<'static>,
     /// Milliseconds since the start of the world.
     now: u64,
+    /// Seconds that the clock of the day was set forward.
+    set: i64,
 }
 
 impl World {
@@ -155,7 +157,7 @@ impl World {
         let record = self.kept.0.borrow().clone();
         let ipvs = Box::leak(Box::new(self.kernel.clone()));
         let looping = Loop::new(ipvs, company, (desired.clone(), record), self.moment(now));
-        let mut process = Process { world: self.clone(), looping, now };
+        let mut process = Process { world: self.clone(), looping, now, set: 0 };
         process.pass(Why { start: true, ..Why::default() });
         process
     }
@@ -196,8 +198,13 @@ impl World {
 }
 
 impl Process {
+    fn moment(&self) -> Now {
+        let Now { at, unix } = self.world.moment(self.now);
+        Now { at, unix: unix.checked_add_signed(self.set).unwrap() }
+    }
+
     fn pass(&mut self, why: Why) {
-        let now = self.world.moment(self.now);
+        let now = self.moment();
         self.looping.tick(why, &|| now);
     }
 
@@ -205,13 +212,13 @@ impl Process {
     fn wait(&mut self, ms: u64) {
         let end = self.now + ms;
         loop {
-            let now = self.world.moment(self.now);
+            let now = self.moment();
             let idle = u64::try_from(self.looping.idle(now.at).as_micros().div_ceil(1000)).unwrap();
             if self.now + idle > end {
                 break;
             }
             self.now += idle;
-            let now = self.world.moment(self.now);
+            let now = self.moment();
             self.looping.turn(&|| now);
         }
         self.now = end;
@@ -281,6 +288,7 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
     process
 }
 
+mod cuts;
 mod drains;
 mod forced;
 mod ramps;
