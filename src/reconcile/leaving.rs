@@ -44,6 +44,22 @@ impl<'a> Leaving<'a> {
         self.begun.iter().map(|(of, drain)| (*of, checks(of, drain))).collect()
     }
 
+    /// The services with checks in which something has weight that is ours and on its way out.
+    pub(super) fn serving(&self, live: &BTreeMap<ServiceKey, LiveService>) -> BTreeSet<ServiceKey> {
+        let Inputs { desired, record, .. } = *self.inputs;
+        let serves = |service: &ServiceKey, (destination, found): (&DestinationKey, &LiveDestination)| {
+            found.settings.weight > 0
+                && record.owns_destination(service, destination)
+                && !is_desired(self.inputs, service, destination)
+                && !is_fallback(self.inputs, service, destination)
+        };
+        let checked = desired.policies.iter().filter(|(_, policy)| !policy.checks.is_empty());
+        let served = checked.filter(|(service, _)| {
+            live.get(service).is_some_and(|found| found.destinations.iter().any(|of| serves(service, of)))
+        });
+        served.map(|(service, _)| *service).collect()
+    }
+
     /// How a destination leaves that the plan deletes. Without verdicts, none of them is down.
     pub(super) fn leave(
         &self,

@@ -58,6 +58,7 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
         health: seen.health,
         ramps: seen.ramps,
         suspects: seen.suspects,
+        served: leaving.serving(&live.services),
         overrides: overrides.clone(),
         helpers: helpers.clone(),
     };

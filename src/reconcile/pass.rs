@@ -226,6 +226,7 @@ pub fn pass(
         return Ok(report);
     }
     report.plan = plan::hold(report.plan, &table, options.held);
+    report.plan = plan::await_first_checks(report.plan, &effective.services);
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
     // its deadline before it is quiesced.

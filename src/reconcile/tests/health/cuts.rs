@@ -76,6 +76,42 @@ fn a_checker_that_is_suspected_ends_no_drain() {
 }
 
 #[test]
+fn what_is_replaced_serves_until_one_of_those_that_replace_it_has_spoken() {
+    for on_down in [OnDown::Quiesce, OnDown::Delete] {
+        for verdict in [Health::Up, Health::Down] {
+            let world = World::new();
+            let policy = Policy { on_down, ..plain() };
+            let mut process = up(&world, &checked(&[(A, 10), (B, 10)], policy.clone()), &[A, B]);
+            world.connections(WEB, B, 3);
+            process.configure(&checked(&[(C, 10), (D, 10)], policy));
+            process.wait(100);
+            assert_eq!((world.weight_of(A), world.weight_of(B)), (Some(10), Some(10)), "nobody else can serve");
+            process.found(&[(C, verdict)]);
+            if verdict == Health::Down {
+                assert_eq!(world.weight_of(B), Some(10), "there is hope");
+                process.found(&[(D, verdict)]);
+            }
+            assert_eq!((world.weight_of(A), world.weight_of(B)), (None, Some(0)), "{on_down:?} {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fallback_is_not_for_what_is_being_replaced() {
+    let world = World::new();
+    let policy = Policy { fallback: Some((destination(SORRY), weight(1))), ..plain() };
+    let mut process = up(&world, &checked(&[(A, 10)], policy.clone()), &[A]);
+    world.connections(WEB, A, 3);
+    process.configure(&checked(&[(C, 10)], policy.clone()));
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (C, 0)]));
+    process.found(&[(C, Health::Down)]);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 0), (C, 0), (SORRY, 1)]));
+    // And it stays for who replaces those that were down.
+    process.configure(&checked(&[(D, 10)], policy));
+    assert_eq!(world.weights(WEB), pairs(&[(A, 0), (D, 0), (SORRY, 1)]));
+}
+
+#[test]
 fn a_clock_that_is_set_makes_a_drain_neither_longer_nor_shorter() {
     for set in [-3600, 3600] {
         let world = World::new();
