@@ -203,3 +203,21 @@ fn a_helpers_mark_in_the_other_family_is_foreign() {
     process.wait(61_000);
     assert_eq!(world.weights(&other), pairs(&[("[2001:db8::1]:80", 7)]));
 }
+
+#[test]
+fn what_comes_back_from_a_drain_gets_its_weight_without_a_daemon_too() {
+    let world = World::new();
+    let all = checked(&[(A, 10), (B, 10)], plain());
+    let options = Options { force: false, only: None, held: &|_| None };
+    let (mut ipvs, mut store, mut record) = (world.kernel.clone(), world.kept.clone(), Record::default());
+    let mut apply = |wanted: &Desired| {
+        let hands = Hands { ipvs: &mut ipvs, record: &mut record, store: &mut store };
+        pass(hands, terms(wanted), &mut Sight::Once { status: None }, &options).unwrap();
+    };
+    apply(&all);
+    world.connections(WEB, B, 3);
+    apply(&checked(&[(A, 10)], plain()));
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 0)]));
+    apply(&all);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10)]));
+}
