@@ -191,7 +191,7 @@ impl Standing {
                 && !begun.length.is_zero()
                 && now.saturating_duration_since(begun.at) < begun.length
         });
-        self.suspect(desired, now, &mut notices);
+        self.suspect(inputs, now, &mut notices);
         self.notices = notices;
     }
 
@@ -212,8 +212,10 @@ impl Standing {
     }
 
     /// Which destinations went down together with so many others that it is rather the checker's fault. One that an
-    /// operator speaks for does not count: its override does not make a panic, and by itself does not end one.
-    fn suspect(&mut self, desired: &Desired, now: Instant, notices: &mut Vec<Notice>) {
+    /// operator speaks for, or has drained, does not count: its override does not make a panic, and by itself does not end
+    /// one; and who drains servers stops them next.
+    fn suspect(&mut self, inputs: &Inputs<'_, '_>, now: Instant, notices: &mut Vec<Notice>) {
+        let Inputs { desired, overrides, .. } = *inputs;
         let before = std::mem::take(&mut self.suspects);
         for (key, policy) in &desired.policies {
             let Some(threshold) = policy.panic_threshold else { continue };
@@ -221,8 +223,13 @@ impl Standing {
             let window = checked().map(|(_, checks)| window(checks)).max().unwrap_or_default();
             let was = before.get(key);
             let known = |destination: &DestinationKey| self.known.get(&(*key, *destination));
-            let counts =
-                |destination: &DestinationKey| known(destination).is_some_and(|known| known.belief.forced.is_none());
+            let drained = |destination: &DestinationKey| {
+                let given = overrides.services.get(key).and_then(|of_service| of_service.get(destination));
+                given.is_some_and(|given| given.drained_since.is_some())
+            };
+            let counts = |destination: &DestinationKey| {
+                known(destination).is_some_and(|known| known.belief.forced.is_none()) && !drained(destination)
+            };
             let at_once = |destination: &DestinationKey| {
                 let known = known(destination).filter(|known| known.belief.checks == Some(Health::Down))?;
                 let fresh = known.went_down.is_some_and(|at| now.saturating_duration_since(at) <= window);

@@ -76,6 +76,21 @@ fn a_checker_that_is_suspected_ends_no_drain() {
 }
 
 #[test]
+fn servers_that_are_drained_and_stopped_are_no_panic() {
+    let world = World::new();
+    let policy = Policy { panic_threshold: Some(50), ..plain() };
+    let mut process = up(&world, &checked(&[(A, 1), (B, 2), (C, 3), (D, 4)], policy), &[A, B, C, D]);
+    for at in [A, B, C] {
+        world.give(at, Override { drained_since: Some(UNIX), ..Override::default() });
+    }
+    process.pass(Why { overrides: true, ..Why::default() });
+    process.found(&[(A, Health::Down), (B, Health::Down), (C, Health::Down)]);
+    assert!(!world.notices().iter().any(|notice| matches!(notice, Notice::PanicBegun { .. })));
+    process.found(&[(D, Health::Down)]);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 0), (B, 0), (C, 0), (D, 0)]));
+}
+
+#[test]
 fn what_is_replaced_serves_until_one_of_those_that_replace_it_has_spoken() {
     for on_down in [OnDown::Quiesce, OnDown::Delete] {
         for verdict in [Health::Up, Health::Down] {
