@@ -79,7 +79,9 @@ pub(super) fn pass(
 fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String>) {
     let (why, ms) = (told.why, told.ms());
     let text = refusal.to_string();
-    if last.as_ref() == Some(&text) {
+    if last.as_ref() == Some(&text) && why.is_only_a_look() {
+        debug!(why = %why, ms, "pass refused, as before");
+    } else if last.as_ref() == Some(&text) {
         info!(why = %why, ms, "pass refused, as before");
     } else {
         error!(why = %why, ms, "pass refused, nothing applied: {text}");

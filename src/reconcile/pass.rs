@@ -222,6 +222,7 @@ pub fn pass(
     };
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
+        report.picture.drains = ledger::drains(&inputs, record, &live.services);
         report.notices = sight.take_notices();
         return Ok(report);
     }

@@ -267,8 +267,10 @@ impl<'a> Loop<'a> {
     /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
     fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
-        let drains = (!report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
-        let ramps = report.picture.again.map(|step| step.max(took * 5));
+        // While passes are refused, nothing of it can be done.
+        let goes_on = report.refused.is_none();
+        let drains = (goes_on && !report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
+        let ramps = report.picture.again.filter(|_| goes_on).map(|step| step.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, ends].into_iter().flatten().min();
         self.schedule.set_step(next.map(|wait| now.at + wait));

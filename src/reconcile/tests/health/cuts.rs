@@ -236,3 +236,22 @@ fn what_comes_back_from_a_drain_gets_its_weight_without_a_daemon_too() {
     apply(&all);
     assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10)]));
 }
+
+#[test]
+fn what_drains_is_shown_while_passes_are_refused_and_makes_none() {
+    let world = World::new();
+    let limit = |wanted: Desired| Desired { max_delete: MaxDelete::Count(1), ..wanted };
+    let slowly = || Policy { slow_start: Duration::from_secs(600), ..plain() };
+    let mut process = up(&world, &limit(checked(&[(A, 10), (B, 10), (C, 10), (D, 10)], slowly())), &[A, B, C, D]);
+    process.wait(600_000);
+    world.connections(WEB, D, 3);
+    process.configure(&limit(checked(&[(A, 10), (B, 10), (C, 10)], slowly())));
+    process.found(&[(A, Health::Down)]);
+    process.found(&[(A, Health::Up)]);
+    process.configure(&limit(checked(&[(A, 10)], slowly())));
+    let told = world.status();
+    assert!(told.trouble.is_some());
+    assert_eq!(told.services[&key(WEB)].destinations[&destination(D)].drain.unwrap().connections, 3);
+    // The next look is the resync, be there a ramp and a drain.
+    assert!(process.looping.idle(process.moment().at) > Duration::from_secs(6));
+}
