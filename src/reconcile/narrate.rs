@@ -10,7 +10,7 @@ use super::pass::{PassError, Refused, Report, StepResult};
 use super::schedule::Why;
 use crate::model::Desired;
 use crate::plan::render::{note_line, operation_line};
-use crate::plan::{Cause, Note};
+use crate::plan::{Cause, Note, SkipReason};
 
 /// As many operations, failures and kept services of one pass are written out; of the rest only the number.
 pub(super) const LINES: usize = 50;
@@ -122,7 +122,9 @@ fn notes(report: &Report, said: &mut Vec<String>) {
     let mut kept = Vec::new();
     for note in &report.plan.notes {
         match note {
-            Note::KeptService { .. } => kept.push(note_line(note)),
+            Note::KeptService { .. } | Note::HeldBack { reason: SkipReason::FirstCheck, .. } => {
+                kept.push(note_line(note))
+            }
             Note::Draining { .. }
             | Note::Waiting { .. }
             | Note::HeldBack { .. }
@@ -134,7 +136,7 @@ fn notes(report: &Report, said: &mut Vec<String>) {
         for line in kept.iter().take(LINES) {
             info!("{line}");
         }
-        more(kept.len(), "services that are kept");
+        more(kept.len(), "things that are kept");
         *said = kept;
     }
 }

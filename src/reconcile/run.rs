@@ -219,6 +219,8 @@ impl<'a> Loop<'a> {
         let result = pass(hands, terms, &mut sight, &options);
         let now = clock();
         let took = now.at - started.at;
+        // However long a pass takes, half of the time is free.
+        self.schedule.rest_from_health(now.at + took);
         let told = narrate::Circumstances { why, took, outdated: self.outdated };
         // A pass that came to nothing has seen something all the same.
         let seen = self.standing.take_notices();
@@ -258,7 +260,7 @@ impl<'a> Loop<'a> {
         let without = self.clock.unix.saturating_add(ticked);
         self.clock = now;
         if now.unix.abs_diff(without) > SLACK && !self.record.drains.is_empty() {
-            self.record.shift_drains(now.unix.checked_signed_diff(without).unwrap_or(0));
+            self.record.shift_drains(i64::try_from(i128::from(now.unix) - i128::from(without)).unwrap_or(0));
             // What cannot be written now is written with the next pass.
             _ = self.company.store.save(&self.record);
         }

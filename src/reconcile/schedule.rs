@@ -105,6 +105,8 @@ pub struct Schedule {
     reload: bool,
     /// When changed verdicts are answered: they come in bursts.
     health: Option<Instant>,
+    /// They are not answered before.
+    health_rest: Instant,
     overrides: bool,
     step: Option<Instant>,
     retry: Option<Instant>,
@@ -133,6 +135,7 @@ impl Schedule {
             files: None,
             reload: false,
             health: None,
+            health_rest: now,
             overrides: false,
             step: None,
             retry: None,
@@ -151,7 +154,10 @@ impl Schedule {
                 self.files = Some(Pending { first, last: now, writing });
             }
             Event::Reload => self.reload = true,
-            Event::Health => self.health = Some(self.health.unwrap_or(now + Self::BURST)),
+            Event::Health => {
+                let due = (now + Self::BURST).max(self.health_rest);
+                self.health = Some(self.health.unwrap_or(due));
+            }
             Event::Overrides => self.overrides = true,
             Event::Stop => {}
         }
@@ -163,6 +169,12 @@ impl Schedule {
             self.resync = resync;
             self.next_resync = now + resync;
         }
+    }
+
+    /// Answers no verdicts before `until`: where passes take long, and verdicts change all the time, one would follow
+    /// another.
+    pub fn rest_from_health(&mut self, until: Instant) {
+        self.health_rest = until;
     }
 
     /// When something failed before, and may be tried again.
@@ -350,6 +362,21 @@ mod tests {
         assert_eq!(schedule.wait(start + ms(500)), ms(1500));
         assert_eq!(schedule.take(start + ms(2000)), Some(Why { poll: true, ..Why::default() }));
         assert_eq!(schedule.wait(start + ms(2000)), ms(2000));
+    }
+
+    #[test]
+    fn verdicts_are_answered_in_bursts_and_after_a_rest() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Health, start);
+        schedule.event(Event::Health, start + ms(40));
+        assert_eq!(schedule.wait(start), Schedule::BURST);
+        assert_eq!(schedule.take(start + ms(50)), Some(Why { health: true, ..Why::default() }));
+        schedule.rest_from_health(start + ms(900));
+        schedule.event(Event::Health, start + ms(500));
+        assert_eq!(schedule.wait(start + ms(500)), ms(400));
+        assert_eq!(schedule.take(start + ms(900)), Some(Why { health: true, ..Why::default() }));
+        schedule.event(Event::Health, start + ms(1000));
+        assert_eq!(schedule.wait(start + ms(1000)), Schedule::BURST);
     }
 
     #[test]
