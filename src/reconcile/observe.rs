@@ -75,10 +75,7 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
         leaving.leave(service, destination, found, verdicts)
     };
     let plan = plan::drain(plan, &live.services, leave);
-    // A mark whose helper is about to be added can carry checks from the next pass on.
-    let soon = (marks.len() < helpers.len()).then_some(Duration::from_millis(100));
-    let again = [seen.again, soon].into_iter().flatten().min();
-    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again })
+    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again: seen.again })
 }
 
 /// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.

@@ -29,6 +29,9 @@ pub struct Options<'a> {
     pub held: &'a dyn Fn(&Operation) -> Option<Held>,
 }
 
+/// Until the next pass, where one makes use of what this one did.
+const SOON: Duration = Duration::from_millis(100);
+
 type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, DrainStatus>>;
 
 /// Why a whole plan was refused. Nothing of it was applied.
@@ -260,6 +263,16 @@ pub fn pass(
         {
             *result = StepResult::Unverified(found);
         }
+    }
+
+    // A mark whose helper was made or mended can carry checks from the next pass on.
+    let is_helper = |service: &ServiceKey| {
+        let helped = |mark: &u32| helpers.get(mark).is_some_and(|helped| helped.service.family() == service.family());
+        matches!(service, ServiceKey::Mark { mark, .. } if helped(mark))
+    };
+    if report.outcomes().any(|(step, result)| result.is_ok() && is_helper(step.operation.service())) {
+        let soon = report.picture.again.map_or(SOON, |again| again.min(SOON));
+        report.picture.again = Some(soon);
     }
 
     let mut after = live.services;

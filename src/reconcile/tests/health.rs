@@ -129,6 +129,8 @@ struct Process {
     now: u64,
     /// Seconds that the clock of the day was set forward.
     set: i64,
+    /// How often something was due.
+    passes: usize,
 }
 
 impl World {
@@ -157,7 +159,7 @@ impl World {
         let record = self.kept.0.borrow().clone();
         let ipvs = Box::leak(Box::new(self.kernel.clone()));
         let looping = Loop::new(ipvs, company, (desired.clone(), record), self.moment(now));
-        let mut process = Process { world: self.clone(), looping, now, set: 0 };
+        let mut process = Process { world: self.clone(), looping, now, set: 0, passes: 0 };
         process.pass(Why { start: true, ..Why::default() });
         process
     }
@@ -219,6 +221,7 @@ impl Process {
             }
             self.now += idle;
             let now = self.moment();
+            self.passes += 1;
             self.looping.turn(&|| now);
         }
         self.now = end;

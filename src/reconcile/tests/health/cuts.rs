@@ -255,3 +255,24 @@ fn what_drains_is_shown_while_passes_are_refused_and_makes_none() {
     // The next look is the resync, be there a ramp and a drain.
     assert!(process.looping.idle(process.moment().at) > Duration::from_secs(6));
 }
+
+#[test]
+fn a_helper_that_the_kernel_refuses_makes_no_spin() {
+    let world = World::new();
+    let mut wanted = checked(&[(A, 10)], plain());
+    let through = shared(Check { via: Via::Vip, ..check() });
+    wanted.policies.get_mut(&key(WEB)).unwrap().checks.insert(destination(A), through);
+    wanted.table.services.get_mut(&key(WEB)).unwrap().destinations.get_mut(&destination(A)).unwrap().forward =
+        Forward::Dr;
+    let helper = format!("fwmark:{}", wanted.check_marks);
+    world.kernel.0.borrow_mut().refuse(key(&helper), None, Errno::BUSY);
+    let mut process = world.begin(&wanted, 0);
+    process.wait(300_000);
+    assert!(process.looping.idle(process.moment().at) > Duration::from_millis(100));
+    let before = process.passes;
+    process.wait(60_000);
+    assert!(process.passes - before < 10, "{} passes in a minute", process.passes - before);
+    world.kernel.0.borrow_mut().relent();
+    process.wait(80_000);
+    assert!(world.oracle.0.borrow().assigned.contains_key(&(key(WEB), destination(A))));
+}
