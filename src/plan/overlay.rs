@@ -23,6 +23,8 @@ pub struct Layers {
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     /// Services in which something that is ours and not desired any more has weight still.
     pub served: BTreeSet<ServiceKey>,
+    /// Destinations of these services that count as down, and of which nothing bad was found yet, or not any more.
+    pub hopeful: BTreeSet<Of>,
     pub overrides: Overrides,
     /// Firewall marks that carry checks.
     pub helpers: BTreeMap<u32, Helped>,
@@ -140,8 +142,10 @@ fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>,
     if let Some(policy) = policy {
         overlaid.failed = policy.min_healthy.is_some_and(|share| share.is_missed(overlaid.up, overlaid.of));
         let serves = overlaid.destinations.values().any(|weighed| weighed.effective.is_some_and(|weight| weight > 0));
-        let unchecked = || overlaid.destinations.values().any(|weighed| weighed.because == Because::Unchecked);
-        overlaid.awaited = !serves && layers.served.contains(key) && unchecked();
+        let hope = |(destination, weighed): (&DestinationKey, &Weighed)| {
+            weighed.because == Because::Unchecked || layers.hopeful.contains(&(*key, *destination))
+        };
+        overlaid.awaited = !serves && layers.served.contains(key) && overlaid.destinations.iter().any(hope);
         overlaid.fallback = policy.fallback.is_some() && !serves && !overlaid.awaited;
     }
     overlaid

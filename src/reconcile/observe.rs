@@ -8,7 +8,7 @@ use super::checker::Verdicts;
 use super::leaving::{Leaving, marks_ready, next_helpers};
 use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
-use crate::model::{Desired, DestinationKey, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
+use crate::model::{Desired, DestinationKey, Health, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
 use crate::plan::{self, Effective, Layers, Of, Operation, Plan};
 
 /// All that a pass looks at, besides the kernel.
@@ -54,11 +54,14 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
     let helpers = next_helpers(inputs, &live.services, sight.checks());
     let marks = marks_ready(&helpers, inputs, &live.services);
     let seen = sight.look(inputs, &live.services, &marks, &leaving.checks());
+    let served = leaving.serving(&live.services);
+    let hopeful = hopeful(&served, &seen.verdicts);
     let layers = Layers {
         health: seen.health,
         ramps: seen.ramps,
         suspects: seen.suspects,
-        served: leaving.serving(&live.services),
+        served,
+        hopeful,
         overrides: overrides.clone(),
         helpers: helpers.clone(),
     };
@@ -76,6 +79,17 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
     };
     let plan = plan::drain(plan, &live.services, leave);
     Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again: seen.again })
+}
+
+/// Those that count as down and may be well: after a start, or when they were down, that takes more than one result.
+fn hopeful(served: &BTreeSet<ServiceKey>, verdicts: &Verdicts) -> BTreeSet<Of> {
+    let down = verdicts.destinations.iter().filter(|(_, verdict)| verdict.health == Health::Down);
+    let hope = down.filter(|((service, _), verdict)| {
+        served.contains(service)
+            && !verdict.checks.is_empty()
+            && verdict.checks.iter().all(|check| check.reason.is_empty())
+    });
+    hope.map(|(of, _)| *of).collect()
 }
 
 /// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.

@@ -5,10 +5,11 @@ use crate::model::{
     Check, Checks, Flap, Health, Initial, NamedCheck, OnDown, Override, Pass, Policy, Probe, Share, Timing, Via,
     WeightOverride,
 };
-use crate::reconcile::checker::{Assignments, Checker, Verdict, Verdicts};
+use crate::reconcile::checker::{Assignments, CheckVerdict, Checker, Verdict, Verdicts};
 use crate::reconcile::notice::{DrainEnd, Listener, Notice};
 use crate::reconcile::overrides::OverrideSource;
 use crate::reconcile::status::{Board, Status};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const C: &str = "10.0.0.3:80";
@@ -22,6 +23,8 @@ struct Oracle(Rc<RefCell<Told>>);
 #[derive(Default)]
 struct Told {
     verdicts: BTreeMap<Of, Health>,
+    /// Nothing bad was found of these.
+    well: BTreeSet<Of>,
     assigned: Assignments,
     assignments: usize,
 }
@@ -39,11 +42,15 @@ impl Checker for Oracle {
 
     fn verdicts(&self) -> Arc<Verdicts> {
         let since = Instant::now();
+        let told = self.0.borrow();
         let verdict = |(of, health): (&Of, &Health)| {
             let reason = if *health == Health::Down { "tcp: connection refused".to_owned() } else { String::new() };
-            (*of, Verdict { health: *health, reason, since, checks: Vec::new() })
+            let (name, kind, flapping, took) = ("web".to_owned(), "tcp", false, None);
+            let found = if told.well.contains(of) { String::new() } else { reason.clone() };
+            let check = CheckVerdict { name, kind, health: *health, reason: found, flapping, took };
+            (*of, Verdict { health: *health, reason, since, checks: vec![check] })
         };
-        let destinations = self.0.borrow().verdicts.iter().map(verdict).collect();
+        let destinations = told.verdicts.iter().map(verdict).collect();
         Arc::new(Verdicts { destinations, trouble: Vec::new() })
     }
 }

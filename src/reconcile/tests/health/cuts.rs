@@ -112,6 +112,25 @@ fn what_is_replaced_serves_until_one_of_those_that_replace_it_has_spoken() {
 }
 
 #[test]
+fn what_is_replaced_serves_over_a_restart_and_until_all_good_results_are_in() {
+    let world = World::new();
+    let mut process = up(&world, &checked(&[(A, 10)], plain()), &[A]);
+    world.connections(WEB, A, 3);
+    let new = checked(&[(C, 10)], plain());
+    process.configure(&new);
+    drop(process);
+    let of = (key(WEB), destination(C));
+    world.oracle.0.borrow_mut().well.insert(of);
+    // One without weight counts as down, and one good result is not enough.
+    let mut process = world.begin(&new, 100_000);
+    process.wait(1_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (C, 0)]));
+    world.oracle.0.borrow_mut().well.clear();
+    process.wait(31_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 0), (C, 0)]), "a bad one ends the hope");
+}
+
+#[test]
 fn a_fallback_is_not_for_what_is_being_replaced() {
     let world = World::new();
     let policy = Policy { fallback: Some((destination(SORRY), weight(1))), ..plain() };
