@@ -16,7 +16,7 @@ use super::standing::Standing;
 use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
+use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::operation_line;
 use crate::plan::{Cause, Of};
 
@@ -184,7 +184,9 @@ impl<'a> Loop<'a> {
 
     /// Puts a configuration into force. The checks of what it drops go on while that drains.
     fn accept(&mut self, desired: Desired) {
-        for (service, policy) in &self.desired.policies {
+        // One that nobody went by before has no say now.
+        let heeded = self.desired.policies.iter().filter(|(_, policy)| policy.on_down != OnDown::Ignore);
+        for (service, policy) in heeded {
             for (destination, checks) in &policy.checks {
                 self.farewells.insert((*service, *destination), checks.clone());
             }

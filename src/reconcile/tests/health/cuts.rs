@@ -76,6 +76,25 @@ fn a_checker_that_is_suspected_ends_no_drain() {
 }
 
 #[test]
+fn a_check_that_is_ignored_ends_no_drain() {
+    for service_goes in [false, true] {
+        let world = World::new();
+        let policy = || Policy { on_down: OnDown::Ignore, ..plain() };
+        let mut process = up(&world, &checked(&[(A, 10), (B, 10)], policy()), &[A, B]);
+        process.found(&[(B, Health::Down)]);
+        world.connections(WEB, B, 3);
+        assert_eq!(world.weight_of(B), Some(10));
+        process.configure(&match service_goes {
+            false => checked(&[(A, 10)], policy()),
+            true => desired(&[(DNS, &[(A, 1)])]),
+        });
+        process.wait(10_000);
+        assert_eq!(world.weight_of(B), Some(0));
+        assert!(!world.oracle.0.borrow().assigned.contains_key(&(key(WEB), destination(B))), "nobody asks it");
+    }
+}
+
+#[test]
 fn servers_that_are_drained_and_stopped_are_no_panic() {
     let world = World::new();
     let policy = Policy { panic_threshold: Some(50), ..plain() };
