@@ -4,6 +4,7 @@ pub mod control;
 mod facts;
 mod files;
 mod hooks;
+mod limits;
 mod lock;
 mod log;
 mod runtime;
@@ -58,6 +59,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let (major, minor, patch) = kernel.version;
 
     // What waits on many sockets has a thread of its own.
+    limits::take_all(desired.checks_at_once);
     let runtime = Runtime::start().context("cannot start the thread for checks and hooks")?;
     let spawner = runtime.spawner();
     let mut hooks = HookRunner::start(&spawner);

@@ -61,12 +61,38 @@ impl Record {
 
     /// Whether the service is one of ours that carry checks.
     pub fn is_helper(&self, service: &ServiceKey) -> bool {
-        matches!(service, ServiceKey::Mark { mark, .. } if self.helpers.contains_key(mark))
+        match service {
+            ServiceKey::Mark { family, mark } => {
+                self.helpers.get(mark).is_some_and(|helped| helped.service.family() == *family)
+            }
+            ServiceKey::Address { .. } => false,
+        }
+    }
+
+    /// Whether that destination of that service is on its way out, or was until now.
+    pub fn drains_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
+        self.drains.get(service).is_some_and(|drains| drains.contains_key(destination))
     }
 
     /// Whether that destination of that service is owned.
     pub fn owns_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
         self.services.get(service).is_some_and(|owned| owned.destinations.contains_key(destination))
+    }
+
+    /// The same drains, by a clock that was set so many seconds forward.
+    pub fn shift_drains(&mut self, seconds: i64) {
+        for drain in self.drains.values_mut().flat_map(BTreeMap::values_mut) {
+            drain.since = drain.since.saturating_add_signed(seconds);
+            drain.until = drain.until.saturating_add_signed(seconds);
+        }
+    }
+
+    /// No drain begins later than `now`, which is what a clock says that was set back meanwhile: it begins anew.
+    pub fn begin_drains_by(&mut self, now: u64) {
+        for drain in self.drains.values_mut().flat_map(BTreeMap::values_mut).filter(|drain| drain.since > now) {
+            drain.until = now.saturating_add(drain.until.saturating_sub(drain.since));
+            drain.since = now;
+        }
     }
 
     /// How the last pass left the service, if it is owned and known.

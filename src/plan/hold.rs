@@ -7,6 +7,7 @@ use crate::model::{DestinationKey, Service, ServiceKey, Table};
 use super::Plan;
 use super::note::{Held, Note};
 use super::operation::{Operation, Stage, Step};
+use super::overlay::Overlaid;
 
 /// Why a step is skipped because of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum SkipReason {
     LastWeight,
     /// Without the other one it would take the last destination of the service.
     LastDestination,
+    /// It serves until one of those that replace it has had its first check.
+    FirstCheck,
 }
 
 impl SkipReason {
@@ -28,6 +31,7 @@ impl SkipReason {
             SkipReason::LastDestination => {
                 "it would leave the service without destinations while what replaces it is missing"
             }
+            SkipReason::FirstCheck => "what replaces it waits for its first check",
         }
     }
 }
@@ -168,6 +172,26 @@ pub fn hold(plan: Plan, live: &Table, mut held: impl FnMut(&Operation) -> Option
             (None, None) => kept.push(step),
         }
     }
+    Plan { steps: kept, notes, unchanged, owned }
+}
+
+/// Takes out of a plan the deletes of destinations that serve, in services where nobody else may before a first check.
+/// Each of them becomes a [`Note`].
+#[must_use]
+pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>) -> Plan {
+    let Plan { steps, mut notes, unchanged, owned } = plan;
+    let (kept, stay): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| match &step.operation {
+        Operation::DeleteDestination { service, from, .. } => {
+            from.weight == 0 || !services.get(service).is_some_and(|overlaid| overlaid.awaited)
+        }
+        _ => true,
+    });
+    notes.extend(stay.iter().map(|Step { operation, .. }| Note::HeldBack {
+        verb: operation.kind(),
+        service: *operation.service(),
+        destination: operation.destination().copied(),
+        reason: SkipReason::FirstCheck,
+    }));
     Plan { steps: kept, notes, unchanged, owned }
 }
 

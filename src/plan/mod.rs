@@ -44,7 +44,7 @@ mod testing;
 
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};
-pub use hold::{Skip, SkipReason, held_back, hold};
+pub use hold::{Skip, SkipReason, await_first_checks, held_back, hold};
 pub use leave::{Leave, connections, drain};
 pub use note::{Held, Note};
 pub use operation::{Cause, Operation, ParseVerbError, Stage, Step, Verb};

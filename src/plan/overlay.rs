@@ -21,6 +21,10 @@ pub struct Layers {
     pub ramps: BTreeMap<Of, Ramp>,
     /// Destinations that their checks call down and are not believed, by service.
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
+    /// Services in which something that is ours and not desired any more has weight still.
+    pub served: BTreeSet<ServiceKey>,
+    /// Destinations of these services that count as down, and of which nothing bad was found yet, or not any more.
+    pub hopeful: BTreeSet<Of>,
     pub overrides: Overrides,
     /// Firewall marks that carry checks.
     pub helpers: BTreeMap<u32, Helped>,
@@ -45,6 +49,8 @@ pub struct Overlaid {
     pub panic: bool,
     /// The fallback is in use.
     pub fallback: bool,
+    /// Nobody may take new connections before a first check, and what is to go does so until then.
+    pub awaited: bool,
     pub destinations: BTreeMap<DestinationKey, Weighed>,
 }
 
@@ -136,7 +142,11 @@ fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>,
     if let Some(policy) = policy {
         overlaid.failed = policy.min_healthy.is_some_and(|share| share.is_missed(overlaid.up, overlaid.of));
         let serves = overlaid.destinations.values().any(|weighed| weighed.effective.is_some_and(|weight| weight > 0));
-        overlaid.fallback = policy.fallback.is_some() && !serves;
+        let hope = |(destination, weighed): (&DestinationKey, &Weighed)| {
+            weighed.because == Because::Unchecked || layers.hopeful.contains(&(*key, *destination))
+        };
+        overlaid.awaited = !serves && layers.served.contains(key) && overlaid.destinations.iter().any(hope);
+        overlaid.fallback = policy.fallback.is_some() && !serves && !overlaid.awaited;
     }
     overlaid
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,13 @@ const HEIRS_LOOKS: u32 = 100;
 /// Killed ones that were still not dead when last seen, and that nobody waits for: in uninterruptible sleep, mostly.
 static LEFT: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
+/// Killed ones that somebody waits for still.
+static DYING: AtomicUsize = AtomicUsize::new(0);
+
+/// With so many of both nothing more is started: each try would leave another one, for as long as what they hang at (a
+/// file server, mostly) is away.
+const MOST_LEFT: usize = 1024;
+
 /// The group of a program that runs. Dropped, it is killed, and reaped when it has ended.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -44,6 +51,7 @@ impl Group {
     pub(super) fn start(command: &mut Command) -> io::Result<Self> {
         hear_of_ends();
         reap_left();
+        room_for_more(left())?;
         let first = command.spawn()?;
         let id = Pid::from_child(&first);
         let ended = pidfd_open(id, PidfdFlags::empty()).ok().and_then(await_readable);
@@ -111,7 +119,7 @@ impl Drop for Group {
         if !matches!(first.try_wait(), Ok(None)) {
             return;
         }
-        let left = Left { group: Group { first: Some(first), id: self.id, ended: self.ended.take() } };
+        let left = Left::new(Group { first: Some(first), id: self.id, ended: self.ended.take() });
         // Dying takes a moment. Where the runtime ends as well, the task is dropped before it has begun.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(left.reap())),
@@ -126,6 +134,11 @@ struct Left {
 }
 
 impl Left {
+    fn new(group: Group) -> Self {
+        DYING.fetch_add(1, Ordering::Relaxed);
+        Self { group }
+    }
+
     async fn reap(mut self) {
         self.group.ended().await;
         let _ = self.group.reap().await;
@@ -134,6 +147,7 @@ impl Left {
 
 impl Drop for Left {
     fn drop(&mut self) {
+        DYING.fetch_sub(1, Ordering::Relaxed);
         if let Some(first) = self.group.first.take() {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(first);
             reap_left();
@@ -147,6 +161,18 @@ impl Drop for Left {
 )]
 fn await_readable(pidfd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+}
+
+/// How many were killed and are not dead.
+fn left() -> usize {
+    DYING.load(Ordering::Relaxed) + LEFT.lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
+fn room_for_more(left: usize) -> io::Result<()> {
+    match left {
+        MOST_LEFT.. => Err(io::Error::other(format!("{left} programs that were killed have not ended yet"))),
+        _ => Ok(()),
+    }
 }
 
 /// Reaps those of the left ones that have ended by now.
@@ -174,6 +200,25 @@ mod tests {
     use std::os::unix::process::CommandExt;
 
     use super::*;
+
+    #[test]
+    fn what_does_not_die_is_counted_and_with_too_many_nothing_is_started() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _context = runtime.enter();
+        let begin = || Group::start(Command::new("/bin/sleep").arg("1000").process_group(0)).unwrap();
+        // As if the kill had not reached them.
+        let mut dying: Vec<Left> = (0..3).map(|_| Left::new(begin())).collect();
+        assert!(left() >= 3);
+        dying.iter_mut().for_each(|left| left.group.kill());
+        runtime.block_on(async {
+            for left in dying {
+                left.reap().await;
+            }
+        });
+        assert!(room_for_more(MOST_LEFT - 1).is_ok());
+        let refused = room_for_more(MOST_LEFT).unwrap_err();
+        assert_eq!(refused.to_string(), "1024 programs that were killed have not ended yet");
+    }
 
     #[test]
     fn without_a_pidfd_its_end_is_looked_for() {

@@ -44,13 +44,29 @@ impl<'a> Leaving<'a> {
         self.begun.iter().map(|(of, drain)| (*of, checks(of, drain))).collect()
     }
 
-    /// How a destination leaves that the plan deletes.
+    /// The services with checks in which something has weight that is ours and on its way out.
+    pub(super) fn serving(&self, live: &BTreeMap<ServiceKey, LiveService>) -> BTreeSet<ServiceKey> {
+        let Inputs { desired, record, .. } = *self.inputs;
+        let serves = |service: &ServiceKey, (destination, found): (&DestinationKey, &LiveDestination)| {
+            found.settings.weight > 0
+                && record.owns_destination(service, destination)
+                && !is_desired(self.inputs, service, destination)
+                && !is_fallback(self.inputs, service, destination)
+        };
+        let checked = desired.policies.iter().filter(|(_, policy)| !policy.checks.is_empty());
+        let served = checked.filter(|(service, _)| {
+            live.get(service).is_some_and(|found| found.destinations.iter().any(|of| serves(service, of)))
+        });
+        served.map(|(service, _)| *service).collect()
+    }
+
+    /// How a destination leaves that the plan deletes. Without verdicts, none of them is down.
     pub(super) fn leave(
         &self,
         service: &ServiceKey,
         destination: &DestinationKey,
         found: &LiveDestination,
-        verdicts: &Verdicts,
+        verdicts: Option<&Verdicts>,
     ) -> Leave {
         let Inputs { record, unix, .. } = *self.inputs;
         let at_once = |exempt| Leave { wait: None, connections: connections(found), exempt };
@@ -62,13 +78,13 @@ impl<'a> Leaving<'a> {
         let begun = self.begun.get(&of).copied();
         let retires = is_fallback(self.inputs, service, destination);
         let is_up = said(self.inputs.overrides, service, destination).map(|given| given.health) == Some(Forced::Up);
-        if !is_up && verdicts.destinations.get(&of).is_some_and(|verdict| verdict.health == Health::Down) {
+        let verdict = verdicts.and_then(|verdicts| verdicts.destinations.get(&of));
+        if !is_up && verdict.is_some_and(|verdict| verdict.health == Health::Down) {
             return at_once(begun.is_some() || retires);
         }
         let whole = wait(self.inputs, service).as_secs();
         let left = match begun {
-            // A drain that was made shorter meanwhile ends sooner; a clock that was set back makes none longer.
-            Some(drain) => drain.until.min(drain.since.saturating_add(whole)).saturating_sub(unix).min(whole),
+            Some(drain) => deadline(self.inputs, service, drain).saturating_sub(unix).min(whole),
             None => whole,
         };
         let exempt = begun.is_some() || retires;
@@ -81,6 +97,11 @@ impl<'a> Leaving<'a> {
 fn wait(inputs: &Inputs<'_, '_>, service: &ServiceKey) -> std::time::Duration {
     let left_with = inputs.record.services.get(service).and_then(|owned| owned.drain);
     drain_of(inputs.desired, service).or(left_with.map(std::time::Duration::from_secs)).unwrap_or(inputs.desired.drain)
+}
+
+/// When a drain is over at the latest: one that was made shorter meanwhile ends sooner.
+pub(super) fn deadline(inputs: &Inputs<'_, '_>, service: &ServiceKey, drain: &Drain) -> u64 {
+    drain.until.min(drain.since.saturating_add(wait(inputs, service).as_secs()))
 }
 
 fn is_desired(inputs: &Inputs<'_, '_>, service: &ServiceKey, destination: &DestinationKey) -> bool {

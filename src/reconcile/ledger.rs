@@ -100,13 +100,18 @@ pub(super) fn left_behind(
 }
 
 /// The drains that are under way, and what they wait for.
-pub(super) fn drains(record: &Record, live: &BTreeMap<ServiceKey, LiveService>) -> Vec<(Of, DrainStatus)> {
+pub(super) fn drains(
+    inputs: &Inputs<'_, '_>,
+    record: &Record,
+    live: &BTreeMap<ServiceKey, LiveService>,
+) -> Vec<(Of, DrainStatus)> {
     let mut all = Vec::new();
     for (service, drains) in &record.drains {
-        for (destination, Drain { until, .. }) in drains {
+        for (destination, drain) in drains {
             let found = live.get(service).and_then(|found| found.destinations.get(destination));
             let connections = found.map_or(0, plan::connections);
-            all.push(((*service, *destination), DrainStatus { connections, until: *until }));
+            let until = leaving::deadline(inputs, service, drain);
+            all.push(((*service, *destination), DrainStatus { connections, until }));
         }
     }
     all

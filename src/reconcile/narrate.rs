@@ -10,7 +10,7 @@ use super::pass::{PassError, Refused, Report, StepResult};
 use super::schedule::Why;
 use crate::model::Desired;
 use crate::plan::render::{note_line, operation_line};
-use crate::plan::{Cause, Note};
+use crate::plan::{Cause, Note, SkipReason};
 
 /// As many operations, failures and kept services of one pass are written out; of the rest only the number.
 pub(super) const LINES: usize = 50;
@@ -40,21 +40,31 @@ pub(super) struct Said {
 }
 
 /// Logs a pass.
-pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desired: &Desired, said: &mut Said) {
+///
+/// `seen` is what happened that a report does not tell, for there is none.
+pub(super) fn pass(
+    told: Circumstances,
+    result: &Result<Report, PassError>,
+    seen: &[Notice],
+    desired: &Desired,
+    said: &mut Said,
+) {
     let report = match result {
         Ok(report) => report,
         Err(problem) => {
+            // Health is as it is, whatever comes of the pass.
+            happened(seen);
             error!(why = %told.why, ms = told.ms(), "pass failed: {problem}");
             return;
         }
     };
+    suspicions(&report.picture.verdicts.trouble, &mut said.trouble);
+    happened(&report.notices);
     if let Some(refusal) = &report.refused {
         refusal_line(told, refusal, &mut said.refused);
         return;
     }
     said.refused = None;
-    suspicions(&report.picture.verdicts.trouble, &mut said.trouble);
-    happened(&report.notices);
     steps(report, desired);
     notes(report, &mut said.kept);
     for unknown in &report.unknown {
@@ -69,7 +79,9 @@ pub(super) fn pass(told: Circumstances, result: &Result<Report, PassError>, desi
 fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String>) {
     let (why, ms) = (told.why, told.ms());
     let text = refusal.to_string();
-    if last.as_ref() == Some(&text) {
+    if last.as_ref() == Some(&text) && why.is_only_a_look() {
+        debug!(why = %why, ms, "pass refused, as before");
+    } else if last.as_ref() == Some(&text) {
         info!(why = %why, ms, "pass refused, as before");
     } else {
         error!(why = %why, ms, "pass refused, nothing applied: {text}");
@@ -110,7 +122,9 @@ fn notes(report: &Report, said: &mut Vec<String>) {
     let mut kept = Vec::new();
     for note in &report.plan.notes {
         match note {
-            Note::KeptService { .. } => kept.push(note_line(note)),
+            Note::KeptService { .. } | Note::HeldBack { reason: SkipReason::FirstCheck, .. } => {
+                kept.push(note_line(note))
+            }
             Note::Draining { .. }
             | Note::Waiting { .. }
             | Note::HeldBack { .. }
@@ -122,7 +136,7 @@ fn notes(report: &Report, said: &mut Vec<String>) {
         for line in kept.iter().take(LINES) {
             info!("{line}");
         }
-        more(kept.len(), "services that are kept");
+        more(kept.len(), "things that are kept");
         *said = kept;
     }
 }

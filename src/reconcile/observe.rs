@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::checker::Verdicts;
 use super::leaving::{Leaving, marks_ready, next_helpers};
-use super::notice::Notice;
 use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
-use crate::model::{Desired, DestinationKey, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
+use crate::model::{Desired, DestinationKey, Health, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
 use crate::plan::{self, Effective, Layers, Of, Operation, Plan};
 
 /// All that a pass looks at, besides the kernel.
@@ -34,9 +33,8 @@ pub struct Observed<'a> {
     pub plan: Plan,
     /// The marks that carry checks, once this pass is done.
     pub helpers: BTreeMap<u32, Helped>,
-    /// What was known of health, and what happened to it.
+    /// What was known of health.
     pub verdicts: std::sync::Arc<Verdicts>,
-    pub notices: Vec<Notice>,
     /// When health by itself will want another pass.
     pub again: Option<Duration>,
 }
@@ -56,29 +54,42 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
     let helpers = next_helpers(inputs, &live.services, sight.checks());
     let marks = marks_ready(&helpers, inputs, &live.services);
     let seen = sight.look(inputs, &live.services, &marks, &leaving.checks());
+    let served = leaving.serving(&live.services);
+    let hopeful = hopeful(&served, &seen.verdicts);
     let layers = Layers {
         health: seen.health,
         ramps: seen.ramps,
         suspects: seen.suspects,
+        served,
+        hopeful,
         overrides: overrides.clone(),
         helpers: helpers.clone(),
     };
     let effective = plan::overlay(desired, &layers);
-    let mut notices = seen.notices;
-    notices.extend(sight.judge(desired, &effective));
+    sight.judge(desired, &effective);
 
     let mut plan = plan::diff(&table, &effective.table, &desired.manage, record);
     if confirm(ipvs, &plan, record, &mut live, &mut table, &mut confirmed)? {
         plan = plan::diff(&table, &effective.table, &desired.manage, record);
     }
     let leave = |service: &ServiceKey, destination: &DestinationKey, found: &_| {
-        leaving.leave(service, destination, found, &seen.verdicts)
+        // A checker that is suspected ends no drain.
+        let verdicts = (!layers.suspects.contains_key(service)).then_some(&*seen.verdicts);
+        leaving.leave(service, destination, found, verdicts)
     };
     let plan = plan::drain(plan, &live.services, leave);
-    // A mark whose helper is about to be added can carry checks from the next pass on.
-    let soon = (marks.len() < helpers.len()).then_some(Duration::from_millis(100));
-    let again = [seen.again, soon].into_iter().flatten().min();
-    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, notices, again })
+    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again: seen.again })
+}
+
+/// Those that count as down and may be well: after a start, or when they were down, that takes more than one result.
+fn hopeful(served: &BTreeSet<ServiceKey>, verdicts: &Verdicts) -> BTreeSet<Of> {
+    let down = verdicts.destinations.iter().filter(|(_, verdict)| verdict.health == Health::Down);
+    let hope = down.filter(|((service, _), verdict)| {
+        served.contains(service)
+            && !verdict.checks.is_empty()
+            && verdict.checks.iter().all(|check| check.reason.is_empty())
+    });
+    hope.map(|(of, _)| *of).collect()
 }
 
 /// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.

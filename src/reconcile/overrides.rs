@@ -152,12 +152,20 @@ pub struct StoredOverrides {
     seen: Option<Option<Stamp>>,
     /// What is wrong with the file, as it was said.
     trouble: Option<String>,
+    /// It was read once.
+    good: bool,
 }
 
 impl StoredOverrides {
     /// The overrides in `state_dir`. Nothing is read yet.
     pub fn new(state_dir: &Path) -> Self {
-        Self { store: OverrideStore::new(state_dir), overrides: Overrides::default(), seen: None, trouble: None }
+        Self {
+            store: OverrideStore::new(state_dir),
+            overrides: Overrides::default(),
+            seen: None,
+            trouble: None,
+            good: false,
+        }
     }
 
     /// Reads the file if it is another one than last time, and says whether the overrides changed by that. What is wrong
@@ -176,6 +184,7 @@ impl StoredOverrides {
             Ok(overrides) => {
                 let changed = overrides != self.overrides;
                 self.overrides = overrides;
+                self.good = true;
                 (None, changed)
             }
             Err(error) => {
@@ -186,7 +195,8 @@ impl StoredOverrides {
         };
         if trouble != self.trouble {
             match &trouble {
-                Some(text) => warn!("{text}; the last good overrides stay in force"),
+                Some(text) if self.good => warn!("{text}; the last good overrides stay in force"),
+                Some(text) => warn!("{text}; until then none are in force"),
                 None => info!("the overrides can be read again"),
             }
             self.trouble = trouble;

@@ -15,7 +15,7 @@ use super::sight::Sight;
 use super::status::DrainStatus;
 use super::store::RecordStore;
 use crate::ipvs::{Error, Ipvs, Refusal};
-use crate::model::{Desired, DestinationKey, Drain, LiveService, Overrides, Record, ServiceKey, SharedChecks};
+use crate::model::{Desired, DestinationKey, LiveService, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::{self, Attribute};
 use crate::plan::{self, Held, NotAllowed, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
 
@@ -29,7 +29,10 @@ pub struct Options<'a> {
     pub held: &'a dyn Fn(&Operation) -> Option<Held>,
 }
 
-type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, Drain>>;
+/// Until the next pass, where one makes use of what this one did.
+const SOON: Duration = Duration::from_millis(100);
+
+type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, DrainStatus>>;
 
 /// Why a whole plan was refused. Nothing of it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,26 +130,26 @@ impl Report {
     /// Tells of the drains that have come to their end.
     fn drain_ends(&mut self, drains: &Drains, after: &BTreeMap<ServiceKey, LiveService>, desired: &Desired, unix: u64) {
         for (step, result) in self.plan.steps.iter().zip(&self.results) {
-            let service = *step.operation.service();
-            let Some(drains) = drains.get(&service) else { continue };
-            if !matches!(result, StepResult::Done | StepResult::Converged) {
+            let is_done = matches!(result, StepResult::Done | StepResult::Converged);
+            if !is_done || step.operation.kind() != Verb::Delete {
                 continue;
             }
-            for (destination, drain) in drains {
-                let deleted = step.operation.kind() == Verb::Delete
-                    && step.operation.destination().is_none_or(|only| only == destination)
-                    && !after.get(&service).is_some_and(|found| found.destinations.contains_key(destination));
-                if deleted {
-                    let why = match step.leave.connections {
-                        0 => DrainEnd::Idle,
-                        _ if drain.until <= unix => DrainEnd::Deadline,
-                        _ if step.leave.wait.is_none() => DrainEnd::Down,
-                        _ => DrainEnd::Idle,
-                    };
-                    let connections = if why == DrainEnd::Idle { 0 } else { step.leave.connections };
-                    let name = desired.origins.get(&service).map(|origin| origin.name.clone());
-                    self.notices.push(Notice::DrainDone { service, name, destination: *destination, connections, why });
-                }
+            let service = *step.operation.service();
+            let only = step.operation.destination();
+            let gone = |destination: &&DestinationKey| {
+                only.is_none_or(|only| only == *destination)
+                    && !after.get(&service).is_some_and(|found| found.destinations.contains_key(*destination))
+            };
+            for (destination, drain) in drains.get(&service).into_iter().flatten().filter(|(key, _)| gone(key)) {
+                let why = match drain.connections {
+                    0 => DrainEnd::Idle,
+                    _ if drain.until <= unix => DrainEnd::Deadline,
+                    _ if step.leave.wait.is_none() => DrainEnd::Down,
+                    _ => DrainEnd::Idle,
+                };
+                let connections = if why == DrainEnd::Idle { 0 } else { drain.connections };
+                let name = desired.origins.get(&service).map(|origin| origin.name.clone());
+                self.notices.push(Notice::DrainDone { service, name, destination: *destination, connections, why });
             }
         }
     }
@@ -209,7 +212,7 @@ pub fn pass(
     let before = record.clone();
     let inputs = Inputs { desired, record: &before, overrides, farewells, unix };
     let observed = observe(ipvs, &inputs, sight).map_err(PassError::Observe)?;
-    let Observed { live, table, effective, plan, helpers, verdicts, notices, again } = observed;
+    let Observed { live, table, effective, plan, helpers, verdicts, again } = observed;
     let wanted = &effective.table;
     let mut report = Report {
         plan,
@@ -217,14 +220,17 @@ pub fn pass(
         refused: None,
         unknown: live.unknown.clone(),
         store_error: None,
-        notices,
+        notices: Vec::new(),
         picture: Picture { services: effective.services.clone(), verdicts, drains: Vec::new(), again },
     };
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
+        report.picture.drains = ledger::drains(&inputs, record, &live.services);
+        report.notices = sight.take_notices();
         return Ok(report);
     }
     report.plan = plan::hold(report.plan, &table, options.held);
+    report.plan = plan::await_first_checks(report.plan, &effective.services);
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
     // its deadline before it is quiesced.
@@ -235,6 +241,10 @@ pub fn pass(
         report.store_error = store.save(record).err();
     }
 
+    let mut drains = Drains::new();
+    for ((service, destination), drain) in ledger::drains(&inputs, record, &live.services) {
+        drains.entry(service).or_default().insert(destination, drain);
+    }
     let planned = report.plan.steps.len();
     let results =
         carry::apply(ipvs, &live, &table, &report.plan.steps).map_err(|source| PassError::Apply { planned, source })?;
@@ -255,6 +265,16 @@ pub fn pass(
         }
     }
 
+    // A mark whose helper was made or mended can carry checks from the next pass on.
+    let is_helper = |service: &ServiceKey| {
+        let helped = |mark: &u32| helpers.get(mark).is_some_and(|helped| helped.service.family() == service.family());
+        matches!(service, ServiceKey::Mark { mark, .. } if helped(mark))
+    };
+    if report.outcomes().any(|(step, result)| result.is_ok() && is_helper(step.operation.service())) {
+        let soon = report.picture.again.map_or(SOON, |again| again.min(SOON));
+        report.picture.again = Some(soon);
+    }
+
     let mut after = live.services;
     for key in touched {
         match found.remove(&key) {
@@ -262,9 +282,10 @@ pub fn pass(
             None => after.remove(&key),
         };
     }
-    report.drain_ends(&record.drains, &after, desired, unix);
+    report.notices = sight.take_notices();
+    report.drain_ends(&drains, &after, desired, unix);
     let left = ledger::left_behind(&after, wanted, record, desired, &helpers);
-    report.picture.drains = ledger::drains(&left, &after);
+    report.picture.drains = ledger::drains(&inputs, &left, &after);
     if left != *record || store.is_behind() {
         *record = left;
         report.store_error = store.save(record).err();

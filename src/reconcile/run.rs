@@ -16,7 +16,7 @@ use super::standing::Standing;
 use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
+use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::operation_line;
 use crate::plan::{Cause, Of};
 
@@ -60,6 +60,8 @@ pub struct Loop<'a> {
     company: Company<'a>,
     desired: Desired,
     record: Record,
+    /// When the last pass began.
+    clock: Now,
     overrides: Overrides,
     standing: Standing,
     /// The last checks of what is owned, and not desired any more.
@@ -76,7 +78,13 @@ pub struct Loop<'a> {
 
 impl<'a> Loop<'a> {
     /// A loop that starts from a configuration that was accepted, and the record that was found.
-    pub fn new(ipvs: &'a mut dyn Ipvs, company: Company<'a>, (desired, record): (Desired, Record), now: Now) -> Self {
+    pub fn new(
+        ipvs: &'a mut dyn Ipvs,
+        company: Company<'a>,
+        (desired, mut record): (Desired, Record),
+        now: Now,
+    ) -> Self {
+        record.begin_drains_by(now.unix);
         company.checker.set_at_once(desired.checks_at_once);
         company.listener.configure(desired.hooks.as_ref());
         let schedule = Schedule::new(desired.resync, now.at);
@@ -86,6 +94,7 @@ impl<'a> Loop<'a> {
             company,
             desired,
             record,
+            clock: now,
             overrides: Overrides::default(),
             standing: Standing::default(),
             farewells: BTreeMap::new(),
@@ -175,7 +184,9 @@ impl<'a> Loop<'a> {
 
     /// Puts a configuration into force. The checks of what it drops go on while that drains.
     fn accept(&mut self, desired: Desired) {
-        for (service, policy) in &self.desired.policies {
+        // One that nobody went by before has no say now.
+        let heeded = self.desired.policies.iter().filter(|(_, policy)| policy.on_down != OnDown::Ignore);
+        for (service, policy) in heeded {
             for (destination, checks) in &policy.checks {
                 self.farewells.insert((*service, *destination), checks.clone());
             }
@@ -194,6 +205,7 @@ impl<'a> Loop<'a> {
     /// Makes a pass, says what came of it, and sees when to try again.
     fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         let started = clock();
+        self.follow_the_clock(started);
         self.overrides = self.company.overrides.current(started.unix).clone();
         let backoff = &self.backoff;
         let options = Options {
@@ -209,9 +221,13 @@ impl<'a> Loop<'a> {
         let result = pass(hands, terms, &mut sight, &options);
         let now = clock();
         let took = now.at - started.at;
+        // However long a pass takes, half of the time is free.
+        self.schedule.rest_from_health(now.at + took);
         let told = narrate::Circumstances { why, took, outdated: self.outdated };
-        narrate::pass(told, &result, &self.desired, &mut self.said);
-        self.tell(&result);
+        // A pass that came to nothing has seen something all the same.
+        let seen = self.standing.take_notices();
+        narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
+        self.tell(&seen, &result);
         let told = status::Told { why, outdated: self.outdated, now };
         self.company.board.post(status::of(told, &result, &self.desired, &self.record, &self.overrides));
         match result {
@@ -238,22 +254,37 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Between two passes for verdicts there is as much time as the first took, up to this.
-    const LONGEST_BREATH: Duration = Duration::from_secs(5);
+    /// Deadlines of drains are kept by the clock of the day, for the next process. If that clock was set they go with it:
+    /// nobody is cut off, and nobody stays, because the time of the day is another.
+    fn follow_the_clock(&mut self, now: Now) {
+        const SLACK: u64 = 5;
+        let ticked = now.at.saturating_duration_since(self.clock.at).as_secs();
+        let without = self.clock.unix.saturating_add(ticked);
+        self.clock = now;
+        if now.unix.abs_diff(without) > SLACK && !self.record.drains.is_empty() {
+            self.record.shift_drains(i64::try_from(i128::from(now.unix) - i128::from(without)).unwrap_or(0));
+            // What cannot be written now is written with the next pass.
+            _ = self.company.store.save(&self.record);
+        }
+    }
 
     /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
     fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
-        let drains = (!report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
-        let ramps = report.picture.again.map(|step| step.max(took * 5));
+        // While passes are refused, nothing of it can be done.
+        let goes_on = report.refused.is_none();
+        let drains = (goes_on && !report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
+        let ramps = report.picture.again.filter(|_| goes_on).map(|step| step.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, ends].into_iter().flatten().min();
         self.schedule.set_step(next.map(|wait| now.at + wait));
-        self.schedule.set_breath(now.at + took.min(Self::LONGEST_BREATH));
     }
 
     /// Tells whoever listens what happened.
-    fn tell(&mut self, result: &Result<Report, PassError>) {
+    fn tell(&mut self, seen: &[Notice], result: &Result<Report, PassError>) {
+        for notice in seen {
+            self.company.listener.notice(notice);
+        }
         let Ok(report) = result else { return };
         for notice in &report.notices {
             self.company.listener.notice(notice);

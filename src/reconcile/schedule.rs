@@ -105,8 +105,8 @@ pub struct Schedule {
     reload: bool,
     /// When changed verdicts are answered: they come in bursts.
     health: Option<Instant>,
-    /// Verdicts are not answered before.
-    breath: Option<Instant>,
+    /// They are not answered before.
+    health_rest: Instant,
     overrides: bool,
     step: Option<Instant>,
     retry: Option<Instant>,
@@ -135,7 +135,7 @@ impl Schedule {
             files: None,
             reload: false,
             health: None,
-            breath: None,
+            health_rest: now,
             overrides: false,
             step: None,
             retry: None,
@@ -155,8 +155,8 @@ impl Schedule {
             }
             Event::Reload => self.reload = true,
             Event::Health => {
-                let soon = now + Self::BURST;
-                self.health = Some(self.health.unwrap_or(self.breath.map_or(soon, |breath| breath.max(soon))));
+                let due = (now + Self::BURST).max(self.health_rest);
+                self.health = Some(self.health.unwrap_or(due));
             }
             Event::Overrides => self.overrides = true,
             Event::Stop => {}
@@ -171,14 +171,15 @@ impl Schedule {
         }
     }
 
+    /// Answers no verdicts before `until`: where passes take long, and verdicts change all the time, one would follow
+    /// another.
+    pub fn rest_from_health(&mut self, until: Instant) {
+        self.health_rest = until;
+    }
+
     /// When something failed before, and may be tried again.
     pub fn set_retry(&mut self, at: Option<Instant>) {
         self.retry = at;
-    }
-
-    /// Answers no verdicts until then: where passes are long, verdicts that change all the time must not fill all of it.
-    pub fn set_breath(&mut self, until: Instant) {
-        self.breath = Some(until);
     }
 
     /// When a ramp or a drain wants to be looked at again.
@@ -364,16 +365,18 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_are_answered_in_bursts_and_never_all_the_time() {
+    fn verdicts_are_answered_in_bursts_and_after_a_rest() {
         let (mut schedule, start) = schedule();
         schedule.event(Event::Health, start);
         schedule.event(Event::Health, start + ms(40));
-        assert_eq!(schedule.take(start + ms(49)), None);
+        assert_eq!(schedule.wait(start), Schedule::BURST);
         assert_eq!(schedule.take(start + ms(50)), Some(Why { health: true, ..Why::default() }));
-        schedule.set_breath(start + ms(900));
-        schedule.event(Event::Health, start + ms(100));
-        assert_eq!(schedule.wait(start + ms(100)), ms(800));
+        schedule.rest_from_health(start + ms(900));
+        schedule.event(Event::Health, start + ms(500));
+        assert_eq!(schedule.wait(start + ms(500)), ms(400));
         assert_eq!(schedule.take(start + ms(900)), Some(Why { health: true, ..Why::default() }));
+        schedule.event(Event::Health, start + ms(1000));
+        assert_eq!(schedule.wait(start + ms(1000)), Schedule::BURST);
     }
 
     #[test]

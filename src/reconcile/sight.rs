@@ -29,7 +29,6 @@ pub(super) struct Seen {
     pub ramps: BTreeMap<Of, Ramp>,
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     pub verdicts: Arc<Verdicts>,
-    pub notices: Vec<Notice>,
     pub again: Option<Duration>,
 }
 
@@ -56,27 +55,34 @@ impl Sight<'_> {
                 let beliefs = standing.beliefs(inputs, live, &verdicts);
                 let reason =
                     |of: &Of| verdicts.destinations.get(of).map(|verdict| verdict.reason.clone()).unwrap_or_default();
-                let notices = standing.take(inputs, live, &beliefs, reason, *now);
+                standing.take(inputs, live, &beliefs, reason, *now);
                 let suspects = standing.suspects().clone();
                 let health = beliefs.into_iter().map(|(of, belief)| (of, belief.health)).collect();
                 let (ramps, again) = (standing.ramps(*now), standing.next_step(*now));
-                Seen { health, ramps, suspects, verdicts, notices, again }
+                Seen { health, ramps, suspects, verdicts, again }
             }
             Self::Once { status } => once(inputs, live, *status),
         }
     }
 
     /// What follows for whole services.
-    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) -> Vec<Notice> {
+    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) {
+        if let Self::Checks { standing, .. } = self {
+            standing.judge(desired, effective);
+        }
+    }
+
+    /// What has happened since the last time, and is not told yet.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         match self {
-            Self::Checks { standing, .. } => standing.judge(desired, effective),
+            Self::Checks { standing, .. } => standing.take_notices(),
             Self::Once { .. } => Vec::new(),
         }
     }
 }
 
 fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, status: Option<&Status>) -> Seen {
-    let Inputs { desired, overrides, .. } = *inputs;
+    let Inputs { desired, overrides, record, .. } = *inputs;
     let (mut health, mut ramps) = (BTreeMap::new(), BTreeMap::new());
     for (key, policy) in &desired.policies {
         let told = status.and_then(|status| status.services.get(key));
@@ -86,10 +92,10 @@ fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, statu
             let full = full_weight(inputs, &of).unwrap_or(0);
             let told = told.and_then(|service| Some((service.panic, service.destinations.get(destination)?.checks?)));
             let found = match (told, policy.initial, weight) {
-                // The daemon keeps the weights of what it suspects.
-                (Some((true, Health::Down)), _, _) => Health::Up,
+                // The daemon keeps the weights of what it suspects, and of nothing else that is down.
+                (Some((true, Health::Down)), _, Some(1..)) => Health::Up,
                 (Some((_, health)), _, _) => health,
-                (None, _, Some(0)) if full > 0 => Health::Down,
+                (None, _, Some(0)) if full > 0 && !record.drains_destination(key, destination) => Health::Down,
                 (None, Initial::Down, None) => Health::Down,
                 (None, _, _) => Health::Up,
             };
@@ -111,5 +117,5 @@ fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, statu
         }
     }
     let (suspects, verdicts) = (BTreeMap::new(), Arc::default());
-    Seen { health, ramps, suspects, verdicts, notices: Vec::new(), again: None }
+    Seen { health, ramps, suspects, verdicts, again: None }
 }

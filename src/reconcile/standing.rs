@@ -9,7 +9,7 @@ use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
 use crate::model::{
-    Desired, DestinationKey, Health, Initial, LiveService, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
+    Desired, DestinationKey, Health, Initial, LiveService, OnDown, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
 };
 use crate::plan::{Effective, Of, Ramp};
 
@@ -37,6 +37,8 @@ pub struct Standing {
     suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     failed: BTreeSet<ServiceKey>,
     assigned: Assignments,
+    /// What has happened and was not told yet: a pass may fail after it was seen.
+    notices: Vec<Notice>,
 }
 
 /// A mark that is ready to carry checks to a destination.
@@ -66,7 +68,7 @@ impl Standing {
                 }
                 let seed = match self.assigned.get(&of) {
                     Some(before) => before.seed,
-                    None => self.seed(&of, policy.initial, inputs, live),
+                    None => self.seed(inputs, &of, policy, live),
                 };
                 next.insert(of, Assignment { name: name.to_owned(), checks: checks.clone(), seed, mark });
             }
@@ -89,17 +91,15 @@ impl Standing {
     }
 
     /// What a destination counts as until its checks have spoken.
-    fn seed(&self, of: &Of, initial: Initial, inputs: &Inputs<'_, '_>, live: &LiveServices) -> Health {
+    fn seed(&self, inputs: &Inputs<'_, '_>, of: &Of, policy: &Policy, live: &LiveServices) -> Health {
         if let Some(known) = self.known.get(of).and_then(|known| known.belief.checks) {
             return known;
         }
-        match (initial, live_weight(of, live)) {
+        match (policy.initial, live_weight(of, live)) {
             (Initial::Up, _) => Health::Up,
             (Initial::Down, _) => Health::Down,
             (Initial::Live, None) => Health::Unknown,
-            // It would have no weight if it were up, either: that tells nothing.
-            (Initial::Live, Some(0)) if full_weight(inputs, of) == Some(0) => Health::Unknown,
-            (Initial::Live, Some(0)) => Health::Down,
+            (Initial::Live, Some(0)) => without_weight(inputs, of, policy.on_down),
             (Initial::Live, Some(_)) => Health::Up,
         }
     }
@@ -121,7 +121,7 @@ impl Standing {
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
                 let found = found.filter(|_| self.assigned.contains_key(&of) || !uses_vip(checks));
-                let found = found.unwrap_or_else(|| self.seed(&of, policy.initial, inputs, live));
+                let found = found.unwrap_or_else(|| self.seed(inputs, &of, policy, live));
                 beliefs.insert(of, believe(Some(found), forced(&of)));
             }
         }
@@ -138,7 +138,7 @@ impl Standing {
         beliefs
     }
 
-    /// Takes in what is known now; tells what has happened since the last time.
+    /// Takes in what is known now, and notes what has happened since the last time.
     pub(super) fn take(
         &mut self,
         inputs: &Inputs<'_, '_>,
@@ -146,9 +146,9 @@ impl Standing {
         beliefs: &BTreeMap<Of, Belief>,
         reasons: impl Fn(&Of) -> String,
         now: Instant,
-    ) -> Vec<Notice> {
+    ) {
         let desired = inputs.desired;
-        let mut notices = Vec::new();
+        let mut notices = std::mem::take(&mut self.notices);
         for (of, &belief) in beliefs {
             let Some(policy) = desired.policies.get(&of.0) else { continue };
             let before = self.known.get(of).copied();
@@ -194,13 +194,15 @@ impl Standing {
                 && !begun.length.is_zero()
                 && now.saturating_duration_since(begun.at) < begun.length
         });
-        self.suspect(desired, now, &mut notices);
-        notices
+        self.suspect(inputs, now, &mut notices);
+        self.notices = notices;
     }
 
     /// Which destinations went down together with so many others that it is rather the checker's fault. One that an
-    /// operator speaks for does not count: its override does not make a panic, and by itself does not end one.
-    fn suspect(&mut self, desired: &Desired, now: Instant, notices: &mut Vec<Notice>) {
+    /// operator speaks for, or has drained, does not count: its override does not make a panic, and by itself does not end
+    /// one; and who drains servers stops them next.
+    fn suspect(&mut self, inputs: &Inputs<'_, '_>, now: Instant, notices: &mut Vec<Notice>) {
+        let Inputs { desired, overrides, .. } = *inputs;
         let before = std::mem::take(&mut self.suspects);
         for (key, policy) in &desired.policies {
             let Some(threshold) = policy.panic_threshold else { continue };
@@ -208,8 +210,13 @@ impl Standing {
             let window = checked().map(|(_, checks)| window(checks)).max().unwrap_or_default();
             let was = before.get(key);
             let known = |destination: &DestinationKey| self.known.get(&(*key, *destination));
-            let counts =
-                |destination: &DestinationKey| known(destination).is_some_and(|known| known.belief.forced.is_none());
+            let drained = |destination: &DestinationKey| {
+                let given = overrides.services.get(key).and_then(|of_service| of_service.get(destination));
+                given.is_some_and(|given| given.drained_since.is_some())
+            };
+            let counts = |destination: &DestinationKey| {
+                known(destination).is_some_and(|known| known.belief.forced.is_none()) && !drained(destination)
+            };
             let at_once = |destination: &DestinationKey| {
                 let known = known(destination).filter(|known| known.belief.checks == Some(Health::Down))?;
                 let fresh = known.went_down.is_some_and(|at| now.saturating_duration_since(at) <= window);
@@ -253,9 +260,9 @@ impl Standing {
         self.ramps.values().map(step).min()
     }
 
-    /// Which services have failed or were restored.
-    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) -> Vec<Notice> {
-        let mut notices = Vec::new();
+    /// Notes which services have failed or were restored.
+    pub(super) fn judge(&mut self, desired: &Desired, effective: &Effective<'_>) {
+        let notices = &mut self.notices;
         let failed: BTreeSet<ServiceKey> =
             effective.services.iter().filter(|(_, overlaid)| overlaid.failed).map(|(key, _)| *key).collect();
         for (service, overlaid) in &effective.services {
@@ -274,7 +281,11 @@ impl Standing {
             }
         }
         self.failed = failed;
-        notices
+    }
+
+    /// What has happened and was not taken yet.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 }
 
@@ -303,6 +314,21 @@ fn name_of(desired: &Desired, service: &ServiceKey) -> String {
 
 fn is_desired(desired: &Desired, (service, destination): &Of) -> bool {
     desired.table.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
+}
+
+/// What it says of the health of a destination that it is live and has no weight: that it was down, unless there is
+/// another reason for that. Then nothing is known yet; but what is not down is not deleted for it, nor is what comes back
+/// from a drain kept waiting.
+fn without_weight(inputs: &Inputs<'_, '_>, of: &Of, on_down: OnDown) -> Health {
+    let (service, destination) = of;
+    // Drained, by override, or as it is configured.
+    let is_meant = full_weight(inputs, of) == Some(0);
+    match on_down {
+        _ if inputs.record.drains_destination(service, destination) => Health::Up,
+        _ if !is_meant => Health::Down,
+        OnDown::Delete => Health::Up,
+        OnDown::Quiesce | OnDown::Ignore => Health::Unknown,
+    }
 }
 
 fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> {

@@ -174,7 +174,7 @@ fn service(
     overlaid: &Overlaid,
     judge: impl Fn(&DestinationKey, &mut DestinationStatus),
 ) -> ServiceStatus {
-    let Overlaid { up, of, failed, panic, fallback, destinations } = overlaid;
+    let Overlaid { up, of, failed, panic, fallback, awaited: _, destinations } = overlaid;
     let destinations = destinations.iter().map(|(key, weighed)| {
         let Weighed { configured, effective, because: _, forced: _ } = *weighed;
         let mut status = DestinationStatus {

@@ -60,19 +60,18 @@ pub trait RecordStore {
     fn is_behind(&self) -> bool;
 }
 
+/// What there is beside the record.
+#[derive(Deserialize)]
+struct Head {
+    place: Place,
+}
+
 #[derive(Serialize)]
 struct Document<R> {
     version: u32,
     place: Place,
     #[serde(flatten)]
     record: R,
-}
-
-/// What a document says of itself, next to the record. The two are read one by one: through a flattened field serde does not
-/// find the way from text to numbers that are keys.
-#[derive(Deserialize)]
-struct Label {
-    place: Place,
 }
 
 /// The record in a file of a state directory.
@@ -119,11 +118,13 @@ impl FileStore {
     /// A record, or why it cannot be understood, or nothing where there is no file.
     fn read(&self, path: &Path) -> Result<Option<Result<Document<Record>, String>>, StoreError> {
         match fs::read(path) {
-            Ok(bytes) => {
-                let label = atomic::parse::<Label>(path, &bytes, VERSION, "ownership")?;
-                let record = atomic::parse(path, &bytes, VERSION, "ownership")?;
-                Ok(Some(label.and_then(|Label { place }| Ok(Document { version: VERSION, place, record: record? }))))
-            }
+            // In two goes: what serde flattens it cannot read if it has numbers for keys, as the marks of helpers are.
+            Ok(bytes) => atomic::parse::<Head>(path, &bytes, VERSION, "ownership").map(|head| {
+                Some(head.and_then(|Head { place }| {
+                    let record = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+                    Ok(Document { version: VERSION, place, record })
+                }))
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.io("read")(error)),
         }
@@ -171,7 +172,11 @@ impl RecordStore for FileStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Checks, Drain, Helped, OwnedService};
+    use crate::model::{
+        Check, Checks, Dns, DnsRecord, DnsTransport, Drain, Flap, Grpc, Helped, Http, Match, NamedCheck, OwnedService,
+        Pass, Probe, StatusSet, Timing, Tls, Via,
+    };
+    use std::time::Duration;
 
     fn record() -> Record {
         let mut record = Record::default();
@@ -179,10 +184,62 @@ mod tests {
         owned.destinations.insert("[2001:db8::1]:80".parse().unwrap(), None);
         let (service, destination) = ("tcp://192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap());
         record.services.insert(service, owned);
-        let drain = Drain { since: 1, until: u64::MAX, checks: Checks::default() };
-        record.drains.entry(service).or_default().insert(destination, drain);
         record.helpers.insert(1_768_947_712, Helped { service, destination });
+        let drain = Drain { since: 1_000_000, until: 1_000_300, checks: every_check() };
+        record.drains.entry(service).or_default().insert(destination, drain);
         record
+    }
+
+    /// One of each kind, with all that it may have.
+    fn every_check() -> Checks {
+        let tls = Some(Tls { insecure: false, ca: Some("/etc/ca.pem".into()), server_name: Some("web".into()) });
+        let contains = || Some(Match::Contains(b"\0\xff\"ok".to_vec()));
+        let http = Http {
+            tls: tls.clone(),
+            method: "GET".into(),
+            path: "/".into(),
+            host: Some("web".into()),
+            headers: vec![("a".into(), "b".into())],
+            status: StatusSet(vec![(200, 299), (301, 301)]),
+            body: contains(),
+            location: Some(Match::Regex("^/".into())),
+        };
+        let dns = Dns {
+            transport: DnsTransport::Tcp,
+            name: "example.com.".into(),
+            record: DnsRecord::Aaaa,
+            rcode: 3,
+            answer: Some("::1".into()),
+        };
+        let probes = [
+            Probe::Tcp { send: Some(vec![0, 255]), expect: contains() },
+            Probe::Http(http),
+            Probe::Grpc(Grpc { tls, service: "shop".into() }),
+            Probe::Dns(dns),
+            Probe::Udp { send: vec![1], expect: None, silence_is_up: true },
+            Probe::Exec { argv: vec!["/bin/true".into()] },
+            Probe::None,
+        ];
+        let second = Duration::from_millis(1_001);
+        let check = |probe| Check {
+            probe,
+            timing: Timing {
+                interval: second,
+                timeout: second,
+                rise: 2,
+                fall: 3,
+                jitter: 10,
+                fast_interval: Some(second),
+                down_interval: None,
+                down_after: second,
+            },
+            address: Some("2001:db8::7".parse().unwrap()),
+            port: Some(80),
+            via: Via::Vip,
+            flap: Some(Flap { changes: 5, within: second, hold: second }),
+        };
+        let list = probes.into_iter().map(|probe| NamedCheck { name: probe.kind().to_owned(), check: check(probe) });
+        Checks { pass: Pass::Any, list: list.collect() }
     }
 
     #[test]

@@ -5,10 +5,11 @@ use crate::model::{
     Check, Checks, Flap, Health, Initial, NamedCheck, OnDown, Override, Pass, Policy, Probe, Share, Timing, Via,
     WeightOverride,
 };
-use crate::reconcile::checker::{Assignments, Checker, Verdict, Verdicts};
+use crate::reconcile::checker::{Assignments, CheckVerdict, Checker, Verdict, Verdicts};
 use crate::reconcile::notice::{DrainEnd, Listener, Notice};
 use crate::reconcile::overrides::OverrideSource;
 use crate::reconcile::status::{Board, Status};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const C: &str = "10.0.0.3:80";
@@ -22,6 +23,8 @@ struct Oracle(Rc<RefCell<Told>>);
 #[derive(Default)]
 struct Told {
     verdicts: BTreeMap<Of, Health>,
+    /// Nothing bad was found of these.
+    well: BTreeSet<Of>,
     assigned: Assignments,
     assignments: usize,
 }
@@ -39,11 +42,15 @@ impl Checker for Oracle {
 
     fn verdicts(&self) -> Arc<Verdicts> {
         let since = Instant::now();
+        let told = self.0.borrow();
         let verdict = |(of, health): (&Of, &Health)| {
             let reason = if *health == Health::Down { "tcp: connection refused".to_owned() } else { String::new() };
-            (*of, Verdict { health: *health, reason, since, checks: Vec::new() })
+            let (name, kind, flapping, took) = ("web".to_owned(), "tcp", false, None);
+            let found = if told.well.contains(of) { String::new() } else { reason.clone() };
+            let check = CheckVerdict { name, kind, health: *health, reason: found, flapping, took };
+            (*of, Verdict { health: *health, reason, since, checks: vec![check] })
         };
-        let destinations = self.0.borrow().verdicts.iter().map(verdict).collect();
+        let destinations = told.verdicts.iter().map(verdict).collect();
         Arc::new(Verdicts { destinations, trouble: Vec::new() })
     }
 }
@@ -127,6 +134,10 @@ struct Process {
     looping: Loop<'static>,
     /// Milliseconds since the start of the world.
     now: u64,
+    /// Seconds that the clock of the day was set forward.
+    set: i64,
+    /// How often something was due.
+    passes: usize,
 }
 
 impl World {
@@ -155,7 +166,7 @@ impl World {
         let record = self.kept.0.borrow().clone();
         let ipvs = Box::leak(Box::new(self.kernel.clone()));
         let looping = Loop::new(ipvs, company, (desired.clone(), record), self.moment(now));
-        let mut process = Process { world: self.clone(), looping, now };
+        let mut process = Process { world: self.clone(), looping, now, set: 0, passes: 0 };
         process.pass(Why { start: true, ..Why::default() });
         process
     }
@@ -196,8 +207,13 @@ impl World {
 }
 
 impl Process {
+    fn moment(&self) -> Now {
+        let Now { at, unix } = self.world.moment(self.now);
+        Now { at, unix: unix.checked_add_signed(self.set).unwrap() }
+    }
+
     fn pass(&mut self, why: Why) {
-        let now = self.world.moment(self.now);
+        let now = self.moment();
         self.looping.tick(why, &|| now);
     }
 
@@ -205,13 +221,14 @@ impl Process {
     fn wait(&mut self, ms: u64) {
         let end = self.now + ms;
         loop {
-            let now = self.world.moment(self.now);
+            let now = self.moment();
             let idle = u64::try_from(self.looping.idle(now.at).as_micros().div_ceil(1000)).unwrap();
             if self.now + idle > end {
                 break;
             }
             self.now += idle;
-            let now = self.world.moment(self.now);
+            let now = self.moment();
+            self.passes += 1;
             self.looping.turn(&|| now);
         }
         self.now = end;
@@ -281,6 +298,7 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
     process
 }
 
+mod cuts;
 mod drains;
 mod forced;
 mod ramps;

@@ -154,9 +154,9 @@ const DNS: &str = "udp://192.0.2.10:53";
 const A: &str = "10.0.0.1:80";
 const B: &str = "10.0.0.2:80";
 
-/// A kernel that the test can reach while the loop has it.
+/// A kernel that the test can reach while the loop has it, and how the next execution fails, if it does.
 #[derive(Default, Clone)]
-struct Shared(Rc<RefCell<Fake>>);
+struct Shared(Rc<RefCell<Fake>>, Rc<RefCell<Option<Error>>>);
 
 impl Ipvs for Shared {
     fn info(&mut self) -> Result<Info, Error> {
@@ -172,7 +172,10 @@ impl Ipvs for Shared {
     }
 
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
-        self.0.borrow_mut().execute(operations)
+        match self.1.borrow_mut().take() {
+            Some(error) => Err(error),
+            None => self.0.borrow_mut().execute(operations),
+        }
     }
 }
 

@@ -121,7 +121,7 @@ fn a_crash_in_the_middle_leaves_nothing_that_nobody_owns() {
     let mut scene = Scene::default();
     scene.foreign(DNS, &[(A, 1)]);
     // The dump, the second look at what is to be added, and the execution, which dies after two operations.
-    let kernel = Shared(Rc::new(RefCell::new(std::mem::take(&mut scene.kernel))));
+    let kernel = Shared(Rc::new(RefCell::new(std::mem::take(&mut scene.kernel))), Rc::default());
     let mut dying = Dying { kernel: kernel.clone(), after: 2 };
     let options = Options { force: false, only: None, held: &|_| None };
     let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);

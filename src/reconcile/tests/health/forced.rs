@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Forced, HealthOverride};
-use crate::reconcile::DestinationStatus;
+use crate::reconcile::{DestinationStatus, ServiceStatus};
 
 const API: &str = "tcp://192.0.2.11:80";
 
@@ -294,6 +294,12 @@ fn a_single_pass_hears_it_too() {
     let none = Overrides::default();
     assert_eq!(once(&wanted, &[(A, 0), (B, 10)], &none, Some(&status)), pairs(&[(A, 10), (B, 0)]));
     assert_eq!(once(&wanted, &[(A, 0), (B, 10)], &overrides, Some(&status)), pairs(&[(A, 0), (B, 10)]));
+    // In a panic, what has its weight still keeps it, and nothing else that is down gets any.
+    let panic = ServiceStatus { panic: true, ..status.services[&key(WEB)].clone() };
+    let mut panicked = Status { services: [(key(WEB), panic)].into(), ..Status::default() };
+    let web = panicked.services.get_mut(&key(WEB)).unwrap();
+    web.destinations.insert(destination(A), told(Health::Down, Health::Down));
+    assert_eq!(once(&wanted, &[(A, 10), (B, 0)], &none, Some(&panicked)), pairs(&[(A, 10), (B, 0)]));
     // A weight that was set is no ramp under way.
     let half = WeightOverride { weight: 5, since: UNIX, until: None };
     overrides.set(key(WEB), destination(A), Override { weight: Some(half), ..Override::default() });
