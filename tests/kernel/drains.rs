@@ -4,7 +4,7 @@ mod apply;
 mod by_deadline;
 mod settings;
 mod whole_services;
-mod with_a_daemon;
+mod under_way;
 
 use std::fmt::Write as _;
 use std::fs;
