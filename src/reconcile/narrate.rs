@@ -22,6 +22,8 @@ pub(super) struct Circumstances {
     pub(super) took: Duration,
     /// The files are refused, and an older configuration is in force.
     pub(super) outdated: bool,
+    /// The files would delete too much, and an older configuration is in force.
+    pub(super) waits: bool,
 }
 
 impl Circumstances {
@@ -64,7 +66,9 @@ pub(super) fn pass(
         refusal_line(told, refusal, &mut said.refused);
         return;
     }
-    said.refused = None;
+    if !told.waits {
+        said.refused = None;
+    }
     steps(report, desired);
     notes(report, &mut said.kept);
     for unknown in &report.unknown {
@@ -74,6 +78,11 @@ pub(super) fn pass(
         error!("the ownership record was not written: {problem}");
     }
     summary(told, report);
+}
+
+/// Logs that a configuration waits.
+pub(super) fn refused(told: Circumstances, refusal: &Refused, said: &mut Said) {
+    refusal_line(told, refusal, &mut said.refused);
 }
 
 fn refusal_line(told: Circumstances, refusal: &Refused, last: &mut Option<String>) {
@@ -222,7 +231,7 @@ fn summary(told: Circumstances, report: &Report) {
         draining = (draining > 0).then_some(draining),
         unchanged,
         ms = told.ms(),
-        config = told.outdated.then_some("refused"),
+        config = (told.outdated || told.waits).then_some("refused"),
         "pass"
     );
 }

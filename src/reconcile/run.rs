@@ -8,8 +8,9 @@ use super::backoff::{Backoff, Object};
 use super::checker::Checker;
 use super::narrate;
 use super::notice::{Listener, Notice};
+use super::observe::{Inputs, observe};
 use super::overrides::OverrideSource;
-use super::pass::{Hands, Options, PassError, Report, StepResult, Terms, pass};
+use super::pass::{Hands, Options, PassError, Refused, Report, StepResult, Terms, pass};
 use super::schedule::{Event, Now, Schedule, Why};
 use super::sight::Sight;
 use super::standing::Standing;
@@ -18,7 +19,7 @@ use super::store::RecordStore;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::operation_line;
-use crate::plan::{Cause, Of};
+use crate::plan::{self, Cause, Of};
 
 /// As many events are taken between two looks at the schedule.
 const MOST_EVENTS: usize = 1000;
@@ -73,6 +74,9 @@ pub struct Loop<'a> {
     said: narrate::Said,
     /// The files were refused, and what is in force is older than they are.
     outdated: bool,
+    /// A configuration that would delete more than it may, and why it is not in force; what was before is, with all that
+    /// health asks for.
+    waiting: Option<(Box<Desired>, Refused)>,
     force: bool,
 }
 
@@ -103,6 +107,7 @@ impl<'a> Loop<'a> {
             trouble: 0,
             said: narrate::Said::default(),
             outdated: false,
+            waiting: None,
             force: false,
         }
     }
@@ -157,13 +162,13 @@ impl<'a> Loop<'a> {
         if why.files || why.reload {
             match source.load(why.reload) {
                 Config::New(desired) => {
-                    self.accept(*desired);
-                    self.schedule.set_resync(self.desired.resync, clock().at);
                     self.outdated = false;
-                    changed = true;
+                    self.waiting = None;
+                    changed = self.take(desired, why, clock);
                 }
                 Config::Refused(problems) => {
                     self.outdated = true;
+                    self.waiting = None;
                     self.company.listener.notice(&Notice::ConfigurationRefused { problems });
                 }
                 Config::Unchanged => {}
@@ -171,15 +176,52 @@ impl<'a> Loop<'a> {
         } else if (why.resync || why.poll) && source.changed() {
             self.schedule.event(Event::Files, clock().at);
         }
+        if (why.resync || why.reload)
+            && !changed
+            && let Some((desired, _)) = self.waiting.take()
+        {
+            changed = self.take(desired, why, clock);
+        }
         self.schedule.set_poll(self.company.source.poll(), clock().at);
         if changed || why.reload {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
         let asked = why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step;
-        if changed || asked {
+        // One that waits changes nothing but what is told.
+        if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
         }
+    }
+
+    /// Puts a configuration into force, unless it would delete more than it may: then it waits, and what is in force goes on.
+    /// Says whether it is in force now.
+    fn take(&mut self, desired: Box<Desired>, why: Why, clock: &dyn Fn() -> Now) -> bool {
+        let started = clock();
+        if let Some(refused) = self.refuses(&desired, started.unix) {
+            let told = self.circumstances(why, clock().at - started.at);
+            narrate::refused(told, &refused, &mut self.said);
+            self.waiting = Some((desired, refused));
+            return false;
+        }
+        self.accept(*desired);
+        self.schedule.set_resync(self.desired.resync, clock().at);
+        true
+    }
+
+    /// Why a configuration may not come into force, with the table as it is. If that cannot be read, the pass will say so.
+    fn refuses(&mut self, desired: &Desired, unix: u64) -> Option<Refused> {
+        if self.force {
+            return None;
+        }
+        let (record, overrides, farewells) = (&self.record, &self.overrides, &self.farewells);
+        let inputs = Inputs { desired, record, overrides, farewells, unix };
+        let observed = observe(self.ipvs, &inputs, &mut Sight::Once { status: None }).ok()?;
+        plan::guard(&observed.plan, desired.max_delete).err().map(Refused::from)
+    }
+
+    fn circumstances(&self, why: Why, took: Duration) -> narrate::Circumstances {
+        narrate::Circumstances { why, took, outdated: self.outdated, waits: self.waiting.is_some() }
     }
 
     /// Puts a configuration into force. The checks of what it drops go on while that drains.
@@ -223,12 +265,13 @@ impl<'a> Loop<'a> {
         let took = now.at - started.at;
         // However long a pass takes, half of the time is free.
         self.schedule.rest_from_health(now.at + took);
-        let told = narrate::Circumstances { why, took, outdated: self.outdated };
+        let told = self.circumstances(why, took);
         // A pass that came to nothing has seen something all the same.
         let seen = self.standing.take_notices();
         narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
         self.tell(&seen, &result);
-        let told = status::Told { why, outdated: self.outdated, now };
+        let waits = self.waiting.as_ref().map(|(_, refused)| refused);
+        let told = status::Told { why, outdated: self.outdated, waits, now };
         self.company.board.post(status::of(told, &result, &self.desired, &self.record, &self.overrides));
         match result {
             // A refusal does not go away by itself: the next resync looks again.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::belief::said;
 use super::checker::Verdict;
-use super::pass::{PassError, Picture, Report};
+use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
 use crate::model::{Desired, DestinationKey, Health, HealthOverride, Overrides, Record, ServiceKey};
 use crate::plan::{Overlaid, Weighed};
@@ -110,27 +110,29 @@ impl Board for () {
 }
 
 /// What a pass was made under.
-pub(super) struct Told {
+pub(super) struct Told<'a> {
     pub(super) why: Why,
     pub(super) outdated: bool,
+    /// Why the files are not in force, if they would delete too much.
+    pub(super) waits: Option<&'a Refused>,
     pub(super) now: Now,
 }
 
 /// The status after a pass.
 pub(super) fn of(
-    told: Told,
+    told: Told<'_>,
     result: &Result<Report, PassError>,
     desired: &Desired,
     record: &Record,
     overrides: &Overrides,
 ) -> Status {
-    let Told { why, outdated, now } = told;
+    let Told { why, outdated, waits, now } = told;
     let trouble = match result {
-        Ok(report) => report.refused.as_ref().map(|refused| format!("pass refused: {refused}")),
+        Ok(report) => report.refused.as_ref().or(waits).map(|refused| format!("pass refused: {refused}")),
         Err(error) => Some(error.to_string()),
     };
     let mut status = Status {
-        outdated,
+        outdated: outdated || waits.is_some(),
         pass_at: now.unix,
         pass_why: why.to_string(),
         trouble,

@@ -3,8 +3,8 @@
 mod apply;
 mod by_deadline;
 mod settings;
-mod whole_services;
 mod under_way;
+mod whole_services;
 
 use std::fmt::Write as _;
 use std::fs;

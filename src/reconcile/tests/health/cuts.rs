@@ -276,6 +276,27 @@ fn what_comes_back_from_a_drain_gets_its_weight_without_a_daemon_too() {
 }
 
 #[test]
+fn a_configuration_that_deletes_too_much_waits_and_health_goes_on_without_it() {
+    let world = World::new();
+    let limit = |wanted: Desired| Desired { max_delete: MaxDelete::Count(1), ..wanted };
+    let mut process = up(&world, &limit(checked(&[(A, 10), (B, 10), (C, 10)], plain())), &[A, B, C]);
+    process.configure(&limit(checked(&[(A, 99)], plain())));
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10), (C, 10)]), "nothing of it is applied");
+    process.found(&[(B, Health::Down)]);
+    assert_eq!(world.weight_of(B), Some(0), "what it would delete is checked as well");
+    let told = world.status();
+    assert!(told.trouble.is_some_and(|text| text.contains("would delete 2 of 4")) && told.outdated);
+    process.found(&[(B, Health::Up)]);
+    process.wait(120_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10), (C, 10)]), "resyncs do not let it through");
+    // Somebody else deletes one: what is left to delete is allowed, and the resync sees it.
+    world.kernel.0.borrow_mut().table().get_mut(&key(WEB)).unwrap().destinations.remove(&destination(C));
+    process.wait(31_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 99)]));
+    assert!(world.status().trouble.is_none() && !world.status().outdated);
+}
+
+#[test]
 fn what_drains_is_shown_while_passes_are_refused_and_makes_none() {
     let world = World::new();
     let limit = |wanted: Desired| Desired { max_delete: MaxDelete::Count(1), ..wanted };
@@ -286,7 +307,11 @@ fn what_drains_is_shown_while_passes_are_refused_and_makes_none() {
     process.configure(&limit(checked(&[(A, 10), (B, 10), (C, 10)], slowly())));
     process.found(&[(A, Health::Down)]);
     process.found(&[(A, Health::Up)]);
-    process.configure(&limit(checked(&[(A, 10)], slowly())));
+    process.wait(10_000);
+    let now = process.now;
+    drop(process);
+    // With nothing in force from before, nothing can be done.
+    let process = world.begin(&limit(checked(&[(A, 10)], slowly())), now);
     let told = world.status();
     assert!(told.trouble.is_some());
     assert_eq!(told.services[&key(WEB)].destinations[&destination(D)].drain.unwrap().connections, 3);
