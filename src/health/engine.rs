@@ -18,15 +18,13 @@ use super::agenda::Id;
 use super::meter::Meter;
 use super::probe::{self, Job};
 use super::state::{Finish, Next, Start, State};
-use crate::model::Probe;
 use crate::reconcile::{Assignments, Checker, Event, Verdicts};
 
-/// A probe says better than we do in which phase it ran out of time, and a timer may be a millisecond late.
-const GRACE: Duration = Duration::from_millis(10);
+/// A probe keeps its own time, and says better than we do in which phase it ran out of it. Its clock may start later than
+/// ours, by as long as this thread was not let run in between; and a program that is killed is reaped, which takes a moment.
+const GRACE: Duration = Duration::from_millis(250);
 /// What is said when there is nobody to run checks.
 const STOPPED: &str = "the checks have stopped, and health stays as it was: restart ipvsd";
-/// A program that is out of time is killed and reaped, which takes a moment.
-const GRACE_OF_PROGRAMS: Duration = Duration::from_millis(250);
 
 /// Says what to check, and knows what the checks say. Once it is dropped, its [`Runner`] ends.
 #[derive(Debug)]
@@ -225,8 +223,7 @@ impl Runs {
         let handle = self.tasks.spawn(async move {
             let started = Instant::now();
             let limit = job.check.timing.timeout;
-            let grace = if matches!(job.check.probe, Probe::Exec { .. }) { GRACE_OF_PROGRAMS } else { GRACE };
-            let result = timeout(limit.saturating_add(grace), probe).await;
+            let result = timeout(limit.saturating_add(GRACE), probe).await;
             let result =
                 result.unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(limit))));
             Finish { id, planned, started, ended: Instant::now(), result }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ impl Try {
 /// The clients.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
+    /// How long each of them waits, in milliseconds.
+    patience: Arc<AtomicU64>,
     tries: Arc<Mutex<Vec<Try>>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,15 +56,17 @@ impl Crowd {
     fn start_with(client: &Host, service: &str, patience: Duration) -> Self {
         let service: SocketAddr = service.parse().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
+        let patience = Arc::new(AtomicU64::new(patience.as_millis() as u64));
         let tries = Arc::new(Mutex::new(Vec::new()));
         let threads = client.run({
-            let (stop, tries) = (Arc::clone(&stop), Arc::clone(&tries));
+            let (stop, patience, tries) = (Arc::clone(&stop), Arc::clone(&patience), Arc::clone(&tries));
             move || {
                 let start = || {
-                    let (stop, tries) = (Arc::clone(&stop), Arc::clone(&tries));
+                    let (stop, patience, tries) = (Arc::clone(&stop), Arc::clone(&patience), Arc::clone(&tries));
                     thread::spawn(move || {
                         while !stop.load(Ordering::Relaxed) {
                             let at = Instant::now();
+                            let patience = Duration::from_millis(patience.load(Ordering::Relaxed));
                             let answer = request(service, patience).map_err(|error| error.to_string());
                             tries.lock().unwrap().push(Try { at, answer });
                         }
@@ -71,7 +75,12 @@ impl Crowd {
                 (0..CLIENTS).map(|_| start()).collect()
             }
         });
-        Self { stop, tries, threads }
+        Self { stop, patience, tries, threads }
+    }
+
+    /// From now on nobody is to fail: they wait as patient ones do.
+    pub(crate) fn calm(&self) {
+        self.patience.store(PATIENCE.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// What has ended so far and began in a time.

@@ -90,7 +90,8 @@ fn dies(death: &Death) {
         long = exchange(&network.client, long);
     }
 
-    // It comes back, softly.
+    // It comes back, softly. A machine that stands still for a moment is no failure of its.
+    crowd.calm();
     (death.revive)(&network.servers[0], &servers[0]);
     ramps(&crowd);
     // Those that were cut off meanwhile have lost nothing.
