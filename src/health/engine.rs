@@ -1,4 +1,4 @@
-//! Runs the checks: the clock and the sockets around [`State`].
+//! Runs the checks: the clock and the sockets around the pure `state`.
 //!
 //! Two threads meet here. The loop's thread has the [`Engine`], says what is to be checked and asks what is known; the
 //! [`Runner`] is a future on a runtime elsewhere. What they share is behind a lock that nobody holds while waiting for

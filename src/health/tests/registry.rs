@@ -95,9 +95,10 @@ fn via_the_service_goes_to_its_address_with_the_mark() {
     let changes = registry.assign(&assignments([(one, with(Up, Some(8))), (other, with(Unknown, Some(7)))]), start);
     assert_eq!((changes.added.len(), changes.removed.len()), (1, 0));
     let mut jobs: Vec<_> =
-        registry.targets.iter().map(|target| (target.job.address.to_string(), target.job.mark)).collect();
+        registry.targets.iter().map(|target| &target.job).map(|job| (job.address, job.mark, job.destination)).collect();
     jobs.sort();
-    assert_eq!(jobs, [("192.0.2.1:80".to_owned(), Some(7)), ("192.0.2.1:80".to_owned(), Some(8))]);
+    let vip = "192.0.2.1:80".parse().unwrap();
+    assert_eq!(jobs, [(vip, Some(7), other.1.address), (vip, Some(8), one.1.address)]);
 }
 
 #[test]
