@@ -29,6 +29,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether that service has that destination.
+    pub fn has(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
+        self.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
+    }
+
     /// The number of destinations over all services.
     pub fn destination_count(&self) -> usize {
         self.services.values().map(|service| service.destinations.len()).sum()

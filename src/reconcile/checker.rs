@@ -70,15 +70,3 @@ pub trait Checker {
     /// What is known now. A destination that was assigned is in it from then on.
     fn verdicts(&self) -> Arc<Verdicts>;
 }
-
-/// Nobody checks: for a single pass.
-#[derive(Debug, Default)]
-pub struct NoChecker;
-
-impl Checker for NoChecker {
-    fn assign(&mut self, _: &Assignments) {}
-
-    fn verdicts(&self) -> Arc<Verdicts> {
-        Arc::default()
-    }
-}

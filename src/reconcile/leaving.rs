@@ -27,7 +27,7 @@ impl<'a> Leaving<'a> {
         for (service, drains) in &inputs.record.drains {
             for (destination, drain) in drains {
                 let is_live = live.get(service).is_some_and(|found| found.destinations.contains_key(destination));
-                if is_live && !is_desired(inputs, service, destination) {
+                if is_live && !inputs.desired.table.has(service, destination) {
                     begun.insert((*service, *destination), drain);
                 }
             }
@@ -50,7 +50,7 @@ impl<'a> Leaving<'a> {
         let serves = |service: &ServiceKey, (destination, found): (&DestinationKey, &LiveDestination)| {
             found.settings.weight > 0
                 && record.owns_destination(service, destination)
-                && !is_desired(self.inputs, service, destination)
+                && !desired.table.has(service, destination)
                 && !is_fallback(self.inputs, service, destination)
         };
         let checked = desired.policies.iter().filter(|(_, policy)| !policy.checks.is_empty());
@@ -70,7 +70,7 @@ impl<'a> Leaving<'a> {
     ) -> Leave {
         let Inputs { record, unix, .. } = *self.inputs;
         let at_once = |exempt| Leave { wait: None, connections: connections(found), exempt };
-        if record.is_helper(service) || is_desired(self.inputs, service, destination) {
+        if record.is_helper(service) || self.inputs.desired.table.has(service, destination) {
             // It is desired, and not effective: `on_down = "delete"`.
             return at_once(true);
         }
@@ -102,10 +102,6 @@ fn wait(inputs: &Inputs<'_, '_>, service: &ServiceKey) -> std::time::Duration {
 /// When a drain is over at the latest: one that was made shorter meanwhile ends sooner.
 pub(super) fn deadline(inputs: &Inputs<'_, '_>, service: &ServiceKey, drain: &Drain) -> u64 {
     drain.until.min(drain.since.saturating_add(wait(inputs, service).as_secs()))
-}
-
-fn is_desired(inputs: &Inputs<'_, '_>, service: &ServiceKey, destination: &DestinationKey) -> bool {
-    inputs.desired.table.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
 }
 
 fn is_fallback(inputs: &Inputs<'_, '_>, service: &ServiceKey, destination: &DestinationKey) -> bool {

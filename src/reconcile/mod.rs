@@ -30,7 +30,7 @@ mod store;
 mod tests;
 
 pub use atomic::StoreError;
-pub use checker::{Assignment, Assignments, CheckVerdict, Checker, NoChecker, Verdict, Verdicts};
+pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdicts};
 pub use notice::{DrainEnd, Listener, Notice};
 pub use observe::{Inputs, Observed, observe, read_whole};
 pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides};

@@ -238,9 +238,7 @@ impl<'a> Loop<'a> {
         self.desired = desired;
         let (desired, record) = (&self.desired, &self.record);
         self.farewells.retain(|(service, destination), _| {
-            let wanted = desired.table.services.get(service);
-            record.owns_destination(service, destination)
-                && !wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+            record.owns_destination(service, destination) && !desired.table.has(service, destination)
         });
     }
 

@@ -131,7 +131,7 @@ impl Standing {
         });
         let until_now = self.known.iter().filter(|(_, known)| known.belief.forced.is_some()).map(|(of, _)| *of);
         for of in spoken_for.chain(until_now).chain(self.ramps.keys().copied()) {
-            if is_desired(desired, &of) {
+            if desired.table.has(&of.0, &of.1) {
                 beliefs.entry(of).or_insert_with(|| believe(None, forced(&of)));
             }
         }
@@ -310,10 +310,6 @@ pub(super) fn full_weight(inputs: &Inputs<'_, '_>, (service, destination): &Of) 
 
 fn name_of(desired: &Desired, service: &ServiceKey) -> String {
     desired.origins.get(service).map(|origin| origin.name.clone()).unwrap_or_default()
-}
-
-fn is_desired(desired: &Desired, (service, destination): &Of) -> bool {
-    desired.table.services.get(service).is_some_and(|service| service.destinations.contains_key(destination))
 }
 
 /// What it says of the health of a destination that it is live and has no weight: that it was down, unless there is

@@ -4,6 +4,7 @@ use super::Picture;
 use crate::cli::overrides;
 use crate::cli::times::rough;
 use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, Share};
+use crate::plan::connections;
 use crate::plan::render::words::count;
 use crate::reconcile::{DestinationStatus, DrainStatus, ServiceStatus, Status};
 
@@ -47,11 +48,7 @@ pub(super) fn destination(
     let given = picture.given(service, key);
     // What is leaving is as its checks say.
     let forced = given.health.map(|given| given.health).filter(|_| status.drain.is_none());
-    let connections = live.map(|live| {
-        u64::from(live.active_connections)
-            + u64::from(live.inactive_connections)
-            + u64::from(live.persistent_connections)
-    });
+    let connections = live.map(connections);
     let (health, mood) = match status {
         // What is done on purpose is nothing to worry about.
         _ if forced == Some(Forced::Down) => ("down", Mood::Quiesced),
