@@ -49,7 +49,7 @@ pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
 
-use crate::model::{Desired, Table};
+use crate::model::{Desired, Host, Table};
 use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
@@ -267,5 +267,6 @@ fn resolve(
         checks_at_once,
         check_marks,
         hooks,
+        host: Host::default(),
     }
 }

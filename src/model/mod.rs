@@ -10,6 +10,7 @@ mod check;
 mod desired;
 mod destination;
 mod health;
+mod host;
 mod live;
 mod overrides;
 mod record;
@@ -25,6 +26,7 @@ pub use check::{
 pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
 pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
+pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, SyncRole, SyncSettings, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};
 pub use overrides::{Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};

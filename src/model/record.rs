@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
+use super::{Checks, DestinationKey, DestinationSettings, HostKey, OwnedHost, ServiceKey, ServiceSettings};
 
 /// An owned service. `None` stands for an entry that is about to be added, written down before the
 /// kernel is asked, so that a crash in between never leaves an entry that nobody owns.
@@ -51,6 +51,9 @@ pub struct Record {
     /// Firewall marks that carry checks through IPVS. Their services are owned as others are.
     #[serde(default)]
     pub helpers: BTreeMap<u32, Helped>,
+    /// What was added to the host around the table, or set there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub host: BTreeMap<HostKey, OwnedHost>,
 }
 
 impl Record {

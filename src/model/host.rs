@@ -1,0 +1,286 @@
+//! The host around the table: what IPVS needs there, and what of it is ipvsd's to set.
+//!
+//! One vocabulary for all of it, so that it is compared, planned, owned and repaired in one way: an object has a
+//! key ([`HostKey`]), which can never be edited, and a value ([`HostValue`]), which can.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the kernel's own timeouts for connections (`IPVS_CMD_SET_CONFIG`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timeout {
+    /// Established tcp connections; 900 s at boot.
+    Tcp,
+    /// Those that got a FIN; 120 s at boot.
+    TcpFin,
+    /// udp flows; 300 s at boot.
+    Udp,
+}
+
+impl Timeout {
+    /// In the kernel's order.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::TcpFin, Self::Udp];
+
+    /// `tcp`, `tcp_fin` or `udp`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::TcpFin => "tcp_fin",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// Which side of connection synchronisation a daemon is on. A namespace has at most one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncRole {
+    /// Tells others of its connections.
+    Master,
+    /// Learns of those of others.
+    Backup,
+}
+
+impl SyncRole {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Master, Self::Backup];
+
+    /// `master` or `backup`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+/// A connection synchronisation daemon (`struct ipvs_sync_daemon_cfg`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncSettings {
+    /// Where its packets go out or come in; at most 15 bytes.
+    pub interface: String,
+    /// A backup takes the packets of masters with the same one; with 0 it takes all.
+    pub id: u8,
+    /// A multicast address of either family.
+    pub group: IpAddr,
+    pub port: u16,
+    pub ttl: u8,
+    /// Bytes of a message; `None` is as long as the interface's MTU allows.
+    pub sync_maxlen: Option<u16>,
+}
+
+impl SyncSettings {
+    /// What the kernel uses if it is not told otherwise (`IP_VS_SYNC_GROUP` and what follows, `ip_vs_sync.c`).
+    pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
+    /// See [`Self::GROUP`].
+    pub const PORT: u16 = 8848;
+    /// See [`Self::GROUP`].
+    pub const TTL: u8 = 1;
+
+    /// Whether a live daemon is what is wanted: the kernel always has a length, though nobody need ask for one.
+    fn is_met_by(&self, live: &Self) -> bool {
+        let Self { interface, id, group, port, ttl, sync_maxlen } = self;
+        (interface, id, group, port, ttl) == (&live.interface, &live.id, &live.group, &live.port, &live.ttl)
+            && sync_maxlen.is_none_or(|length| live.sync_maxlen == Some(length))
+    }
+}
+
+/// What the configuration asks for of the host. All of it is off unless written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The interface that is to have the addresses of all services.
+    pub addresses: Option<String>,
+    /// Values by canonical name (`net.ipv4.ip_forward`; `/` in it stands for a dot within an interface's name).
+    pub sysctls: BTreeMap<String, String>,
+    /// Whether modules are loaded before they are needed.
+    pub modules: bool,
+    /// In whole seconds, 1 and up.
+    pub timeouts: BTreeMap<Timeout, u32>,
+    pub sync: BTreeMap<SyncRole, SyncSettings>,
+}
+
+/// What an object of the host is identified by. Its text (`sysctl net.ipv4.ip_forward`, `address 192.0.2.10 on ipvs0`)
+/// is for people and for the record. The order is the one in which they are set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum HostKey {
+    /// A kernel module, by its name with underscores.
+    Module(String),
+    /// By its canonical name.
+    Sysctl(String),
+    Timeout(Timeout),
+    Interface(String),
+    Address {
+        interface: String,
+        address: IpAddr,
+    },
+    Sync(SyncRole),
+}
+
+impl HostKey {
+    /// Whether it is always there, so that it can be set, and set back, but never added or deleted.
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Self::Sysctl(_) | Self::Timeout(_))
+    }
+
+    /// `module`, `sysctl`, `timeout`, `interface`, `address` or `sync`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Module(_) => "module",
+            Self::Sysctl(_) => "sysctl",
+            Self::Timeout(_) => "timeout",
+            Self::Interface(_) => "interface",
+            Self::Address { .. } => "address",
+            Self::Sync(_) => "sync",
+        }
+    }
+}
+
+impl fmt::Display for HostKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::Module(name) | Self::Sysctl(name) | Self::Interface(name) => write!(f, "{kind} {name}"),
+            Self::Timeout(timeout) => write!(f, "{kind} {}", timeout.as_str()),
+            Self::Sync(role) => write!(f, "{kind} {}", role.as_str()),
+            Self::Address { interface, address } => write!(f, "{kind} {address} on {interface}"),
+        }
+    }
+}
+
+/// Not the text of a [`HostKey`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no object of the host")]
+pub struct ParseHostKeyError(String);
+
+impl FromStr for HostKey {
+    type Err = ParseHostKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let key = text.split_once(' ').and_then(|(kind, name)| match kind {
+            "module" => Some(Self::Module(name.to_owned())),
+            "sysctl" => Some(Self::Sysctl(name.to_owned())),
+            "interface" => Some(Self::Interface(name.to_owned())),
+            "timeout" => Timeout::ALL.into_iter().find(|timeout| timeout.as_str() == name).map(Self::Timeout),
+            "sync" => SyncRole::ALL.into_iter().find(|role| role.as_str() == name).map(Self::Sync),
+            "address" => name.split_once(" on ").and_then(|(address, interface)| {
+                Some(Self::Address { interface: interface.to_owned(), address: address.parse().ok()? })
+            }),
+            _ => None,
+        });
+        key.ok_or_else(|| ParseHostKeyError(text.to_owned()))
+    }
+}
+
+impl From<HostKey> for String {
+    fn from(key: HostKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for HostKey {
+    type Error = ParseHostKeyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// How an object of the host is, or should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostValue {
+    /// A module or an address that is there.
+    There,
+    /// An interface.
+    Link {
+        /// Made by the dummy driver: what ipvsd would have made.
+        dummy: bool,
+        up: bool,
+        /// How many addresses it has that are nobody's of ours: of any family, but no link-local ones.
+        foreign: usize,
+    },
+    /// The value of a sysctl, fields separated by single spaces.
+    Text(String),
+    Seconds(u32),
+    Sync(SyncSettings),
+}
+
+impl HostValue {
+    /// An interface as ipvsd makes it.
+    pub const LINK: Self = Self::Link { dummy: true, up: true, foreign: 0 };
+
+    /// Whether what is live will do. An interface that is not a dummy is somebody else's, and taken as it is.
+    pub fn is_met_by(&self, live: &Self) -> bool {
+        match (self, live) {
+            (Self::Link { .. }, Self::Link { dummy, up, foreign: _ }) => *up || !dummy,
+            (Self::Sync(wanted), Self::Sync(live)) => wanted.is_met_by(live),
+            (wanted, live) => wanted == live,
+        }
+    }
+}
+
+/// What is remembered of an object of the host that ipvsd added or set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedHost {
+    /// How it was before ipvsd set it; nothing for what ipvsd added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<HostValue>,
+    /// How the last pass left it; nothing while it is about to be added or set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<HostValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back_from_their_texts() {
+        let address = "2001:db8::1".parse().unwrap();
+        for (key, text) in [
+            (HostKey::Module("ip_vs_rr".to_owned()), "module ip_vs_rr"),
+            (HostKey::Sysctl("net.ipv4.conf.eth0/1.rp_filter".to_owned()), "sysctl net.ipv4.conf.eth0/1.rp_filter"),
+            (HostKey::Timeout(Timeout::TcpFin), "timeout tcp_fin"),
+            (HostKey::Interface("ipvs0".to_owned()), "interface ipvs0"),
+            (HostKey::Address { interface: "on on".to_owned(), address }, "address 2001:db8::1 on on on"),
+            (HostKey::Sync(SyncRole::Backup), "sync backup"),
+        ] {
+            assert_eq!(key.to_string(), text);
+            assert_eq!(text.parse(), Ok(key));
+        }
+        for text in ["", "sysctl", "timeout sctp", "address ipvs0", "address x on ipvs0", "route 0.0.0.0/0"] {
+            assert!(text.parse::<HostKey>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_adds_to_a_daemon_is_no_difference() {
+        let wanted = SyncSettings {
+            interface: "eth1".to_owned(),
+            id: 7,
+            group: SyncSettings::GROUP,
+            port: SyncSettings::PORT,
+            ttl: SyncSettings::TTL,
+            sync_maxlen: None,
+        };
+        let live = SyncSettings { sync_maxlen: Some(1472), ..wanted.clone() };
+        let value = |settings: &SyncSettings| HostValue::Sync(settings.clone());
+        assert!(value(&wanted).is_met_by(&value(&live)));
+        assert!(!value(&SyncSettings { sync_maxlen: Some(1400), ..wanted.clone() }).is_met_by(&value(&live)));
+        assert!(!value(&SyncSettings { id: 8, ..wanted }).is_met_by(&value(&live)));
+    }
+
+    #[test]
+    fn an_interface_of_another_kind_is_taken_as_it_is() {
+        let live = |dummy, up| HostValue::Link { dummy, up, foreign: 3 };
+        assert!(HostValue::LINK.is_met_by(&live(true, true)));
+        assert!(!HostValue::LINK.is_met_by(&live(true, false)));
+        assert!(HostValue::LINK.is_met_by(&live(false, false)));
+    }
+}
