@@ -22,8 +22,10 @@
 //!   line, column and a caret. Uses `model`.
 //! - [`plan`] is the pure heart: the weight of each destination, diff, order, guard, how what is deleted leaves, and what
 //!   people and programs get to read of it. Uses `model`; has no clock, no IO, no log.
-//! - [`ipvs`] is the edge to the kernel: the codec, the socket, the trait that all else sees of it, and a fake
-//!   that one conformance suite holds to the real one. Uses `model` and `plan`'s operations.
+//! - [`netlink`] speaks netlink, whatever it is about: messages and attributes, batches, and a socket that reads every answer
+//!   to its end. Uses nothing else here.
+//! - [`ipvs`] is the edge to the kernel's IPVS: the codec, the requests, the trait that all else sees of it, and a fake
+//!   that one conformance suite holds to the real one. Uses `model`, `plan`'s operations, and `netlink`.
 //! - [`reconcile`] makes passes: one, or for ever. Uses `model`, `plan` and the [`ipvs::Ipvs`] trait; where the
 //!   configuration comes from is behind a trait as well.
 //! - [`health`] checks destinations, on a thread beside the loop, and wakes it when a verdict changes. Uses `model` and
@@ -45,6 +47,7 @@ pub mod daemon;
 pub mod health;
 pub mod ipvs;
 pub mod model;
+pub mod netlink;
 pub mod plan;
 pub mod process;
 pub mod reconcile;

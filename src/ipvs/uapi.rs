@@ -1,6 +1,6 @@
 //! The numbers of the kernel's IPVS interface, as `include/uapi/linux/ip_vs.h` gives them.
 //!
-//! Generic netlink itself (`include/uapi/linux/netlink.h`, `genetlink.h`) comes from neli where neli has it.
+//! Generic netlink itself (`include/uapi/linux/genetlink.h`) comes from neli where neli has it.
 
 /// `IPVS_GENL_NAME`.
 pub(super) const FAMILY_NAME: &str = "IPVS";
@@ -125,16 +125,10 @@ pub(super) mod family {
     pub(in crate::ipvs) const INET6: u16 = 10;
 }
 
-/// The sizes and bits of netlink that neli has no constants for (`include/uapi/linux/netlink.h`).
-pub(super) mod netlink {
+/// What neli has no constants for of generic netlink (`include/uapi/linux/genetlink.h`).
+pub(super) mod generic {
     /// The version of the generic netlink controller's messages (`genl_ctrl` in `net/netlink/genetlink.c`).
     pub(in crate::ipvs) const CONTROLLER_VERSION: u8 = 2;
-    /// `sizeof(struct nlmsghdr)`.
-    pub(in crate::ipvs) const HEADER: usize = 16;
-    /// `sizeof(struct genlmsghdr)`.
-    pub(in crate::ipvs) const GENERIC_HEADER: usize = 4;
-    /// `NLA_TYPE_MASK`: the bits of an attribute's type that are the type.
-    pub(in crate::ipvs) const NLA_TYPE_MASK: u16 = 0x3fff;
-    /// `NLA_F_NESTED`.
-    pub(in crate::ipvs) const NLA_F_NESTED: u16 = 0x8000;
+    /// `sizeof(struct genlmsghdr)`: command, version, two bytes of nothing.
+    pub(in crate::ipvs) const HEADER: usize = 4;
 }

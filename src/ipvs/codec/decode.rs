@@ -4,24 +4,29 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use neli::consts::genl::CtrlAttr;
 
-use super::attributes::{Attribute, Attributes};
 use crate::ipvs::Info;
 use crate::ipvs::uapi::{self, family, forward, service_flag, top, tunnel_flag, tunnel_type};
 use crate::model::{
     Checksum, DestinationKey, DestinationSettings, Family, Forward, LiveDestination, LiveService, Netmask, Persistence,
     Protocol, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats, Tunnel, TunnelType,
 };
+use crate::netlink::{Attribute, Attributes};
+
+/// The attributes of a generic netlink message, behind its header.
+fn attributes(message: &[u8]) -> Attributes<'_> {
+    Attributes(message.get(uapi::generic::HEADER..).unwrap_or_default())
+}
 
 /// The number of a family in the controller's answer.
 pub(in crate::ipvs) fn decode_family_id(message: &[u8]) -> Option<u16> {
-    Attributes(message).find(|found| found.kind == u16::from(CtrlAttr::FamilyId))?.as_number()
+    attributes(message).find(|found| found.kind == u16::from(CtrlAttr::FamilyId))?.as_number()
 }
 
 /// The answer to GET_INFO.
 pub(in crate::ipvs) fn decode_info(message: &[u8]) -> Option<Info> {
     let mut version = None;
     let mut table_size = None;
-    for attribute in Attributes(message) {
+    for attribute in attributes(message) {
         match attribute.kind {
             uapi::info::VERSION => version = attribute.as_number::<u32>(),
             uapi::info::CONN_TAB_SIZE => table_size = attribute.as_number(),
@@ -33,7 +38,7 @@ pub(in crate::ipvs) fn decode_info(message: &[u8]) -> Option<Info> {
 }
 
 fn nest(message: &[u8], kind: u16) -> Option<Attributes<'_>> {
-    Attributes(message).find(|found| found.kind == kind).map(|found| found.nested())
+    attributes(message).find(|found| found.kind == kind).map(|found| found.nested())
 }
 
 fn family_of(number: u16) -> Option<Family> {

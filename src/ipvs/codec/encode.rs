@@ -5,10 +5,9 @@
 use std::net::IpAddr;
 
 use neli::consts::genl::{CtrlAttr, CtrlCmd};
-use neli::consts::nl::{GenlId, NlmF};
+use neli::consts::nl::GenlId;
 
-use super::attributes::{Writer, aligned};
-use crate::ipvs::uapi::netlink::CONTROLLER_VERSION;
+use crate::ipvs::uapi::generic::CONTROLLER_VERSION;
 use crate::ipvs::uapi::{
     self, FAMILY_NAME, FAMILY_VERSION, command, family, forward, service_flag, top, tunnel_flag, tunnel_type,
 };
@@ -16,6 +15,7 @@ use crate::model::{
     Checksum, DestinationKey, DestinationSettings, Family, Forward, Netmask, ServiceKey, ServiceSettings, Tunnel,
     TunnelType,
 };
+use crate::netlink::{Batch, Flags, Writer};
 use crate::plan::Operation;
 
 /// One request.
@@ -31,73 +31,21 @@ pub(in crate::ipvs) enum Request<'a> {
     Carry(&'a Operation),
 }
 
-/// Requests that go out in one send, with consecutive sequence numbers.
-#[derive(Debug)]
-pub(in crate::ipvs) struct Batch {
-    family: u16,
-    first: u32,
-    /// Where each message begins.
-    starts: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Batch {
-    /// An empty batch for the generic netlink family of that number, its sequence numbers from `first` on.
-    pub(in crate::ipvs) fn new(family: u16, first: u32) -> Self {
-        Self { family, first, starts: Vec::new(), bytes: Vec::new() }
-    }
-
-    /// The number of requests.
-    pub(in crate::ipvs) fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// The number of bytes.
-    pub(in crate::ipvs) fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Appends a request.
-    pub(in crate::ipvs) fn push(&mut self, request: Request<'_>) {
-        let (kind, version) = match request {
+impl Request<'_> {
+    /// Appends the request to a batch; `family` is the number of the `IPVS` family.
+    pub(in crate::ipvs) fn push(self, batch: &mut Batch, family: u16) {
+        let (kind, version) = match self {
             Request::ResolveFamily => (u16::from(GenlId::Ctrl), CONTROLLER_VERSION),
-            _ => (self.family, FAMILY_VERSION),
+            _ => (family, FAMILY_VERSION),
         };
-        let flags = match request {
-            Request::DumpServices | Request::DumpDestinations(_) => NlmF::REQUEST | NlmF::DUMP,
-            _ => NlmF::REQUEST,
+        let flags = match self {
+            Request::DumpServices | Request::DumpDestinations(_) => Flags::DUMP,
+            _ => Flags::empty(),
         };
-        let sequence = self.first.wrapping_add(u32::try_from(self.starts.len()).unwrap_or(u32::MAX));
-        let start = self.bytes.len();
-        self.starts.push(start);
-        self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&kind.to_ne_bytes());
-        self.bytes.extend_from_slice(&flags.bits().to_ne_bytes());
-        self.bytes.extend_from_slice(&sequence.to_ne_bytes());
-        self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&[command_of(request), version, 0, 0]);
-        body(&mut Writer(&mut self.bytes), request);
-        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
-        self.bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());
-        self.bytes.resize(aligned(self.bytes.len()), 0);
-    }
-
-    /// The bytes to send, with an acknowledgement asked for behind the last message: it says that
-    /// everything before has been carried out or refused. A dump ends by itself and gets none.
-    pub(in crate::ipvs) fn acknowledged(&mut self) -> &[u8] {
-        if let Some(flags) = self.starts.last().and_then(|start| self.bytes.get_mut(start + 6..start + 8)) {
-            let old = NlmF::from(u16::from_ne_bytes([flags[0], flags[1]]));
-            if !old.contains(NlmF::DUMP) {
-                flags.copy_from_slice(&(old | NlmF::ACK).bits().to_ne_bytes());
-            }
-        }
-        &self.bytes
-    }
-
-    /// The first and the last sequence number; of an empty batch both are the first.
-    pub(in crate::ipvs) fn sequences(&self) -> (u32, u32) {
-        let further = u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        (self.first, self.first.wrapping_add(further))
+        batch.push(kind, flags, |out| {
+            out.header(&[command_of(self), version, 0, 0]);
+            body(out, self);
+        });
     }
 }
 

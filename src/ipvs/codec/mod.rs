@@ -5,13 +5,10 @@
 //! After `net/netfilter/ipvs/ip_vs_ctl.c`: `ip_vs_genl_parse_service`, `ip_vs_genl_parse_dest` on the way in,
 //! `ip_vs_genl_fill_service`, `ip_vs_genl_fill_dest` on the way out.
 
-mod attributes;
-mod datagram;
 mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
 
-pub(super) use datagram::{Body, messages};
 pub(super) use decode::{decode_destination, decode_family_id, decode_info, decode_service};
-pub(super) use encode::{Batch, Request};
+pub(super) use encode::Request;

@@ -4,8 +4,9 @@ mod explain;
 
 use std::fmt;
 
-pub use rustix::io::Errno;
+pub use crate::netlink::Errno;
 
+use crate::netlink;
 use crate::plan::Operation;
 
 /// There is no talking to the kernel's IPVS.
@@ -21,13 +22,10 @@ pub enum Error {
         "not permitted: reading and changing IPVS takes CAP_NET_ADMIN in the initial user namespace (run as root, or grant the capability; rootless containers cannot)"
     )]
     NotPermitted,
-    /// The socket failed, after the retries that make sense.
-    #[error("netlink: {doing}: {source}")]
-    Socket { doing: &'static str, source: std::io::Error },
-    /// The kernel did not answer in time.
-    #[error("netlink: no answer from the kernel within {0:?} while {1}")]
-    Timeout(std::time::Duration, &'static str),
-    /// The kernel answered something that makes no sense.
+    /// There is no talking to the kernel at all, or no understanding of its messages.
+    #[error(transparent)]
+    Netlink(#[from] netlink::Error),
+    /// The kernel's IPVS answered something that makes no sense.
     #[error("netlink: {0}")]
     Protocol(String),
     /// A request that is not about one entry was refused.

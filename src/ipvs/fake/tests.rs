@@ -3,6 +3,7 @@
 use super::*;
 use crate::ipvs::{Outcome, carry_out};
 use crate::model::{DestinationSettings, Forward, ServiceFlags, ServiceSettings};
+use crate::netlink;
 
 const WEB: &str = "tcp://192.0.2.10:80";
 const ONE: &str = "10.0.0.1:80";
@@ -21,7 +22,7 @@ fn add_destination(weight: u32) -> Operation {
 }
 
 fn timeout() -> Error {
-    Error::Timeout(std::time::Duration::from_secs(1), "testing")
+    netlink::Error::Timeout(std::time::Duration::from_secs(1), "testing").into()
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn a_refused_entry_is_refused_until_it_relents() {
 fn a_broken_send_may_have_carried_out_a_part() {
     let mut fake = Fake::new();
     fake.fail_next_after(1, timeout());
-    assert!(matches!(fake.execute(&[&add(WEB), &add("fwmark:1")]), Err(Error::Timeout(..))));
+    assert!(matches!(fake.execute(&[&add(WEB), &add("fwmark:1")]), Err(Error::Netlink(_))));
     assert_eq!(fake.table().keys().map(ToString::to_string).collect::<Vec<_>>(), [WEB]);
     fake.fail_next(timeout());
     assert!(fake.read().is_err());

@@ -2,10 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-use super::link::{Answer, Link};
 use super::refused_request;
 use crate::ipvs::codec::{Request, decode_family_id};
 use crate::ipvs::{Errno, Error};
+use crate::netlink::{Answer, Link};
 
 /// Looks the family up. Kernels since 5.15 load the module at that; for others, and where that failed,
 /// `modprobe ip_vs` is tried once.
@@ -20,11 +20,11 @@ pub(super) fn resolve(link: &mut Link) -> Result<u16, Error> {
 fn look_up(link: &mut Link) -> Result<Option<u16>, Error> {
     const DOING: &str = "look up the IPVS family";
     let mut answered = Ok(None);
-    let mut batch = link.batch(0);
-    batch.push(Request::ResolveFamily);
+    let mut batch = link.batch();
+    Request::ResolveFamily.push(&mut batch, 0);
     link.exchange(batch, DOING, &mut |_, answer| match answer {
-        Answer::Data(message) => {
-            answered = match decode_family_id(message) {
+        Answer::Data { payload, .. } => {
+            answered = match decode_family_id(payload) {
                 Some(family) => Ok(Some(family)),
                 None => Err(Error::Protocol("the answer has no family number in it".to_owned())),
             };

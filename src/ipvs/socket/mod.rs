@@ -1,15 +1,14 @@
 //! The kernel itself, over generic netlink.
 
 mod family;
-mod link;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ipvs::codec::{Request, decode_destination, decode_info, decode_service};
 use crate::ipvs::{Errno, Error, Info, Ipvs, Refusal};
 use crate::model::{DestinationKey, Live, LiveDestination, LiveService, ServiceKey};
+use crate::netlink::{Answer, Family, Link};
 use crate::plan::Operation;
-use link::{Answer, Link};
 
 /// Requests in one send. More gain nothing, and the answers to these fit into any receive queue, even if
 /// each of them is an error that echoes its request.
@@ -40,10 +39,10 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`Error::NoFamily`] if there is no IPVS, [`Error::Socket`] and the like if there is no netlink. Permission
+    /// [`Error::NoFamily`] if there is no IPVS, [`Error::Netlink`] if there is no netlink. Permission
     /// is asked for by the kernel at the first request only.
     pub fn open() -> Result<Self, Error> {
-        let mut link = Link::open()?;
+        let mut link = Link::open(Family::Generic)?;
         let family = family::resolve(&mut link)?;
         Ok(Self { link, family })
     }
@@ -74,10 +73,10 @@ impl Kernel {
     ) -> Result<usize, Error> {
         for _ in 0..TRIES {
             let mut refused = None;
-            let mut batch = self.link.batch(self.family);
-            batch.push(request);
+            let mut batch = self.link.batch();
+            request.push(&mut batch, self.family);
             let exchange = self.link.exchange(batch, doing, &mut |_, answer| match answer {
-                Answer::Data(message) => each(message),
+                Answer::Data { payload, .. } => each(payload),
                 Answer::Refused(errno, text) => refused = Some((errno, text)),
             })?;
             if let Some((errno, text)) = refused {
@@ -160,13 +159,13 @@ impl Kernel {
         const DOING: &str = "read a service";
         let mut found = BTreeMap::new();
         for keys in keys.chunks(BATCH_REQUESTS) {
-            let mut batch = self.link.batch(self.family);
+            let mut batch = self.link.batch();
             for key in keys {
-                batch.push(Request::Service(key));
+                Request::Service(key).push(&mut batch, self.family);
             }
             let mut failed = None;
             self.link.exchange(batch, DOING, &mut |index, answer| match answer {
-                Answer::Data(message) => match (keys.get(index), decode_service(message)) {
+                Answer::Data { payload, .. } => match (keys.get(index), decode_service(payload)) {
                     (Some(key), Ok((answered, service))) if *key == answered => drop(found.insert(answered, service)),
                     (Some(key), Ok((answered, _))) => {
                         failed = Some(Error::Protocol(format!("asked for {key}, the kernel answered {answered}")));
@@ -190,11 +189,11 @@ impl Ipvs for Kernel {
         const DOING: &str = "say its version";
         self.reading(|kernel| {
             let mut answered = Err(Error::Protocol("no answer to the question for the version".to_owned()));
-            let mut batch = kernel.link.batch(kernel.family);
-            batch.push(Request::Info);
+            let mut batch = kernel.link.batch();
+            Request::Info.push(&mut batch, kernel.family);
             kernel.link.exchange(batch, DOING, &mut |_, answer| match answer {
-                Answer::Data(message) => {
-                    answered = decode_info(message)
+                Answer::Data { payload, .. } => {
+                    answered = decode_info(payload)
                         .ok_or_else(|| Error::Protocol("the answer has no version or table size in it".to_owned()));
                 }
                 Answer::Refused(errno, text) => answered = Err(refused_request(DOING, errno, text)),
@@ -230,9 +229,9 @@ impl Ipvs for Kernel {
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
         let mut results: Vec<Result<(), Refusal>> = Vec::with_capacity(operations.len());
         while let Some(rest) = operations.get(results.len()..).filter(|rest| !rest.is_empty()) {
-            let mut batch = self.link.batch(self.family);
+            let mut batch = self.link.batch();
             for operation in rest.iter().take(BATCH_REQUESTS) {
-                batch.push(Request::Carry(operation));
+                Request::Carry(operation).push(&mut batch, self.family);
                 if batch.size() >= BATCH_BYTES {
                     break;
                 }
@@ -265,9 +264,9 @@ fn refused_request(doing: &'static str, errno: Errno, text: Option<String>) -> E
 /// Whether a read that failed so is worth another try at once: the socket is a new one by now.
 fn is_passing(error: &Error) -> bool {
     match error {
-        Error::Socket { source, .. } => source.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()),
+        Error::Netlink(error) => error.is_passing(),
         Error::Protocol(_) => true,
         Error::Refused { refusal, .. } => refusal.retry() == super::error::Retry::Soon,
-        Error::NoFamily(_) | Error::NotPermitted | Error::Timeout(..) => false,
+        Error::NoFamily(_) | Error::NotPermitted => false,
     }
 }

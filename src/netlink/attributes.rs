@@ -1,8 +1,11 @@
 //! Netlink attributes (type, length, value, padded to four bytes) on byte slices.
 
-use crate::ipvs::uapi::netlink::{NLA_F_NESTED, NLA_TYPE_MASK};
+/// `NLA_TYPE_MASK`: the bits of an attribute's type that are the type.
+const NLA_TYPE_MASK: u16 = 0x3fff;
+/// `NLA_F_NESTED`.
+const NLA_F_NESTED: u16 = 0x8000;
 
-/// The longest text that is written; the kernel refuses anything over 16 bytes, so the cut is never silent.
+/// The longest text that is written; the kernel refuses anything longer than a name of its own, so the cut is never silent.
 const LONGEST_TEXT: usize = 255;
 
 /// Rounds up to netlink's alignment of four bytes.
@@ -12,14 +15,14 @@ pub(super) fn aligned(length: usize) -> usize {
 
 /// An attribute as it was received.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attribute<'a> {
-    pub(super) kind: u16,
-    pub(super) value: &'a [u8],
+pub struct Attribute<'a> {
+    pub kind: u16,
+    pub value: &'a [u8],
 }
 
 impl<'a> Attribute<'a> {
     /// A number of one to eight bytes in host byte order; `None` for any other length.
-    pub(super) fn number(&self) -> Option<u64> {
+    pub fn number(&self) -> Option<u64> {
         match *self.value {
             [byte] => Some(u64::from(byte)),
             [a, b] => Some(u64::from(u16::from_ne_bytes([a, b]))),
@@ -30,30 +33,30 @@ impl<'a> Attribute<'a> {
     }
 
     /// A number that fits `T`.
-    pub(super) fn as_number<T: TryFrom<u64>>(&self) -> Option<T> {
+    pub fn as_number<T: TryFrom<u64>>(&self) -> Option<T> {
         self.number()?.try_into().ok()
     }
 
     /// Two bytes in network byte order.
-    pub(super) fn as_be16(&self) -> Option<u16> {
+    pub fn as_be16(&self) -> Option<u16> {
         Some(u16::from_be_bytes(self.value.try_into().ok()?))
     }
 
     /// Text up to the first NUL; `None` if it is not UTF-8.
-    pub(super) fn as_text(&self) -> Option<&'a str> {
+    pub fn as_text(&self) -> Option<&'a str> {
         let end = self.value.iter().position(|byte| *byte == 0).unwrap_or(self.value.len());
         str::from_utf8(&self.value[..end]).ok()
     }
 
     /// The attributes nested in it.
-    pub(super) fn nested(&self) -> Attributes<'a> {
+    pub fn nested(&self) -> Attributes<'a> {
         Attributes(self.value)
     }
 }
 
 /// Walks attributes. A length that makes no sense ends the walk: nothing after it can be trusted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
+pub struct Attributes<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
@@ -68,13 +71,19 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// Writes attributes at the end of a buffer.
+/// Writes the body of a message, at the end of a buffer.
 #[derive(Debug)]
-pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
+pub struct Writer<'a>(pub &'a mut Vec<u8>);
 
 impl Writer<'_> {
+    /// The family's own header, before any attribute.
+    pub fn header(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        self.0.resize(aligned(self.0.len()), 0);
+    }
+
     /// An attribute of raw bytes, at most 65,531 of them.
-    pub(super) fn bytes(&mut self, kind: u16, value: &[u8]) {
+    pub fn bytes(&mut self, kind: u16, value: &[u8]) {
         let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
         let value = &value[..value.len().min(usize::from(length) - 4)];
         self.0.extend_from_slice(&length.to_ne_bytes());
@@ -83,31 +92,35 @@ impl Writer<'_> {
         self.0.resize(aligned(self.0.len()), 0);
     }
 
-    pub(super) fn u8(&mut self, kind: u16, value: u8) {
+    /// A byte.
+    pub fn u8(&mut self, kind: u16, value: u8) {
         self.bytes(kind, &[value]);
     }
 
-    pub(super) fn u16(&mut self, kind: u16, value: u16) {
+    /// A number in host byte order.
+    pub fn u16(&mut self, kind: u16, value: u16) {
         self.bytes(kind, &value.to_ne_bytes());
     }
 
-    pub(super) fn be16(&mut self, kind: u16, value: u16) {
+    /// A number in network byte order.
+    pub fn be16(&mut self, kind: u16, value: u16) {
         self.bytes(kind, &value.to_be_bytes());
     }
 
-    pub(super) fn u32(&mut self, kind: u16, value: u32) {
+    /// A number in host byte order.
+    pub fn u32(&mut self, kind: u16, value: u32) {
         self.bytes(kind, &value.to_ne_bytes());
     }
 
     /// Text with its closing NUL.
-    pub(super) fn text(&mut self, kind: u16, value: &str) {
+    pub fn text(&mut self, kind: u16, value: &str) {
         let mut bytes = value.as_bytes()[..value.len().min(LONGEST_TEXT)].to_vec();
         bytes.push(0);
         self.bytes(kind, &bytes);
     }
 
     /// An attribute that holds what `body` writes, far below 64 KiB.
-    pub(super) fn nested(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
+    pub fn nested(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
         let start = self.0.len();
         self.bytes(kind | NLA_F_NESTED, &[]);
         body(&mut Writer(self.0));

@@ -13,32 +13,40 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 use rustix::net::sockopt;
 
-use crate::ipvs::codec::{Batch, Body, messages};
-use crate::ipvs::{Errno, Error};
+use super::{Batch, Body, Errno, Error, messages};
 
 /// The kernel answers before `send` returns; this is for a machine that is in deep trouble.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Asked for as SO_RCVBUFFORCE. Whoever may talk to IPVS may have it.
+/// Asked for as SO_RCVBUFFORCE. Whoever may change anything may have it.
 const RECEIVE_QUEUE: usize = 4 << 20;
 /// One datagram of a dump is at most 32 KiB (`netlink_dump`), an answer to a batch far below.
 const DATAGRAM: usize = 64 << 10;
 
+/// With whom in the kernel to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Generic netlink, which has families of its own.
+    Generic,
+    /// rtnetlink: interfaces, addresses, routes.
+    Route,
+}
+
 /// An answer within an exchange.
 #[derive(Debug)]
-pub(super) enum Answer<'a> {
-    /// The attributes of a message.
-    Data(&'a [u8]),
+pub enum Answer<'a> {
+    /// A message's kind (`nlmsg_type`), and what is behind netlink's header.
+    Data { kind: u16, payload: &'a [u8] },
     /// A refusal, with the text of the extended ACK.
     Refused(Errno, Option<String>),
 }
 
 /// How an exchange went.
 #[derive(Debug, Default)]
-pub(super) struct Exchange {
+pub struct Exchange {
     /// Datagrams that carried data. A dump in one of them is one consistent view.
-    pub(super) datagrams: usize,
+    pub datagrams: usize,
     /// The kernel says that the dump has to be made again.
-    pub(super) interrupted: bool,
+    pub interrupted: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -48,7 +56,8 @@ enum Progress {
 }
 
 /// The socket. It belongs to the network namespace of the thread that opened it.
-pub(super) struct Link {
+pub struct Link {
+    family: Family,
     socket: NlSocket,
     sequence: u32,
     buffer: Vec<u8>,
@@ -56,33 +65,39 @@ pub(super) struct Link {
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("sequence", &self.sequence).finish_non_exhaustive()
+        f.debug_struct("Link").field("family", &self.family).field("sequence", &self.sequence).finish_non_exhaustive()
     }
 }
 
 impl Link {
-    /// Opens a generic netlink socket in this thread's network namespace.
-    pub(super) fn open() -> Result<Self, Error> {
-        let socket = open_socket().map_err(|source| Error::Socket { doing: "open a netlink socket", source })?;
-        Ok(Self { socket, sequence: 1, buffer: vec![0; DATAGRAM] })
+    /// Opens a socket in this thread's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Socket`] if the system gives none. The kernel asks for permission only when it is asked for something.
+    pub fn open(family: Family) -> Result<Self, Error> {
+        let socket = open_socket(family)?;
+        Ok(Self { family, socket, sequence: 1, buffer: vec![0; DATAGRAM] })
     }
 
     /// An empty batch behind all that was sent before.
-    pub(super) fn batch(&self, family: u16) -> Batch {
-        Batch::new(family, self.sequence)
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.sequence)
     }
 
     /// Sends the batch and hands every answer to `each`, with the position in the batch of the request that it
     /// answers. Returns when the last request has been answered to its end.
     ///
-    /// On an error it is not known what of the batch was carried out; the socket is a new one then.
-    pub(super) fn exchange(
+    /// # Errors
+    ///
+    /// It is not known then what of the batch was carried out; the socket is a new one.
+    pub fn exchange(
         &mut self,
         mut batch: Batch,
         doing: &'static str,
         each: &mut dyn FnMut(usize, Answer<'_>),
     ) -> Result<Exchange, Error> {
-        if batch.len() == 0 {
+        if batch.is_empty() {
             return Ok(Exchange::default());
         }
         let (first, last) = batch.sequences();
@@ -147,8 +162,12 @@ impl Link {
 
     /// A new socket instead of one whose queue is in doubt. The sequence goes on, so that nothing old can
     /// be taken for an answer.
-    pub(super) fn reopen(&mut self) -> Result<(), Error> {
-        self.socket = open_socket().map_err(|source| Error::Socket { doing: "open a netlink socket", source })?;
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::open`]; the old socket stays then.
+    pub fn reopen(&mut self) -> Result<(), Error> {
+        self.socket = open_socket(self.family)?;
         Ok(())
     }
 }
@@ -173,9 +192,9 @@ fn take(
         let ends = matches!(message.body, Body::Error { .. } | Body::Done(_));
         exchange.interrupted |= message.interrupted;
         match message.body {
-            Body::Data(attributes) => {
+            Body::Data { kind, payload } => {
                 data = true;
-                each(index, Answer::Data(attributes));
+                each(index, Answer::Data { kind, payload });
             }
             Body::Error { errno: 0, .. } => {}
             Body::Error { errno, text } => each(index, Answer::Refused(errno_of(errno), text)),
@@ -199,8 +218,16 @@ fn errno_of(negative: i32) -> Errno {
     }
 }
 
-fn open_socket() -> io::Result<NlSocket> {
-    let socket = NlSocket::connect(NlFamily::Generic, None, Groups::empty())?;
+fn open_socket(family: Family) -> Result<NlSocket, Error> {
+    try_open_socket(family).map_err(|source| Error::Socket { doing: "open a netlink socket", source })
+}
+
+fn try_open_socket(family: Family) -> io::Result<NlSocket> {
+    let family = match family {
+        Family::Generic => NlFamily::Generic,
+        Family::Route => NlFamily::Route,
+    };
+    let socket = NlSocket::connect(family, None, Groups::empty())?;
     // Kernels before 4.12 have no extended ACKs: then there are no texts.
     let _ = socket.enable_ext_ack(true);
     #[expect(unsafe_code, reason = "neli's socket has no AsFd")]
