@@ -45,6 +45,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod health;
+pub mod host;
 pub mod ipvs;
 pub mod model;
 pub mod netlink;

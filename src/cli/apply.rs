@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome, plan};
 use crate::daemon::Lock;
+use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Record};
-use crate::plan::render::{self, note_line, operation_line};
+use crate::plan::render::{self, host_note_line, host_operation_line, note_line, operation_line};
 use crate::plan::{Cause, Note, Verb, only};
-use crate::reconcile::{FileStore, Found, Hands, Options, Place, RecordStore as _, Report, StepResult, Terms, pass};
+use crate::reconcile::{
+    FileStore, Found, Ground, Hands, HostResult, Options, Place, RecordStore as _, Report, StepResult, Terms, pass,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -29,6 +32,9 @@ pub(super) struct Apply {
     /// Delete more than daemon.max_delete allows
     #[arg(long)]
     force: bool,
+    /// Put sysctls and timeouts back to what they were before ipvsd set them, written or not
+    #[arg(long)]
+    restore_host: bool,
 }
 
 impl Apply {
@@ -47,11 +53,18 @@ impl Apply {
             ));
         }
         let mut kernel = Kernel::open()?;
-        let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None };
+        let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None, host_held: &|_| None };
         let around = plan::Around::read(&desired)?;
-        let hands = Hands { ipvs: &mut kernel, record: &mut record, store: &mut store };
+        let ground = Ground { ipvs: &mut kernel, host: &mut Edge::default() };
+        let hands = Hands { ground, record: &mut record, store: &mut store };
         let farewells = BTreeMap::new();
-        let terms = Terms { desired: &desired, overrides: &around.overrides, farewells: &farewells, unix: around.unix };
+        let terms = Terms {
+            desired: &desired,
+            overrides: &around.overrides,
+            farewells: &farewells,
+            unix: around.unix,
+            restore_host: self.restore_host,
+        };
         let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {
             return Err(refused.into());
@@ -64,7 +77,7 @@ impl Apply {
     /// A dry run writes nothing, and may look on while somebody else is at work.
     fn look(&self, desired: &Desired, record: &Record, out: &mut Out) -> Outcome {
         let around = plan::Around::peek(desired, out)?;
-        let observed = around.observe(desired, record)?;
+        let observed = around.observe(desired, record, self.restore_host)?;
         if let Some(kinds) = &self.only {
             only(&observed.plan, kinds)?;
         }
@@ -78,6 +91,20 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
         return out.json(&document(report, desired));
     }
     let mut text = String::new();
+    let host = |text: &mut String, deletes: bool| {
+        for (step, result) in report.host_outcomes() {
+            if (step.operation.kind() == Verb::Delete) != deletes {
+                continue;
+            }
+            let drift = if step.cause == Cause::Drift { "drift: " } else { "" };
+            let line = host_operation_line(&step.operation);
+            *text += &match result {
+                HostResult::Done => format!("{drift}{line}\n"),
+                failed => format!("FAILED {drift}{line}: {failed}\n"),
+            };
+        }
+    };
+    host(&mut text, false);
     for (step, result) in report.outcomes() {
         let drift = if step.cause == Cause::Drift { "drift: " } else { "" };
         let line = operation_line(&step.operation);
@@ -89,6 +116,10 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
             text += &format!("FAILED {drift}{line}: {result}\n");
         }
     }
+    host(&mut text, true);
+    for note in &report.plan.host.notes {
+        text += &format!("{}\n", host_note_line(note));
+    }
     for note in &report.plan.notes {
         match note {
             Note::ForeignService { .. } | Note::ForeignDestination { .. } => {}
@@ -97,7 +128,8 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
             }
         }
     }
-    text += &format!("changed={} failed={} unchanged={}\n", report.changed(), report.failed(), report.plan.unchanged);
+    let unchanged = report.plan.unchanged + report.plan.host.unchanged;
+    text += &format!("changed={} failed={} unchanged={unchanged}\n", report.changed(), report.failed());
     for entry in &report.unknown {
         out.warn(&format!("not understood, left alone: {entry}"));
     }
@@ -116,9 +148,15 @@ fn document(report: &Report, desired: &Desired) -> Value {
             operation["result"] = result.to_string().into();
         }
     }
+    if let Some(operations) = document["host"]["operations"].as_array_mut() {
+        for (operation, result) in operations.iter_mut().zip(&report.host_results) {
+            operation["ok"] = result.is_ok().into();
+            operation["result"] = result.to_string().into();
+        }
+    }
     document["changed"] = report.changed().into();
     document["failed"] = report.failed().into();
-    document["unchanged"] = report.plan.unchanged.into();
+    document["unchanged"] = (report.plan.unchanged + report.plan.host.unchanged).into();
     document["unknown"] = report.unknown.as_slice().into();
     document["record_error"] = json!(report.store_error.as_ref().map(ToString::to_string));
     document

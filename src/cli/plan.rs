@@ -6,11 +6,12 @@ use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome, look, overrides};
+use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Overrides, Record};
 use crate::plan::render::{self, Style};
 use crate::plan::{Plan, guard};
-use crate::reconcile::{FileStore, Inputs, Observed, Place, Sight, Status, observe, unix_now};
+use crate::reconcile::{FileStore, Ground, Inputs, Observed, Place, Sight, Status, observe, unix_now};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanCommand {
@@ -24,7 +25,7 @@ impl PlanCommand {
         let desired = global.load(out)?;
         let record = peek(&desired, out)?;
         let around = Around::peek(&desired, out)?;
-        let observed = around.observe(&desired, &record)?;
+        let observed = around.observe(&desired, &record, false)?;
         print(out, self.output, &observed, &desired, &around)?;
         Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
     }
@@ -51,10 +52,17 @@ impl Around {
     }
 
     /// Looks at the kernel.
-    pub(super) fn observe<'a>(&self, desired: &'a Desired, record: &Record) -> anyhow::Result<Observed<'a>> {
+    pub(super) fn observe<'a>(
+        &self,
+        desired: &'a Desired,
+        record: &Record,
+        restore_host: bool,
+    ) -> anyhow::Result<Observed<'a>> {
         let farewells = BTreeMap::new();
-        let inputs = Inputs { desired, record, overrides: &self.overrides, farewells: &farewells, unix: self.unix };
-        Ok(observe(&mut Kernel::open()?, &inputs, &mut self.sight())?)
+        let (overrides, farewells, unix) = (&self.overrides, &farewells, self.unix);
+        let inputs = Inputs { desired, record, overrides, farewells, unix, restore_host };
+        let mut ground = Ground { ipvs: &mut Kernel::open()?, host: &mut Edge::default() };
+        Ok(observe(&mut ground, &inputs, &mut self.sight())?)
     }
 
     pub(super) fn sight(&self) -> Sight<'_> {

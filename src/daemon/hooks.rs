@@ -21,6 +21,7 @@
 //! | `drain_done` | `service`, `name`, `destination`, `connections`, `why` | it is deleted; `why`: `idle`, `deadline`, `down` |
 //! | `configuration_refused` | `problems` | there are mistakes in it: the one before stays in force |
 //! | `drift_repaired` | `service`, `name`, `repair` | somebody else had changed the table |
+//! | `host_drift_repaired` | `object`, `repair` | somebody else had changed an address, a sysctl, a timeout or the synchronisation |
 //!
 //! `service` and `destination` are addresses, as `ipvsd show` writes them (`tcp://192.0.2.1:80`, `fwmark:7`,
 //! `10.0.0.1:8080`); `name` is the service's in the configuration, null if it is not in there any more. In the

@@ -24,6 +24,7 @@ use anyhow::Context as _;
 use tracing::{info, warn};
 
 use crate::health::Engine;
+use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
 use crate::model::Desired;
 use crate::reconcile::{
@@ -88,6 +89,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         overrides: &mut overrides,
         checker: &mut engine,
         listener: &mut hooks,
+        host: &mut Edge::default(),
         board: &mut board,
     };
     Loop::new(&mut ipvs, company, (desired, record), Now::read()).with_force(force).run(&events, &Now::read);

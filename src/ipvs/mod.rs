@@ -17,7 +17,7 @@ pub use socket::Kernel;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Live, LiveService, ServiceKey};
+use crate::model::{Live, LiveService, ServiceKey, SyncRole, SyncSettings, Timeout};
 use crate::plan::Operation;
 
 /// What the kernel says of its IPVS (`IPVS_CMD_GET_INFO`).
@@ -27,6 +27,27 @@ pub struct Info {
     pub version: (u8, u8, u8),
     /// Buckets of the connection table.
     pub table_size: u32,
+}
+
+/// What the kernel's IPVS is set to beside its table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelSettings {
+    /// In seconds.
+    pub timeouts: BTreeMap<Timeout, u32>,
+    /// The synchronisation daemons that run.
+    pub sync: BTreeMap<SyncRole, SyncSettings>,
+}
+
+/// A change of the kernel's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting<'a> {
+    /// Sets a timeout, in seconds; 0 keeps what is there. EINVAL if it is longer than `i32::MAX` ticks.
+    Timeout(Timeout, u32),
+    /// Starts a synchronisation daemon: EEXIST if there is one, ENODEV without its interface, EINVAL while there are
+    /// destinations of another family than their service's.
+    StartSync(SyncRole, &'a SyncSettings),
+    /// Stops one: ESRCH if there is none.
+    StopSync(SyncRole),
 }
 
 /// The IPVS of one network namespace.
@@ -50,4 +71,10 @@ pub trait Ipvs {
     ///
     /// An `Err` as a whole means that it is not known which of them were carried out.
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error>;
+
+    /// The kernel's own settings.
+    fn settings(&mut self) -> Result<KernelSettings, Error>;
+
+    /// Changes one of them.
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error>;
 }

@@ -17,6 +17,11 @@ pub(super) mod command {
     pub(in crate::ipvs) const SET_DEST: u8 = 6;
     pub(in crate::ipvs) const DEL_DEST: u8 = 7;
     pub(in crate::ipvs) const GET_DEST: u8 = 8;
+    pub(in crate::ipvs) const NEW_DAEMON: u8 = 9;
+    pub(in crate::ipvs) const DEL_DAEMON: u8 = 10;
+    pub(in crate::ipvs) const GET_DAEMON: u8 = 11;
+    pub(in crate::ipvs) const SET_CONFIG: u8 = 12;
+    pub(in crate::ipvs) const GET_CONFIG: u8 = 13;
     pub(in crate::ipvs) const GET_INFO: u8 = 15;
 }
 
@@ -24,6 +29,11 @@ pub(super) mod command {
 pub(super) mod top {
     pub(in crate::ipvs) const SERVICE: u16 = 1;
     pub(in crate::ipvs) const DEST: u16 = 2;
+    pub(in crate::ipvs) const DAEMON: u16 = 3;
+    /// The timeouts, in seconds.
+    pub(in crate::ipvs) const TIMEOUT_TCP: u16 = 4;
+    pub(in crate::ipvs) const TIMEOUT_TCP_FIN: u16 = 5;
+    pub(in crate::ipvs) const TIMEOUT_UDP: u16 = 6;
 }
 
 /// `IPVS_SVC_ATTR_*`.
@@ -71,6 +81,29 @@ pub(super) mod destination {
     pub(in crate::ipvs) const TUN_TYPE: u16 = 13;
     pub(in crate::ipvs) const TUN_PORT: u16 = 14;
     pub(in crate::ipvs) const TUN_FLAGS: u16 = 15;
+}
+
+/// `IPVS_DAEMON_ATTR_*`.
+pub(super) mod daemon {
+    /// [`super::sync_state`], u32.
+    pub(in crate::ipvs) const STATE: u16 = 1;
+    pub(in crate::ipvs) const MCAST_IFN: u16 = 2;
+    /// u32; the kernel keeps the lower eight bits.
+    pub(in crate::ipvs) const SYNC_ID: u16 = 3;
+    pub(in crate::ipvs) const SYNC_MAXLEN: u16 = 4;
+    /// Four bytes.
+    pub(in crate::ipvs) const MCAST_GROUP: u16 = 5;
+    /// Sixteen bytes.
+    pub(in crate::ipvs) const MCAST_GROUP6: u16 = 6;
+    /// Host byte order.
+    pub(in crate::ipvs) const MCAST_PORT: u16 = 7;
+    pub(in crate::ipvs) const MCAST_TTL: u16 = 8;
+}
+
+/// `IP_VS_STATE_*`: bits, of which a daemon has one.
+pub(super) mod sync_state {
+    pub(in crate::ipvs) const MASTER: u32 = 1;
+    pub(in crate::ipvs) const BACKUP: u32 = 2;
 }
 
 /// `IP_VS_CONN_F_*`: the forwarding methods.

@@ -105,16 +105,17 @@ pub struct Host {
 }
 
 /// What an object of the host is identified by. Its text (`sysctl net.ipv4.ip_forward`, `address 192.0.2.10 on ipvs0`)
-/// is for people and for the record. The order is the one in which they are set.
+/// is for people and for the record. They are set in this order, for sysctls of an interface need the interface, and
+/// deleted against it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum HostKey {
     /// A kernel module, by its name with underscores.
     Module(String),
+    Interface(String),
     /// By its canonical name.
     Sysctl(String),
     Timeout(Timeout),
-    Interface(String),
     Address {
         interface: String,
         address: IpAddr,
@@ -128,13 +129,29 @@ impl HostKey {
         matches!(self, Self::Sysctl(_) | Self::Timeout(_))
     }
 
-    /// `module`, `sysctl`, `timeout`, `interface`, `address` or `sync`.
+    /// The address that it is about.
+    pub fn address(&self) -> Option<&IpAddr> {
+        match self {
+            Self::Address { interface: _, address } => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The interface that it is about.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Address { interface, address: _ } | Self::Interface(interface) => Some(interface),
+            Self::Module(_) | Self::Sysctl(_) | Self::Timeout(_) | Self::Sync(_) => None,
+        }
+    }
+
+    /// `module`, `interface`, `sysctl`, `timeout`, `address` or `sync`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Module(_) => "module",
+            Self::Interface(_) => "interface",
             Self::Sysctl(_) => "sysctl",
             Self::Timeout(_) => "timeout",
-            Self::Interface(_) => "interface",
             Self::Address { .. } => "address",
             Self::Sync(_) => "sync",
         }

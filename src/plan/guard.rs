@@ -14,16 +14,29 @@ pub struct TooManyDeletes {
     pub deletes: usize,
     /// Live entries that could be.
     pub owned: usize,
+    /// What they are: `entry`, `address`.
+    pub what: &'static str,
     pub max: MaxDelete,
+}
+
+impl TooManyDeletes {
+    /// Refuses more deletes than `max`: more than the count, or a larger share of what is owned than the percentage.
+    /// Exactly as many are allowed.
+    pub(super) fn check(deletes: usize, owned: usize, what: &'static str, max: MaxDelete) -> Result<(), Self> {
+        let allowed = match max {
+            MaxDelete::Count(count) => deletes as u128 <= u128::from(count),
+            MaxDelete::Percent(percent) => deletes as u128 * 100 <= u128::from(percent) * owned as u128,
+        };
+        if allowed { Ok(()) } else { Err(Self { deletes, owned, what, max }) }
+    }
 }
 
 impl std::error::Error for TooManyDeletes {}
 
 impl fmt::Display for TooManyDeletes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { deletes, owned, max } = *self;
-        let entries = if owned == 1 { "entry" } else { "entries" };
-        write!(f, "would delete {deletes} of {owned} owned {entries}")?;
+        let Self { deletes, owned, what, max } = *self;
+        write!(f, "would delete {deletes} of {}", render::words::count(owned, &format!("owned {what}")))?;
         match max {
             MaxDelete::Percent(percent) => {
                 write!(f, " ({}), more than max_delete = \"{percent}%\" allows", Share(deletes, owned))?;
@@ -48,15 +61,11 @@ impl fmt::Display for Share {
 }
 
 /// Refuses a plan that deletes more entries than `max`: more than the count, or a larger share of
-/// [`Plan::owned`] than the percentage. Exactly as many are allowed.
+/// [`Plan::owned`] than the percentage; or that takes as many addresses from services that go on. Exactly as many are
+/// allowed.
 pub fn guard(plan: &Plan, max: MaxDelete) -> Result<(), TooManyDeletes> {
-    let deletes = plan.deletes();
-    let owned = plan.owned;
-    let allowed = match max {
-        MaxDelete::Count(count) => deletes as u128 <= u128::from(count),
-        MaxDelete::Percent(percent) => deletes as u128 * 100 <= u128::from(percent) * owned as u128,
-    };
-    if allowed { Ok(()) } else { Err(TooManyDeletes { deletes, owned, max }) }
+    TooManyDeletes::check(plan.deletes(), plan.owned, "entry", max)?;
+    plan.host.guard(max)
 }
 
 /// A plan that holds operations of other kinds than those that were allowed.
@@ -86,14 +95,13 @@ impl fmt::Display for NotAllowed {
 
 /// Refuses a plan that holds an operation of another kind than `allowed`.
 pub fn only(plan: &Plan, allowed: &[Verb]) -> Result<(), NotAllowed> {
-    let mut others = plan.steps.iter().filter(|step| !allowed.contains(&step.operation.kind()));
-    match others.next() {
+    let table = plan.steps.iter().filter(|step| !allowed.contains(&step.operation.kind()));
+    let host = plan.host.steps.iter().filter(|step| !allowed.contains(&step.operation.kind()));
+    let first = table.clone().map(|step| render::operation_line(&step.operation)).next();
+    let first = first.or_else(|| host.clone().map(|step| render::host_operation_line(&step.operation)).next());
+    match first {
         None => Ok(()),
-        Some(first) => Err(NotAllowed {
-            operations: 1 + others.count(),
-            first: render::operation_line(&first.operation),
-            allowed: allowed.to_vec(),
-        }),
+        Some(first) => Err(NotAllowed { operations: table.count() + host.count(), first, allowed: allowed.to_vec() }),
     }
 }
 

@@ -157,7 +157,7 @@ fn weights_after<'a>(
 /// plan was made for.
 #[must_use]
 pub fn hold(plan: Plan, live: &Table, mut held: impl FnMut(&Operation) -> Option<Held>) -> Plan {
-    let Plan { steps, mut notes, unchanged, owned } = plan;
+    let Plan { steps, mut notes, unchanged, owned, host } = plan;
     let mut waiting: BTreeMap<usize, Held> =
         steps.iter().enumerate().filter_map(|(index, step)| Some((index, held(&step.operation)?))).collect();
     let skips = held_back(live, &steps, &waiting.keys().copied().collect());
@@ -172,14 +172,14 @@ pub fn hold(plan: Plan, live: &Table, mut held: impl FnMut(&Operation) -> Option
             (None, None) => kept.push(step),
         }
     }
-    Plan { steps: kept, notes, unchanged, owned }
+    Plan { steps: kept, notes, unchanged, owned, host }
 }
 
 /// Takes out of a plan the deletes of destinations that serve, in services where nobody else may before a first check.
 /// Each of them becomes a [`Note`].
 #[must_use]
 pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>) -> Plan {
-    let Plan { steps, mut notes, unchanged, owned } = plan;
+    let Plan { steps, mut notes, unchanged, owned, host } = plan;
     let (kept, stay): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| match &step.operation {
         Operation::DeleteDestination { service, from, .. } => {
             from.weight == 0 || !services.get(service).is_some_and(|overlaid| overlaid.awaited)
@@ -192,7 +192,7 @@ pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>)
         destination: operation.destination().copied(),
         reason: SkipReason::FirstCheck,
     }));
-    Plan { steps: kept, notes, unchanged, owned }
+    Plan { steps: kept, notes, unchanged, owned, host }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub fn drain(
     live: &BTreeMap<ServiceKey, LiveService>,
     leave: impl Fn(&ServiceKey, &DestinationKey, &LiveDestination) -> Leave,
 ) -> Plan {
-    let Plan { steps, mut notes, unchanged, owned } = plan;
+    let Plan { steps, mut notes, unchanged, owned, host } = plan;
     // Deletes of services stand behind everything else.
     let services = steps.partition_point(|step| !matches!(step.operation, Operation::DeleteService { .. }));
     let mut kept = Vec::with_capacity(steps.len());
@@ -77,7 +77,7 @@ pub fn drain(
         }
     }
     kept.append(&mut deleted_services);
-    Plan { steps: kept, notes, unchanged, owned }
+    Plan { steps: kept, notes, unchanged, owned, host }
 }
 
 /// How a service leaves with these destinations.

@@ -28,6 +28,7 @@
 mod diff;
 mod guard;
 mod hold;
+mod host;
 mod join;
 mod leave;
 mod note;
@@ -45,6 +46,9 @@ mod testing;
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};
 pub use hold::{Skip, SkipReason, await_first_checks, held_back, hold};
+pub use host::{
+    HostInputs, HostNote, HostOperation, HostPlan, HostStep, addresses_of, host_diff, host_wanted, needed_modules,
+};
 pub use leave::{Leave, connections, drain};
 pub use note::{Held, Note};
 pub use operation::{Cause, Operation, ParseVerbError, Stage, Step, Verb};
@@ -65,6 +69,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// Live services and destinations that the policy could delete, wanted or not: the guard's base.
     pub owned: usize,
+    /// What is done to the host around the table.
+    pub host: HostPlan,
 }
 
 /// Entries of a table by their kind.
@@ -105,7 +111,7 @@ impl Counts {
 impl Plan {
     /// Whether there is nothing to do. There may be notes all the same.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.host.is_empty()
     }
 
     /// What the plan does, in entries.
@@ -122,7 +128,8 @@ impl Plan {
 
     /// Whether any of it repairs what somebody else did.
     pub fn has_drift(&self) -> bool {
-        self.steps.iter().any(|step| step.cause == Cause::Drift)
+        let host = self.host.steps.iter().map(|step| step.cause);
+        self.steps.iter().map(|step| step.cause).chain(host).any(|cause| cause == Cause::Drift)
     }
 
     /// The indices of the steps of a stage. The three ranges follow one another and are all of the plan.
@@ -134,6 +141,7 @@ impl Plan {
 
     /// Whether something is wanted that this plan does not do: operations that wait or are held back.
     pub fn is_waiting(&self) -> bool {
-        self.notes.iter().any(|note| matches!(note, Note::Waiting { .. } | Note::HeldBack { .. }))
+        self.host.is_waiting()
+            || self.notes.iter().any(|note| matches!(note, Note::Waiting { .. } | Note::HeldBack { .. }))
     }
 }

@@ -3,28 +3,35 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::model::{DestinationKey, ServiceKey};
-use crate::plan::{Held, Note, Operation};
+use crate::model::{DestinationKey, HostKey, ServiceKey};
+use crate::plan::{Held, HostNote, Note, Operation};
 
-/// What a failure is remembered for: a service, or one of its destinations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Object {
-    pub service: ServiceKey,
-    pub destination: Option<DestinationKey>,
+/// What a failure is remembered for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// A service, or one of its destinations.
+    Entry(ServiceKey, Option<DestinationKey>),
+    Host(HostKey),
 }
 
 impl Object {
     /// The object that an operation is about.
     pub fn of(operation: &Operation) -> Self {
-        Self { service: *operation.service(), destination: operation.destination().copied() }
+        Self::Entry(*operation.service(), operation.destination().copied())
     }
 
     /// The object that a note says is waiting.
     pub fn waiting(note: &Note) -> Option<Self> {
         match note {
-            Note::Waiting { verb: _, service, destination, held: _ } => {
-                Some(Self { service: *service, destination: *destination })
-            }
+            Note::Waiting { verb: _, service, destination, held: _ } => Some(Self::Entry(*service, *destination)),
+            _ => None,
+        }
+    }
+
+    /// The object of the host that a note says is waiting.
+    pub fn host_waiting(note: &HostNote) -> Option<Self> {
+        match note {
+            HostNote::Waiting { verb: _, key, held: _ } => Some(Self::Host(key.clone())),
             _ => None,
         }
     }
@@ -106,7 +113,7 @@ mod tests {
     use super::*;
 
     fn object(port: u16) -> Object {
-        Object { service: format!("tcp://192.0.2.1:{port}").parse().unwrap(), destination: None }
+        Object::Entry(format!("tcp://192.0.2.1:{port}").parse().unwrap(), None)
     }
 
     #[test]
@@ -131,7 +138,7 @@ mod tests {
         assert_eq!(backoff.next_after(due), None, "what was due has had its turn");
         backoff.failed(object(1), "why".into(), due);
         assert!(backoff.next_after(due).unwrap() - due > Backoff::FIRST, "the second wait is longer");
-        backoff.keep_only(|object| object.destination.is_some());
+        backoff.keep_only(|object| matches!(object, Object::Entry(_, Some(_))));
         assert_eq!(backoff.next_after(start), None);
     }
 }

@@ -13,6 +13,7 @@ mod backoff;
 mod belief;
 mod carry;
 mod checker;
+mod host;
 mod leaving;
 mod ledger;
 mod narrate;
@@ -28,9 +29,11 @@ mod status;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use atomic::StoreError;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdicts};
+pub use host::{Ground, Host, HostResult, HostSeen};
 pub use notice::{DrainEnd, Listener, Notice};
 pub use observe::{Inputs, Observed, observe, read_whole};
 pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides};

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use super::host::HostResult;
 use super::notice::{DrainEnd, Notice};
 use super::pass::{PassError, Refused, Report, StepResult};
 use super::schedule::Why;
 use crate::model::Desired;
-use crate::plan::render::{note_line, operation_line};
-use crate::plan::{Cause, Note, SkipReason};
+use crate::plan::render::{host_note_line, host_operation_line, note_line, operation_line};
+use crate::plan::{Cause, HostNote, Note, SkipReason, Verb};
 
 /// As many operations, failures and kept services of one pass are written out; of the rest only the number.
 pub(super) const LINES: usize = 50;
@@ -69,6 +70,7 @@ pub(super) fn pass(
     if !told.waits {
         said.refused = None;
     }
+    host_steps(report);
     steps(report, desired);
     notes(report, &mut said.kept);
     for unknown in &report.unknown {
@@ -126,9 +128,35 @@ fn steps(report: &Report, desired: &Desired) {
     more(failed, "failures");
 }
 
+/// The host's part of it.
+fn host_steps(report: &Report) {
+    for (number, (step, result)) in report.host_outcomes().enumerate() {
+        let line = host_operation_line(&step.operation);
+        match (result, step.cause) {
+            _ if number >= LINES => debug!("{line}: {result}"),
+            (HostResult::Done, Cause::Drift) => warn!("drift repaired: {line}"),
+            (HostResult::Done, Cause::Change) => info!("{line}"),
+            (HostResult::Failed(_) | HostResult::Skipped(_) | HostResult::Unverified(_), _) => {
+                warn!("failed: {line}: {result}");
+            }
+        }
+    }
+    more(report.host_results.len(), "operations on the host");
+}
+
 /// A failure is said when it happens and then counted as waiting; what is kept is said when it is news.
 fn notes(report: &Report, said: &mut Vec<String>) {
     let mut kept = Vec::new();
+    for note in &report.plan.host.notes {
+        match note {
+            HostNote::Kept { .. } | HostNote::InUse { .. } | HostNote::Unknown { .. } => {
+                kept.push(host_note_line(note))
+            }
+            HostNote::Draining { .. } | HostNote::Foreign { .. } | HostNote::Waiting { .. } => {
+                debug!("{}", host_note_line(note));
+            }
+        }
+    }
     for note in &report.plan.notes {
         match note {
             Note::KeptService { .. } | Note::HeldBack { reason: SkipReason::FirstCheck, .. } => {
@@ -197,7 +225,7 @@ fn happened(notices: &[Notice]) {
                     }
                 }
             }
-            Notice::ConfigurationRefused { .. } | Notice::DriftRepaired { .. } => {}
+            Notice::ConfigurationRefused { .. } | Notice::DriftRepaired { .. } | Notice::HostDriftRepaired { .. } => {}
         }
     }
     more(notices.len(), "changes of health");
@@ -211,19 +239,23 @@ fn more(count: usize, what: &str) {
 
 fn summary(told: Circumstances, report: &Report) {
     let counts = report.plan.counts();
-    let drift = report.plan.steps.iter().filter(|step| step.cause == Cause::Drift).count();
+    let host = &report.plan.host;
+    let causes = report.plan.steps.iter().map(|step| step.cause).chain(host.steps.iter().map(|step| step.cause));
+    let drift = causes.filter(|cause| *cause == Cause::Drift).count();
     let waiting = report.plan.notes.iter().filter(|note| matches!(note, Note::Waiting { .. })).count();
+    let waiting = waiting + host.notes.iter().filter(|note| matches!(note, HostNote::Waiting { .. })).count();
     let draining = report.picture.drains.len();
-    let (changed, failed, unchanged) = (report.changed(), report.failed(), report.plan.unchanged);
-    if report.results.is_empty() && told.why.is_only_a_look() {
+    let (changed, failed) = (report.changed(), report.failed());
+    let unchanged = report.plan.unchanged + host.unchanged;
+    if report.results.is_empty() && report.host_results.is_empty() && told.why.is_only_a_look() {
         debug!(why = %told.why, draining, unchanged, ms = told.ms(), "pass");
         return;
     }
     info!(
         why = %told.why,
-        add = counts.add.total(),
-        edit = counts.edit.total(),
-        delete = counts.delete.total(),
+        add = counts.add.total() + host.count(Verb::Add),
+        edit = counts.edit.total() + host.count(Verb::Edit),
+        delete = counts.delete.total() + host.count(Verb::Delete),
         drift,
         changed,
         failed,

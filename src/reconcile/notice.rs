@@ -58,6 +58,13 @@ pub enum Notice {
         /// What is wrong with it, as `ipvsd check` says it.
         problems: String,
     },
+    /// Somebody else had changed something of the host around the table.
+    HostDriftRepaired {
+        /// `sysctl net.ipv4.ip_forward`, `address 192.0.2.10 on ipvs0`
+        object: String,
+        /// What was done, in words.
+        repair: String,
+    },
     DriftRepaired {
         service: ServiceKey,
         name: Option<String>,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::Verdicts;
+use super::host::{self, Ground, HostSeen};
 use super::leaving::{Leaving, marks_ready, next_helpers};
 use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
@@ -21,6 +22,8 @@ pub struct Inputs<'d, 'a> {
     pub farewells: &'a BTreeMap<Of, SharedChecks>,
     /// Seconds since 1970.
     pub unix: u64,
+    /// Put the settings of the host back to what they were before ipvsd set them.
+    pub restore_host: bool,
 }
 
 /// A look at the kernel.
@@ -31,6 +34,8 @@ pub struct Observed<'a> {
     pub table: Table,
     pub effective: Effective<'a>,
     pub plan: Plan,
+    /// What the plan's host was made from.
+    pub host: HostSeen,
     /// The marks that carry checks, once this pass is done.
     pub helpers: BTreeMap<u32, Helped>,
     /// What was known of health.
@@ -42,8 +47,13 @@ pub struct Observed<'a> {
 /// Reads the live table and plans. Dumps tear (kernel.md 5.5), so every service in which an entry would be
 /// added or deleted, or of which something that is owned seems to be gone, is read once more, exactly, before the
 /// plan, or what health makes of the table, is believed.
-pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sight<'_>) -> Result<Observed<'d>, Error> {
-    let Inputs { desired, record, overrides, .. } = *inputs;
+pub fn observe<'d>(
+    ground: &mut Ground<'_>,
+    inputs: &Inputs<'d, '_>,
+    sight: &mut Sight<'_>,
+) -> Result<Observed<'d>, Error> {
+    let Inputs { desired, record, overrides, restore_host, .. } = *inputs;
+    let ipvs = &mut *ground.ipvs;
     let mut live = ipvs.read()?;
     let mut table = live.to_table();
     let mut confirmed = BTreeSet::new();
@@ -77,8 +87,10 @@ pub fn observe<'d>(ipvs: &mut dyn Ipvs, inputs: &Inputs<'d, '_>, sight: &mut Sig
         let verdicts = (!layers.suspects.contains_key(service)).then_some(&*seen.verdicts);
         leaving.leave(service, destination, found, verdicts)
     };
-    let plan = plan::drain(plan, &live.services, leave);
-    Ok(Observed { live, table, effective, plan, helpers, verdicts: seen.verdicts, again: seen.again })
+    let mut plan = plan::drain(plan, &live.services, leave);
+    let (of_host, host) = host::plan(ground, (desired, record), (&live.services, &plan), restore_host)?;
+    plan.host = of_host;
+    Ok(Observed { live, table, effective, plan, host, helpers, verdicts: seen.verdicts, again: seen.again })
 }
 
 /// Those that count as down and may be well: after a start, or when they were down, that takes more than one result.

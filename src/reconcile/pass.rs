@@ -8,16 +8,18 @@ use std::time::Duration;
 use super::atomic::StoreError;
 use super::carry;
 use super::checker::Verdicts;
+use super::host::{self, Ground, HostResult};
 use super::ledger;
 use super::notice::{DrainEnd, Notice};
 use super::observe::{Inputs, Observed, observe};
 use super::sight::Sight;
 use super::status::DrainStatus;
 use super::store::RecordStore;
-use crate::ipvs::{Error, Ipvs, Refusal};
-use crate::model::{Desired, DestinationKey, LiveService, Overrides, Record, ServiceKey, SharedChecks};
-use crate::plan::render::{self, Attribute};
-use crate::plan::{self, Held, NotAllowed, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
+use super::verify::verify;
+use crate::ipvs::{Error, Refusal};
+use crate::model::{Desired, DestinationKey, HostKey, LiveService, Overrides, Record, ServiceKey, SharedChecks};
+use crate::plan::render;
+use crate::plan::{self, Held, HostStep, NotAllowed, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
 
 /// What a pass may do.
 pub struct Options<'a> {
@@ -27,6 +29,8 @@ pub struct Options<'a> {
     pub only: Option<&'a [Verb]>,
     /// Whether an operation has to wait, because its object failed not long ago.
     pub held: &'a dyn Fn(&Operation) -> Option<Held>,
+    /// The same for objects of the host.
+    pub host_held: &'a dyn Fn(&HostKey) -> Option<Held>,
 }
 
 /// Until the next pass, where one makes use of what this one did.
@@ -94,6 +98,8 @@ pub struct Report {
     pub plan: Plan,
     /// One for each step of the plan; empty if the plan was refused.
     pub results: Vec<StepResult>,
+    /// One for each step of the plan's host; empty if the plan was refused.
+    pub host_results: Vec<HostResult>,
     pub refused: Option<Refused>,
     /// Live entries that could not be understood, in words.
     pub unknown: Vec<String>,
@@ -119,12 +125,13 @@ pub struct Picture {
 impl Report {
     /// The number of steps that left their object as it should be.
     pub fn changed(&self) -> usize {
-        self.results.iter().filter(|result| result.is_ok()).count()
+        let host = self.host_results.iter().filter(|result| result.is_ok()).count();
+        self.results.iter().filter(|result| result.is_ok()).count() + host
     }
 
-    /// The number of steps that did not.
+    /// The number of steps that did not, and one more for a host that could not be looked at.
     pub fn failed(&self) -> usize {
-        self.results.len() - self.changed()
+        self.results.len() + self.host_results.len() - self.changed() + usize::from(self.plan.host.is_unknown())
     }
 
     /// Tells of the drains that have come to their end.
@@ -158,6 +165,11 @@ impl Report {
     pub fn outcomes(&self) -> impl Iterator<Item = (&Step, &StepResult)> {
         self.plan.steps.iter().zip(&self.results)
     }
+
+    /// Steps on the host with their results.
+    pub fn host_outcomes(&self) -> impl Iterator<Item = (&HostStep, &HostResult)> {
+        self.plan.host.steps.iter().zip(&self.host_results)
+    }
 }
 
 /// A pass that could not be made, or not to its end.
@@ -172,7 +184,7 @@ pub enum PassError {
 
 /// What a pass works on, and with.
 pub struct Hands<'a> {
-    pub ipvs: &'a mut dyn Ipvs,
+    pub ground: Ground<'a>,
     /// What is owned, before and after.
     pub record: &'a mut Record,
     /// Keeps the record.
@@ -189,6 +201,8 @@ pub struct Terms<'a> {
     pub farewells: &'a BTreeMap<Of, SharedChecks>,
     /// Seconds since 1970.
     pub unix: u64,
+    /// Put the settings of the host back to what they were before ipvsd set them.
+    pub restore_host: bool,
 }
 
 impl<'a> Terms<'a> {
@@ -196,7 +210,7 @@ impl<'a> Terms<'a> {
     pub fn plain(desired: &'a Desired, unix: u64) -> Self {
         static NO_OVERRIDES: Overrides = Overrides { services: BTreeMap::new() };
         static NO_FAREWELLS: BTreeMap<Of, SharedChecks> = BTreeMap::new();
-        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix }
+        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false }
     }
 }
 
@@ -207,16 +221,17 @@ pub fn pass(
     sight: &mut Sight<'_>,
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
-    let Hands { ipvs, record, store } = hands;
-    let Terms { desired, overrides, farewells, unix } = terms;
+    let Hands { mut ground, record, store } = hands;
+    let Terms { desired, overrides, farewells, unix, restore_host } = terms;
     let before = record.clone();
-    let inputs = Inputs { desired, record: &before, overrides, farewells, unix };
-    let observed = observe(ipvs, &inputs, sight).map_err(PassError::Observe)?;
-    let Observed { live, table, effective, plan, helpers, verdicts, again } = observed;
+    let inputs = Inputs { desired, record: &before, overrides, farewells, unix, restore_host };
+    let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
+    let Observed { live, table, effective, plan, host: seen, helpers, verdicts, again } = observed;
     let wanted = &effective.table;
     let mut report = Report {
         plan,
         results: Vec::new(),
+        host_results: Vec::new(),
         refused: None,
         unknown: live.unknown.clone(),
         store_error: None,
@@ -231,11 +246,13 @@ pub fn pass(
     }
     report.plan = plan::hold(report.plan, &table, options.held);
     report.plan = plan::await_first_checks(report.plan, &effective.services);
+    report.plan.host = report.plan.host.hold(options.host_held);
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
     // its deadline before it is quiesced.
     let mut intended = ledger::with_intents(record, &report.plan, &inputs, &live);
     intended.helpers.extend(&helpers);
+    host::with_intents(&mut intended, &report.plan.host);
     if intended != *record || store.is_behind() {
         *record = intended;
         report.store_error = store.save(record).err();
@@ -245,17 +262,17 @@ pub fn pass(
     for ((service, destination), drain) in ledger::drains(&inputs, record, &live.services) {
         drains.entry(service).or_default().insert(destination, drain);
     }
-    let planned = report.plan.steps.len();
-    let results =
-        carry::apply(ipvs, &live, &table, &report.plan.steps).map_err(|source| PassError::Apply { planned, source })?;
-    report.results = results;
+    let planned = report.plan.steps.len() + report.plan.host.steps.len();
+    let broken = |source| PassError::Apply { planned, source };
+    report.host_results = host::before(&mut ground, &report.plan.host).map_err(broken)?;
+    report.results = carry::apply(ground.ipvs, &live, &table, &report.plan.steps).map_err(broken)?;
 
     let touched: BTreeSet<ServiceKey> = report.plan.steps.iter().map(|step| *step.operation.service()).collect();
     let mut found = if touched.is_empty() {
         BTreeMap::new()
     } else {
         let keys: Vec<ServiceKey> = touched.iter().copied().collect();
-        ipvs.read_services(&keys).map_err(|source| PassError::Apply { planned, source })?
+        ground.ipvs.read_services(&keys).map_err(broken)?
     };
     for (step, result) in report.plan.steps.iter().zip(&mut report.results) {
         if matches!(result, StepResult::Done | StepResult::Converged)
@@ -284,7 +301,12 @@ pub fn pass(
     }
     report.notices = sight.take_notices();
     report.drain_ends(&drains, &after, desired, unix);
-    let left = ledger::left_behind(&after, wanted, record, desired, &helpers);
+    host::keep_in_use(&mut report.plan.host, &mut report.host_results, &seen, &after);
+    host::after(&mut ground, &report.plan.host, &mut report.host_results).map_err(broken)?;
+    let mut left = ledger::left_behind(&after, wanted, record, desired, &helpers);
+    left.host =
+        host::left_behind(&mut ground, &report.plan.host, seen, (record, restore_host), &mut report.host_results)
+            .map_err(broken)?;
     report.picture.drains = ledger::drains(&inputs, &left, &after);
     if left != *record || store.is_behind() {
         *record = left;
@@ -301,38 +323,4 @@ fn permitted(plan: &Plan, desired: &Desired, options: &Options<'_>) -> Result<()
         plan::guard(plan, desired.max_delete)?;
     }
     Ok(())
-}
-
-/// Whether what was read back is what the operation asked for, or in words what it is instead.
-fn verify(operation: &Operation, found: Option<&LiveService>) -> Result<(), String> {
-    let destination = operation.destination().map(|key| found.and_then(|service| service.destinations.get(key)));
-    match operation {
-        Operation::AddService { settings, .. } | Operation::EditService { to: settings, .. } => match found {
-            None => Err("the service is not there".to_owned()),
-            Some(service) if service.settings == *settings => Ok(()),
-            Some(service) => Err(shows(&render::service_changes(settings, &service.settings))),
-        },
-        Operation::DeleteService { .. } => match found {
-            None => Ok(()),
-            Some(_) => Err("the service is still there".to_owned()),
-        },
-        Operation::AddDestination { settings, .. } | Operation::EditDestination { to: settings, .. } => {
-            match destination.flatten() {
-                None => Err("the destination is not there".to_owned()),
-                Some(found) if found.settings == *settings => Ok(()),
-                Some(found) => Err(shows(&render::destination_changes(settings, &found.settings))),
-            }
-        }
-        Operation::DeleteDestination { .. } => match destination.flatten() {
-            None => Ok(()),
-            Some(_) => Err("the destination is still there".to_owned()),
-        },
-    }
-}
-
-/// The attributes that are otherwise than they were asked for.
-fn shows(differences: &[Attribute]) -> String {
-    let words: Vec<String> =
-        differences.iter().map(|Attribute { name, from, to }| format!("{name} is {to}, not {from}")).collect();
-    words.join(", ")
 }

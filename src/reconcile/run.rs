@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
 use super::checker::Checker;
+use super::host::{Ground, Host};
 use super::narrate;
 use super::notice::{Listener, Notice};
 use super::observe::{Inputs, observe};
@@ -18,7 +19,7 @@ use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
-use crate::plan::render::operation_line;
+use crate::plan::render::{host_operation_line, operation_line};
 use crate::plan::{self, Cause, Of};
 
 /// As many events are taken between two looks at the schedule.
@@ -52,6 +53,7 @@ pub struct Company<'a> {
     pub overrides: &'a mut dyn OverrideSource,
     pub checker: &'a mut dyn Checker,
     pub listener: &'a mut dyn Listener,
+    pub host: &'a mut dyn Host,
     pub board: &'a mut dyn Board,
 }
 
@@ -215,8 +217,9 @@ impl<'a> Loop<'a> {
             return None;
         }
         let (record, overrides, farewells) = (&self.record, &self.overrides, &self.farewells);
-        let inputs = Inputs { desired, record, overrides, farewells, unix };
-        let observed = observe(self.ipvs, &inputs, &mut Sight::Once { status: None }).ok()?;
+        let inputs = Inputs { desired, record, overrides, farewells, unix, restore_host: false };
+        let mut ground = Ground { ipvs: self.ipvs, host: self.company.host };
+        let observed = observe(&mut ground, &inputs, &mut Sight::Once { status: None }).ok()?;
         plan::guard(&observed.plan, desired.max_delete).err().map(Refused::from)
     }
 
@@ -252,10 +255,12 @@ impl<'a> Loop<'a> {
             force: self.force,
             only: None,
             held: &|operation| backoff.held(&Object::of(operation), started.at),
+            host_held: &|key| backoff.held(&Object::Host(key.clone()), started.at),
         };
-        let hands = Hands { ipvs: self.ipvs, record: &mut self.record, store: self.company.store };
+        let ground = Ground { ipvs: self.ipvs, host: self.company.host };
+        let hands = Hands { ground, record: &mut self.record, store: self.company.store };
         let (desired, overrides, farewells) = (&self.desired, &self.overrides, &self.farewells);
-        let terms = Terms { desired, overrides, farewells, unix: started.unix };
+        let terms = Terms { desired, overrides, farewells, unix: started.unix, restore_host: false };
         let checker = &mut *self.company.checker;
         let mut sight = Sight::Checks { checker, standing: &mut self.standing, now: started.at };
         let result = pass(hands, terms, &mut sight, &options);
@@ -337,6 +342,12 @@ impl<'a> Loop<'a> {
                 repairs.entry(*step.operation.service()).or_default().push(operation_line(&step.operation));
             }
         }
+        for (step, result) in report.host_outcomes() {
+            if step.cause == Cause::Drift && result.is_ok() {
+                let (object, repair) = (step.operation.key.to_string(), host_operation_line(&step.operation));
+                self.company.listener.notice(&Notice::HostDriftRepaired { object, repair });
+            }
+        }
         for (service, lines) in repairs {
             let name = self.desired.origins.get(&service).map(|origin| origin.name.clone());
             self.company.listener.notice(&Notice::DriftRepaired { service, name, repair: lines.join("\n") });
@@ -350,16 +361,20 @@ impl<'a> Loop<'a> {
         for (step, result) in report.outcomes() {
             match result {
                 StepResult::Failed(_) | StepResult::Unverified(_) => {
-                    failing.insert(Object::of(&step.operation), result);
+                    failing.insert(Object::of(&step.operation), result.to_string());
                 }
                 StepResult::Done | StepResult::Converged | StepResult::Draining { .. } | StepResult::Skipped { .. } => {
                 }
             }
         }
-        let waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
+        for (step, result) in report.host_outcomes().filter(|(_, result)| !result.is_ok()) {
+            failing.insert(Object::Host(step.operation.key.clone()), result.to_string());
+        }
+        let mut waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
+        waiting.extend(report.plan.host.notes.iter().filter_map(Object::host_waiting));
         self.backoff.keep_only(|object| failing.contains_key(object) || waiting.contains(object));
         for (object, result) in failing {
-            self.backoff.failed(object, result.to_string(), now);
+            self.backoff.failed(object, result, now);
         }
     }
 }

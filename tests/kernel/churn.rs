@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipvsd::ipvs::{Error, Info, Ipvs, Kernel, Refusal};
+use ipvsd::host::Edge;
+use ipvsd::ipvs::{Error, Info, Ipvs, Kernel, KernelSettings, Refusal, Setting};
 use ipvsd::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveService, Manage, MaxDelete, Record, Scheduler,
     Service, ServiceFlags, ServiceKey, ServiceSettings, Table,
 };
 use ipvsd::plan::Operation;
-use ipvsd::reconcile::{FileStore, Hands, Options, Place, RecordStore as _, Report, Sight, Terms, pass, unix_now};
+use ipvsd::reconcile::{
+    FileStore, Ground, Hands, Options, Place, RecordStore as _, Report, Sight, Terms, pass, unix_now,
+};
 
 use crate::netns::{self, ipvsadm};
 use crate::program::{Program, SOON};
@@ -26,8 +29,8 @@ const PASSES: usize = 200;
 const EDIT_EVERY: usize = 8;
 
 fn single(ipvs: &mut dyn Ipvs, desired: &Desired, record: &mut Record, store: &mut FileStore) -> Report {
-    let options = Options { force: false, only: None, held: &|_| None };
-    let hands = Hands { ipvs, record, store };
+    let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
+    let hands = Hands { ground: Ground { ipvs, host: &mut Edge::default() }, record, store };
     pass(hands, Terms::plain(desired, unix_now()), &mut Sight::Once { status: None }, &options).unwrap()
 }
 
@@ -99,6 +102,14 @@ impl Ipvs for Recording<'_> {
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
         self.executed.extend(operations.iter().map(|operation| (*operation).clone()));
         self.kernel.execute(operations)
+    }
+
+    fn settings(&mut self) -> Result<KernelSettings, Error> {
+        self.kernel.settings()
+    }
+
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
+        self.kernel.set(setting)
     }
 }
 

@@ -67,7 +67,8 @@ fn shortened(notice: &Notice) -> Notice {
     let text = match &mut notice {
         Notice::DestinationDown { reason: text, .. }
         | Notice::ConfigurationRefused { problems: text }
-        | Notice::DriftRepaired { repair: text, .. } => text,
+        | Notice::DriftRepaired { repair: text, .. }
+        | Notice::HostDriftRepaired { repair: text, .. } => text,
         Notice::DestinationUp { .. }
         | Notice::ServiceFailed { .. }
         | Notice::ServiceRestored { .. }
@@ -118,6 +119,7 @@ impl<'a> Subject<'a> {
             Notice::DriftRepaired { service, name, repair: _ } => {
                 ("drift_repaired", Some(service), name.as_ref(), None)
             }
+            Notice::HostDriftRepaired { object: _, repair: _ } => ("host_drift_repaired", None, None, None),
         };
         Self { event, service, name: name.map(String::as_str), destination }
     }
@@ -205,6 +207,13 @@ mod tests {
             (
                 Notice::DriftRepaired { service, name: Some(name), repair: "weight 1 → 2".into() },
                 r#""drift_repaired","service":"tcp://192.0.2.1:80","name":"web","repair":"weight 1 → 2""#,
+            ),
+            (
+                Notice::HostDriftRepaired {
+                    object: "sysctl net.ipv4.ip_forward".into(),
+                    repair: "edit sysctl net.ipv4.ip_forward: 0 → 1".into(),
+                },
+                r#""host_drift_repaired","object":"sysctl net.ipv4.ip_forward","repair":"edit sysctl net.ipv4.ip_forward: 0 → 1""#,
             ),
         ];
         for (notice, expected) in golden {

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::netlink::{Attribute, Attributes};
 
 /// The attributes of a generic netlink message, behind its header.
-fn attributes(message: &[u8]) -> Attributes<'_> {
+pub(super) fn attributes(message: &[u8]) -> Attributes<'_> {
     Attributes(message.get(uapi::generic::HEADER..).unwrap_or_default())
 }
 
@@ -37,7 +37,7 @@ pub(in crate::ipvs) fn decode_info(message: &[u8]) -> Option<Info> {
     Some(Info { version: (major, minor, patch), table_size: table_size? })
 }
 
-fn nest(message: &[u8], kind: u16) -> Option<Attributes<'_>> {
+pub(super) fn nest(message: &[u8], kind: u16) -> Option<Attributes<'_>> {
     attributes(message).find(|found| found.kind == kind).map(|found| found.nested())
 }
 

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use neli::consts::genl::{CtrlAttr, CtrlCmd};
 use neli::consts::nl::GenlId;
 
+use crate::ipvs::Setting;
 use crate::ipvs::uapi::generic::CONTROLLER_VERSION;
 use crate::ipvs::uapi::{
-    self, FAMILY_NAME, FAMILY_VERSION, command, family, forward, service_flag, top, tunnel_flag, tunnel_type,
+    self, FAMILY_NAME, FAMILY_VERSION, command, family, forward, service_flag, sync_state, top, tunnel_flag,
+    tunnel_type,
 };
 use crate::model::{
-    Checksum, DestinationKey, DestinationSettings, Family, Forward, Netmask, ServiceKey, ServiceSettings, Tunnel,
-    TunnelType,
+    Checksum, DestinationKey, DestinationSettings, Family, Forward, Netmask, ServiceKey, ServiceSettings, SyncRole,
+    SyncSettings, Timeout, Tunnel, TunnelType,
 };
 use crate::netlink::{Batch, Flags, Writer};
 use crate::plan::Operation;
@@ -29,6 +31,9 @@ pub(in crate::ipvs) enum Request<'a> {
     DumpServices,
     DumpDestinations(&'a ServiceKey),
     Carry(&'a Operation),
+    Timeouts,
+    DumpDaemons,
+    Set(Setting<'a>),
 }
 
 impl Request<'_> {
@@ -39,7 +44,7 @@ impl Request<'_> {
             _ => (family, FAMILY_VERSION),
         };
         let flags = match self {
-            Request::DumpServices | Request::DumpDestinations(_) => Flags::DUMP,
+            Request::DumpServices | Request::DumpDestinations(_) | Request::DumpDaemons => Flags::DUMP,
             _ => Flags::empty(),
         };
         batch.push(kind, flags, |out| {
@@ -63,13 +68,18 @@ fn command_of(request: Request<'_>) -> u8 {
             Operation::EditDestination { .. } => command::SET_DEST,
             Operation::DeleteDestination { .. } => command::DEL_DEST,
         },
+        Request::Timeouts => command::GET_CONFIG,
+        Request::DumpDaemons => command::GET_DAEMON,
+        Request::Set(Setting::Timeout(..)) => command::SET_CONFIG,
+        Request::Set(Setting::StartSync(..)) => command::NEW_DAEMON,
+        Request::Set(Setting::StopSync(_)) => command::DEL_DAEMON,
     }
 }
 
 fn body(out: &mut Writer<'_>, request: Request<'_>) {
     match request {
         Request::ResolveFamily => out.text(CtrlAttr::FamilyName.into(), FAMILY_NAME),
-        Request::Info | Request::DumpServices => {}
+        Request::Info | Request::DumpServices | Request::Timeouts | Request::DumpDaemons => {}
         Request::Service(key) | Request::DumpDestinations(key) => service(out, key, None),
         Request::Carry(operation) => match operation {
             Operation::AddService { service: key, settings }
@@ -87,7 +97,42 @@ fn body(out: &mut Writer<'_>, request: Request<'_>) {
                 destination(out, target, None);
             }
         },
+        // Those that are left out are kept.
+        Request::Set(Setting::Timeout(timeout, seconds)) => out.u32(timeout_attribute(timeout), seconds),
+        Request::Set(Setting::StartSync(role, settings)) => daemon(out, role, Some(settings)),
+        Request::Set(Setting::StopSync(role)) => daemon(out, role, None),
     }
+}
+
+fn timeout_attribute(timeout: Timeout) -> u16 {
+    match timeout {
+        Timeout::Tcp => top::TIMEOUT_TCP,
+        Timeout::TcpFin => top::TIMEOUT_TCP_FIN,
+        Timeout::Udp => top::TIMEOUT_UDP,
+    }
+}
+
+fn daemon(out: &mut Writer<'_>, role: SyncRole, settings: Option<&SyncSettings>) {
+    use uapi::daemon as attr;
+    out.nested(top::DAEMON, |out| {
+        let state = match role {
+            SyncRole::Master => sync_state::MASTER,
+            SyncRole::Backup => sync_state::BACKUP,
+        };
+        out.u32(attr::STATE, state);
+        let Some(SyncSettings { interface, id, group, port, ttl, sync_maxlen }) = settings else { return };
+        out.text(attr::MCAST_IFN, interface);
+        out.u32(attr::SYNC_ID, u32::from(*id));
+        if let Some(length) = sync_maxlen {
+            out.u16(attr::SYNC_MAXLEN, *length);
+        }
+        match group {
+            IpAddr::V4(group) => out.bytes(attr::MCAST_GROUP, &group.octets()),
+            IpAddr::V6(group) => out.bytes(attr::MCAST_GROUP6, &group.octets()),
+        }
+        out.u16(attr::MCAST_PORT, *port);
+        out.u8(attr::MCAST_TTL, *ttl);
+    });
 }
 
 fn family_number(family: Family) -> u16 {

@@ -7,8 +7,10 @@
 
 mod decode;
 mod encode;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub(super) use decode::{decode_destination, decode_family_id, decode_info, decode_service};
 pub(super) use encode::Request;
+pub(super) use settings::{decode_daemon, decode_timeouts};

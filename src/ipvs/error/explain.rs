@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::Errno;
+use crate::ipvs::Setting;
 use crate::model::{DestinationKey, DestinationSettings, Forward, Netmask, ServiceKey, ServiceSettings, TunnelType};
 use crate::plan::Operation;
 
@@ -38,6 +39,29 @@ pub(super) fn plainly(errno: Errno) -> String {
         Errno::NOMEM | Errno::NOBUFS => "the kernel is out of memory".to_owned(),
         other => std::io::Error::from(other).to_string(),
     }
+}
+
+/// Why the kernel refused to change a setting of its own, where that says more than the errno (`ip_vs_set_timeout`,
+/// `ip_vs_genl_new_daemon`, `start_sync_thread`).
+pub(super) fn setting(setting: Setting<'_>, errno: Errno) -> Option<String> {
+    let text = match (setting, errno) {
+        (Setting::Timeout(..), Errno::INVAL) => "it is longer than the kernel can count".to_owned(),
+        (Setting::StopSync(role), Errno::SRCH) => format!("no synchronisation daemon runs as {}", role.as_str()),
+        (Setting::StartSync(role, _), Errno::EXIST) => {
+            format!("a synchronisation daemon runs as {} already", role.as_str())
+        }
+        (Setting::StartSync(_, settings), Errno::NODEV) => format!("there is no interface {}", settings.interface),
+        (Setting::StartSync(..), Errno::INVAL) => {
+            "the kernel starts no synchronisation daemon while a destination is of another family than its service, and \
+             none with settings that it does not take"
+                .to_owned()
+        }
+        (Setting::StartSync(..), Errno::AFNOSUPPORT) => {
+            "this kernel's IPVS does not support IPv6, so the group has to be an IPv4 one".to_owned()
+        }
+        _ => return None,
+    };
+    Some(text)
 }
 
 /// What means the same on services and destinations.

@@ -6,6 +6,7 @@ use std::fmt;
 
 pub use crate::netlink::Errno;
 
+use super::Setting;
 use crate::netlink;
 use crate::plan::Operation;
 
@@ -65,6 +66,12 @@ impl Refusal {
     /// The refusal of a request that is not an operation.
     pub fn of_request(errno: Errno, kernel_text: Option<String>) -> Self {
         Self { errno, reason: explain::plainly(errno), kernel_text }
+    }
+
+    /// The refusal of a change of the kernel's own settings.
+    pub fn of_setting(setting: Setting<'_>, errno: Errno, kernel_text: Option<String>) -> Self {
+        let reason = explain::setting(setting, errno).unwrap_or_else(|| explain::plainly(errno));
+        Self { errno, reason, kernel_text }
     }
 
     /// Whether what a delete wanted gone is gone already (ENOENT, ESRCH).

@@ -4,6 +4,7 @@
 //! cannot lie. On top it can be told to fail in ways that a real kernel only does on a bad day.
 
 mod rules;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -12,9 +13,12 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::{Errno, Error, Info, Ipvs, Refusal};
-use crate::model::{DestinationKey, Live, LiveDestination, LiveService, Scheduler, ServiceKey, Stats};
+use super::{Errno, Error, Info, Ipvs, KernelSettings, Refusal, Setting};
+use crate::model::{
+    DestinationKey, Live, LiveDestination, LiveService, Scheduler, ServiceKey, Stats, SyncRole, SyncSettings,
+};
 use crate::plan::Operation;
+use settings::Settings;
 
 /// Something that another process does to the table.
 type Hook = Box<dyn FnOnce(&mut BTreeMap<ServiceKey, LiveService>) + Send>;
@@ -40,7 +44,7 @@ pub struct Fake {
     schedulers: BTreeSet<String>,
     engines: BTreeSet<String>,
     not_unicast: Vec<IpNet>,
-    sync_daemon: bool,
+    settings: Settings,
     thresholds_are_checked: bool,
     ticks_per_second: u32,
     refusals: BTreeMap<(ServiceKey, Option<DestinationKey>), Errno>,
@@ -61,7 +65,7 @@ impl Default for Fake {
             schedulers: Scheduler::KNOWN.iter().map(|name| (*name).to_owned()).collect(),
             engines: BTreeSet::from(["sip".to_owned()]),
             not_unicast: Vec::new(),
-            sync_daemon: false,
+            settings: Settings::default(),
             thresholds_are_checked: true,
             ticks_per_second: 250,
             refusals: BTreeMap::new(),
@@ -104,9 +108,14 @@ impl Fake {
         self.not_unicast.push(prefix);
     }
 
-    /// Whether the connection synchronisation daemon runs: no destinations of another family then.
-    pub fn sync_daemon(&mut self, runs: bool) {
-        self.sync_daemon = runs;
+    /// Gives an interface, on which a synchronisation daemon can be started; `lo` is there.
+    pub fn with_interface(&mut self, name: &str) {
+        self.settings.interfaces.insert(name.to_owned());
+    }
+
+    /// The synchronisation daemons, to change them behind everybody's back.
+    pub fn daemons(&mut self) -> &mut BTreeMap<SyncRole, SyncSettings> {
+        &mut self.settings.kept.sync
     }
 
     /// Upper thresholds over `i32::MAX` are taken without a word, as Linux 6.1 does.
@@ -279,5 +288,19 @@ impl Ipvs for Fake {
             Some((_, error)) => Err(error),
             None => Ok(results),
         }
+    }
+
+    fn settings(&mut self) -> Result<KernelSettings, Error> {
+        self.broken()?;
+        Ok(self.settings.kept.clone())
+    }
+
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
+        self.broken()?;
+        let mixed = |(service, live): (&ServiceKey, &LiveService)| {
+            live.destinations.keys().any(|destination| destination.family() != service.family())
+        };
+        let has_mixed_families = self.services.iter().any(mixed);
+        Ok(self.settings.set(setting, self.ticks_per_second, has_mixed_families))
     }
 }

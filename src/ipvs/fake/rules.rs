@@ -110,7 +110,7 @@ fn family(
     settings: &DestinationSettings,
 ) -> Result<(), Errno> {
     let other = service.family() != destination.family();
-    let possible = !fake.sync_daemon && matches!(settings.forward, Forward::Tunnel(_));
+    let possible = fake.settings.kept.sync.is_empty() && matches!(settings.forward, Forward::Tunnel(_));
     if other && !possible { Err(Errno::INVAL) } else { Ok(()) }
 }
 

@@ -1,11 +1,12 @@
 //! The kernel itself, over generic netlink.
 
 mod family;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ipvs::codec::{Request, decode_destination, decode_info, decode_service};
-use crate::ipvs::{Errno, Error, Info, Ipvs, Refusal};
+use crate::ipvs::{Errno, Error, Info, Ipvs, KernelSettings, Refusal, Setting};
 use crate::model::{DestinationKey, Live, LiveDestination, LiveService, ServiceKey};
 use crate::netlink::{Answer, Family, Link};
 use crate::plan::Operation;
@@ -251,6 +252,14 @@ impl Ipvs for Kernel {
             return Err(Error::NotPermitted);
         }
         Ok(results)
+    }
+
+    fn settings(&mut self) -> Result<KernelSettings, Error> {
+        Ok(KernelSettings { timeouts: self.read_timeouts()?, sync: self.read_daemons()? })
+    }
+
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
+        self.change(setting)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{
 use crate::plan::{Cause, Counts, Entries, Held, Leave, Note, Operation, Plan, Step};
 
 use super::attributes::{Attribute, destination_changes, service_changes};
-use super::{Origins, note_line, words};
+use super::{Origins, host_json, note_line, words};
 
 /// The plan as JSON. Keys are only ever added to this shape:
 ///
@@ -34,7 +34,8 @@ use super::{Origins, note_line, words};
 ///     "edit": { "services": 0, "destinations": 1 },
 ///     "delete": { "services": 0, "destinations": 0 },
 ///     "unchanged": 7, "owned": 8, "drift": 0
-///   }
+///   },
+///   "host": { "operations": [], "notes": [], "unchanged": 0 } // see [`host_json`]
 /// }
 /// ```
 ///
@@ -50,7 +51,7 @@ use super::{Origins, note_line, words};
 /// `destination`, `seconds`, `reason`) and `held_back` (with `op`, `destination`, `reason`). All of them are
 /// there; only the text condenses them.
 pub fn json(plan: &Plan, origins: &Origins) -> Value {
-    let Plan { steps, notes, unchanged, owned } = plan;
+    let Plan { steps, notes, unchanged, owned, host } = plan;
     let Counts { add, edit, delete } = plan.counts();
     let entries = |Entries { services, destinations }| json!({ "services": services, "destinations": destinations });
     json!({
@@ -64,6 +65,7 @@ pub fn json(plan: &Plan, origins: &Origins) -> Value {
             "owned": owned,
             "drift": steps.iter().filter(|step| step.cause == Cause::Drift).count(),
         },
+        "host": host_json(host),
     })
 }
 

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::{DestinationKey, ServiceKey};
-use crate::plan::{Cause, Counts, Leave, Operation, Plan, Stage, Step};
+use crate::plan::{Cause, Counts, Leave, Operation, Plan, Stage, Step, Verb};
 
 use super::attributes::{destination_changes, service_changes};
 use super::style::{DRIFT, FAINT, HEADING, SERVICE, Style};
-use super::{Origins, lines, notes, words};
+use super::{Origins, host, lines, notes, words};
 
 /// The plan as text, in lines that each end in a newline: the drift that is repaired, the changes, the
 /// notes, and one summary line. Services stand in key order with their operation before those on their
 /// destinations; how they are carried out is another order, and said where it matters.
 pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
     let mut out = String::new();
+    host::section(&mut out, &plan.host, true, style);
     let drift = plan.steps.iter().filter(|step| step.cause == Cause::Drift);
     let heading = style.paint(DRIFT, "Drift: somebody else changed the table; this puts it right.");
     section(&mut out, heading, drift, origins, style);
@@ -24,7 +25,9 @@ pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
         let order = "Carried out in this order: adds and raises, then lowerings, then deletes.";
         let _ = writeln!(out, "{}\n", style.paint(FAINT, order));
     }
-    let notes = notes::condensed(&plan.notes);
+    host::section(&mut out, &plan.host, false, style);
+    let mut notes = notes::condensed(&plan.notes);
+    notes.extend(plan.host.notes.iter().map(host::host_note_line));
     if !notes.is_empty() {
         let _ = writeln!(out, "{}", style.paint(HEADING, "Not done:"));
         for line in notes {
@@ -140,9 +143,10 @@ fn drains(Leave { wait, connections, exempt: _ }: Leave) -> String {
 
 /// The last line.
 fn summary(plan: &Plan) -> String {
-    let Plan { steps, notes: _, unchanged, owned: _ } = plan;
-    if steps.is_empty() {
-        let entries = words::count(*unchanged, "entry");
+    let Plan { steps: _, notes: _, unchanged, owned: _, host } = plan;
+    let unchanged = unchanged + host.unchanged;
+    if plan.is_empty() {
+        let entries = words::count(unchanged, "entry");
         return if plan.is_waiting() {
             format!("No changes now: some of what the configuration asks for has to wait; {entries} unchanged.")
         } else {
@@ -150,6 +154,8 @@ fn summary(plan: &Plan) -> String {
         };
     }
     let Counts { add, edit, delete } = plan.counts();
-    let (add, edit, delete) = (add.total(), edit.total(), delete.total());
+    let add = add.total() + host.count(Verb::Add);
+    let edit = edit.total() + host.count(Verb::Edit);
+    let delete = delete.total() + host.count(Verb::Delete);
     format!("Plan: {add} to add, {edit} to edit, {delete} to delete; {unchanged} unchanged.")
 }

@@ -129,11 +129,12 @@ pub fn draining(connections: u64, seconds: u64) -> String {
     format!("{left} left, deleted after {} at the latest", duration(seconds))
 }
 
-/// `1 destination`, `2 destinations`; `entry` and its like become `entries`.
+/// `1 destination`, `2 destinations`; `entry` becomes `entries`, `address` `addresses`.
 pub fn count(number: usize, noun: &str) -> String {
     match (number, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) if noun.ends_with('s') => format!("{number} {noun}es"),
         (_, None) => format!("{number} {noun}s"),
     }
 }

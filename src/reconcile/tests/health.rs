@@ -124,6 +124,7 @@ struct World {
     oracle: Oracle,
     heard: Heard,
     kept: Kept,
+    host: Surroundings,
     news: News,
     start: Instant,
 }
@@ -145,7 +146,15 @@ impl World {
         // Not too near to the beginning of the clock.
         let start = Instant::now() + Duration::from_secs(10_000);
         let (kernel, oracle, heard) = (Shared::default(), Oracle::default(), Heard::default());
-        Self { kernel, oracle, heard, kept: Kept::default(), news: News::default(), start }
+        Self {
+            kernel,
+            oracle,
+            heard,
+            kept: Kept::default(),
+            host: Surroundings::default(),
+            news: News::default(),
+            start,
+        }
     }
 
     fn moment(&self, ms: u64) -> Now {
@@ -161,6 +170,7 @@ impl World {
             overrides: Box::leak(Box::new(Given(self.heard.clone(), Overrides::default()))),
             checker: Box::leak(Box::new(self.oracle.clone())),
             listener: Box::leak(Box::new(self.heard.clone())),
+            host: Box::leak(Box::new(self.host.clone())),
             board: Box::leak(Box::new(self.heard.clone())),
         };
         let record = self.kept.0.borrow().clone();

@@ -4,6 +4,7 @@ mod health;
 mod looping;
 mod narrating;
 mod passes;
+mod surroundings;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,17 +16,19 @@ use std::time::{Duration, Instant};
 
 use super::atomic::StoreError;
 use super::checker::{Assignments, Checker, Verdicts};
+use super::host::Ground;
 use super::pass::{Hands, Options, PassError, Picture, Report, StepResult, Terms, pass};
 use super::run::{Company, Config, ConfigSource, Loop};
 use super::schedule::{Event, Now, Why};
 use super::sight::Sight;
 use super::store::{Found, RecordStore};
-use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, Refusal};
+use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, KernelSettings, Refusal, Setting};
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
     Overrides, Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, SharedChecks, Stats, Table,
 };
 use crate::plan::{Cause, Note, Of, Operation, Plan, Step, Verb};
+use surroundings::Surroundings;
 
 #[derive(Default)]
 struct Memory {
@@ -124,6 +127,7 @@ struct Scene {
     kernel: Fake,
     record: Record,
     store: Memory,
+    host: Surroundings,
 }
 
 impl Scene {
@@ -132,8 +136,9 @@ impl Scene {
     }
 
     fn try_pass(&mut self, desired: &Desired, force: bool, only: Option<&[Verb]>) -> Result<Report, PassError> {
-        let options = Options { force, only, held: &|_| None };
-        let hands = Hands { ipvs: &mut self.kernel, record: &mut self.record, store: &mut self.store };
+        let options = Options { force, only, held: &|_| None, host_held: &|_| None };
+        let ground = Ground { ipvs: &mut self.kernel, host: &mut self.host };
+        let hands = Hands { ground, record: &mut self.record, store: &mut self.store };
         pass(hands, terms(desired), &mut Sight::Once { status: None }, &options)
     }
 
@@ -178,6 +183,14 @@ impl Ipvs for Shared {
             None => self.0.borrow_mut().execute(operations),
         }
     }
+
+    fn settings(&mut self) -> Result<KernelSettings, Error> {
+        self.0.borrow_mut().settings()
+    }
+
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
+        self.0.borrow_mut().set(setting)
+    }
 }
 
 /// Configurations that come one after another.
@@ -220,6 +233,7 @@ struct Players {
     store: Memory,
     checker: NoChecker,
     overrides: Overrides,
+    host: Surroundings,
     nobody: ((), ()),
 }
 
@@ -232,6 +246,7 @@ impl Players {
             overrides: &mut self.overrides,
             checker: &mut self.checker,
             listener,
+            host: &mut self.host,
             board,
         };
         Loop::new(&mut self.ipvs, company, (desired, Record::default()), moment(start))

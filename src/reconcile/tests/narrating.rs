@@ -38,6 +38,7 @@ fn report(steps: Vec<Step>, results: Vec<StepResult>) -> Report {
     Report {
         plan,
         results,
+        host_results: Vec::new(),
         refused: None,
         unknown: Vec::new(),
         store_error: None,

@@ -123,10 +123,14 @@ fn a_crash_in_the_middle_leaves_nothing_that_nobody_owns() {
     // The dump, the second look at what is to be added, and the execution, which dies after two operations.
     let kernel = Shared(Rc::new(RefCell::new(std::mem::take(&mut scene.kernel))), Rc::default());
     let mut dying = Dying { kernel: kernel.clone(), after: 2 };
-    let options = Options { force: false, only: None, held: &|_| None };
+    let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
     let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
     let result = pass(
-        Hands { ipvs: &mut dying, record: &mut Record::default(), store: &mut scene.store },
+        Hands {
+            ground: Ground { ipvs: &mut dying, host: &mut scene.host },
+            record: &mut Record::default(),
+            store: &mut scene.store,
+        },
         terms(&wanted),
         &mut Sight::Once { status: None },
         &options,
@@ -164,6 +168,14 @@ impl Ipvs for Dying {
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
         self.kernel.0.borrow_mut().fail_next_after(self.after, Error::Protocol("lost".into()));
         self.kernel.execute(operations)
+    }
+
+    fn settings(&mut self) -> Result<KernelSettings, Error> {
+        self.kernel.settings()
+    }
+
+    fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
+        self.kernel.set(setting)
     }
 }
 

@@ -261,10 +261,11 @@ fn a_helpers_mark_in_the_other_family_is_foreign() {
 fn what_comes_back_from_a_drain_gets_its_weight_without_a_daemon_too() {
     let world = World::new();
     let all = checked(&[(A, 10), (B, 10)], plain());
-    let options = Options { force: false, only: None, held: &|_| None };
+    let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
     let (mut ipvs, mut store, mut record) = (world.kernel.clone(), world.kept.clone(), Record::default());
     let mut apply = |wanted: &Desired| {
-        let hands = Hands { ipvs: &mut ipvs, record: &mut record, store: &mut store };
+        let ground = Ground { ipvs: &mut ipvs, host: &mut Surroundings::default() };
+        let hands = Hands { ground, record: &mut record, store: &mut store };
         pass(hands, terms(wanted), &mut Sight::Once { status: None }, &options).unwrap();
     };
     apply(&all);

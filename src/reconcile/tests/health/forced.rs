@@ -267,10 +267,11 @@ fn once(
     let world = World::new();
     world.kernel.0.borrow_mut().table().insert(key(WEB), live(&service(live_weights)));
     let (mut ipvs, mut store, mut record) = (world.kernel.clone(), world.kept.clone(), Record::default());
-    let options = Options { force: false, only: None, held: &|_| None };
+    let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
     let farewells = BTreeMap::new();
-    let terms = Terms { desired: wanted, overrides, farewells: &farewells, unix: UNIX };
-    let hands = Hands { ipvs: &mut ipvs, record: &mut record, store: &mut store };
+    let terms = Terms { desired: wanted, overrides, farewells: &farewells, unix: UNIX, restore_host: false };
+    let ground = Ground { ipvs: &mut ipvs, host: &mut Surroundings::default() };
+    let hands = Hands { ground, record: &mut record, store: &mut store };
     pass(hands, terms, &mut Sight::Once { status }, &options).unwrap();
     world.weights(WEB)
 }
