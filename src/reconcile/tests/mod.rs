@@ -1,6 +1,7 @@
 //! Passes and the loop on the fake kernel.
 
 mod health;
+mod host;
 mod looping;
 mod narrating;
 mod passes;
