@@ -8,7 +8,7 @@ use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome, look};
 use crate::config;
 use crate::daemon::control::Answer;
-use crate::ipvs::Kernel;
+use crate::ipvs::{Ipvs as _, Kernel, KernelSettings};
 use crate::model::{
     Desired, DestinationKey, Helped, Live, Manage, Override, Overrides, Record, ServiceKey, ServiceOrigin,
 };
@@ -54,6 +54,8 @@ impl View {
 #[derive(Default)]
 struct Picture {
     live: Live,
+    /// What the kernel is set to beside its table.
+    settings: KernelSettings,
     /// The configuration, if it is good.
     desired: Option<Desired>,
     record: Record,
@@ -119,10 +121,12 @@ impl Picture {
 
 impl Show {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let mut live = read_whole(&mut Kernel::open()?)?;
+        let mut kernel = Kernel::open()?;
+        let mut live = read_whole(&mut kernel)?;
+        let settings = kernel.settings()?;
         let emitted = match self.output {
             View::Text | View::Json => {
-                let picture = self.picture(live, global, out)?;
+                let picture = self.picture(live, settings, global, out)?;
                 match self.output {
                     View::Json => out.json(&document::document(&picture))?,
                     _ => out.text(&table::text(&picture, out.color(), out.width()))?,
@@ -131,7 +135,7 @@ impl Show {
             }
             View::Toml | View::Yaml => {
                 if !self.all {
-                    let picture = self.picture(Live::default(), global, out)?;
+                    let picture = self.picture(Live::default(), settings, global, out)?;
                     live.services.retain(|key, _| !picture.is_helper(key));
                 }
                 if self.output == View::Toml { config::emit_toml(&live) } else { config::emit_yaml(&live) }
@@ -144,11 +148,11 @@ impl Show {
         Ok(Exit::Done)
     }
 
-    fn picture(&self, live: Live, global: &Global, out: &Out) -> Result<Picture, Failure> {
+    fn picture(&self, live: Live, settings: KernelSettings, global: &Global, out: &Out) -> Result<Picture, Failure> {
         let look::Surroundings { desired, state_dir } = global.look_around(out);
         let record = look::record(&state_dir, out)?;
         let daemon = look::daemon(&state_dir, out)?;
         let overrides = look::peek_overrides(&state_dir, out);
-        Ok(Picture { live, desired, record, daemon, overrides, all: self.all, now: unix_now() })
+        Ok(Picture { live, settings, desired, record, daemon, overrides, all: self.all, now: unix_now() })
     }
 }

@@ -14,17 +14,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timeout {
-    /// Established tcp connections; 900 s at boot.
+    /// Established tcp connections.
     Tcp,
-    /// Those that got a FIN; 120 s at boot.
+    /// Those that got a FIN.
     TcpFin,
-    /// udp flows; 300 s at boot.
+    /// udp flows.
     Udp,
 }
 
 impl Timeout {
     /// In the kernel's order.
     pub const ALL: [Self; 3] = [Self::Tcp, Self::TcpFin, Self::Udp];
+
+    /// What it is before anybody sets it, in seconds (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`).
+    pub fn at_boot(self) -> u32 {
+        match self {
+            Self::Tcp => 900,
+            Self::TcpFin => 120,
+            Self::Udp => 300,
+        }
+    }
 
     /// `tcp`, `tcp_fin` or `udp`.
     pub fn as_str(self) -> &'static str {

@@ -42,5 +42,5 @@ pub use run::{Company, Config, ConfigSource, Loop};
 pub use schedule::{Event, Now, Why, unix_now};
 pub use sight::Sight;
 pub use standing::Standing;
-pub use status::{Board, DestinationStatus, DrainStatus, ServiceStatus, Status};
+pub use status::{Board, DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
 pub use store::{FileStore, Found, Place, RecordStore};

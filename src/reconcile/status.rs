@@ -10,7 +10,7 @@ use super::checker::Verdict;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
 use crate::model::{Desired, DestinationKey, Health, HealthOverride, Overrides, Record, ServiceKey};
-use crate::plan::{Overlaid, Weighed};
+use crate::plan::{HostNote, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,16 @@ pub struct Status {
     pub overrides: Overrides,
     /// What looks like the checker's own trouble, in words.
     pub suspicions: Vec<String>,
+    /// Of the host around the table, what is not as it should be.
+    pub host: Vec<HostTrouble>,
+}
+
+/// An object of the host that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostTrouble {
+    /// `sysctl net.ipv4.ip_forward`, or `the host` for all of it.
+    pub object: String,
+    pub reason: String,
 }
 
 /// A service as the last pass left it.
@@ -145,6 +155,7 @@ pub(super) fn of(
         ..Status::default()
     };
     if let Ok(report) = result {
+        status.host = host_trouble(report);
         let Picture { services, verdicts, drains, again: _ } = &report.picture;
         status.suspicions.clone_from(&verdicts.trouble);
         for (key, overlaid) in services {
@@ -169,6 +180,18 @@ pub(super) fn of(
         }
     }
     status
+}
+
+/// What failed now, and what failed before and waits.
+fn host_trouble(report: &Report) -> Vec<HostTrouble> {
+    let failed = report.host_outcomes().filter(|(_, result)| !result.is_ok());
+    let failed = failed.map(|(step, result)| (step.operation.key.to_string(), result.to_string()));
+    let waiting = report.plan.host.notes.iter().filter_map(|note| match note {
+        HostNote::Waiting { verb: _, key, held } => Some((key.to_string(), held.reason.clone())),
+        HostNote::Unknown { reason } => Some(("the host".to_owned(), reason.clone())),
+        HostNote::Kept { .. } | HostNote::InUse { .. } | HostNote::Draining { .. } | HostNote::Foreign { .. } => None,
+    });
+    failed.chain(waiting).map(|(object, reason)| HostTrouble { object, reason }).collect()
 }
 
 fn service(

@@ -32,6 +32,8 @@ pub(super) fn document(picture: &Picture) -> Value {
         "unknown": picture.live.unknown,
         "helpers": helpers,
         "missing": missing_services(picture),
+        "timeouts": picture.settings.timeouts,
+        "sync": picture.settings.sync,
         "overrides": overrides::document(&picture.overrides, origins, picture.desired.as_ref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
@@ -39,7 +41,8 @@ pub(super) fn document(picture: &Picture) -> Value {
 
 fn of_daemon(answer: &Answer) -> Value {
     let Answer { pid, version, started, place: _, status } = answer;
-    let Status { outdated, pass_at, pass_why, trouble, services: _, helpers: _, overrides: _, suspicions } = status;
+    let Status { outdated, pass_at, pass_why, trouble, services: _, helpers: _, overrides: _, suspicions, host } =
+        status;
     json!({
         "pid": pid,
         "version": version,
@@ -49,6 +52,7 @@ fn of_daemon(answer: &Answer) -> Value {
         "outdated": outdated,
         "trouble": trouble,
         "suspicions": suspicions,
+        "host": host,
     })
 }
 
@@ -137,7 +141,7 @@ mod tests {
         let table = document(&night());
         let web = &table["services"][0];
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        assert_eq!(keys(&table), "daemon helpers missing overrides services unknown");
+        assert_eq!(keys(&table), "daemon helpers missing overrides services sync timeouts unknown");
         assert_eq!(keys(web), "address destinations missing name owner settings stats status");
         assert_eq!(
             keys(&web["destinations"][0]),
@@ -156,6 +160,8 @@ mod tests {
         assert_eq!(table["services"].as_array().unwrap().len(), 2, "helpers stand apart");
         assert_eq!(table["helpers"][0]["checks"]["destination"], "10.0.0.11:80");
         assert_eq!(table["overrides"][0]["destination"], "10.0.0.12:80");
+        assert_eq!((&table["timeouts"]["tcp"], &table["sync"]["master"]["id"]), (&json!(90), &json!(7)));
+        assert_eq!(table["daemon"]["host"][0]["object"], "sysctl net.ipv4.vs.conntrack");
         assert_eq!(table["daemon"]["suspicions"][0], "all 12 http checks fail: is this host cut off?");
         assert_eq!((&table["daemon"]["outdated"], &table["daemon"]["pid"]), (&json!(true), &json!(42)));
     }

@@ -6,7 +6,7 @@ use crate::cli::times::rough;
 use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, Share};
 use crate::plan::connections;
 use crate::plan::render::words::count;
-use crate::reconcile::{DestinationStatus, DrainStatus, ServiceStatus, Status};
+use crate::reconcile::{DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
 
 /// How a row is to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,7 @@ pub(super) fn attention(status: &Status, now: u64) -> Vec<String> {
         lines.push(format!("the last pass, {} ago: {trouble}", rough(now.saturating_sub(status.pass_at))));
     }
     lines.extend(status.suspicions.iter().cloned());
+    lines.extend(status.host.iter().map(|HostTrouble { object, reason }| format!("{object}: {reason}")));
     lines.iter().map(|line| clean(line)).collect()
 }
 

@@ -9,8 +9,9 @@ use super::Picture;
 use super::health::{self, Mood, Said};
 use super::layout::{PLAIN, Row, cut, lay_out};
 use crate::cli::overrides;
+use crate::ipvs::KernelSettings;
 use crate::model::{DestinationKey, Health, LiveDestination, LiveService, ServiceKey, Stats};
-use crate::plan::render::words;
+use crate::plan::render::{sync_settings, words};
 use crate::reconcile::DestinationStatus;
 
 const HEADINGS: [&str; 10] = [
@@ -59,6 +60,7 @@ pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> Stri
     if helpers > 0 {
         let _ = writeln!(text, "{} of checks not shown; --all shows them", words::count(helpers, "helper service"));
     }
+    text += &settings(&picture.settings);
     for unknown in &picture.live.unknown {
         let _ = writeln!(text, "not understood: {unknown}");
     }
@@ -68,6 +70,21 @@ pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> Stri
     section(&mut text, "Overrides, until they are lifted:", overrides.lines(), None);
     let attention = status.map(|status| health::attention(status, picture.now)).unwrap_or_default();
     section(&mut text, "Attention:", attention.iter().map(String::as_str), width);
+    text
+}
+
+/// The kernel's own settings, where they are not as they are at boot.
+fn settings(KernelSettings { timeouts, sync }: &KernelSettings) -> String {
+    let mut text = String::new();
+    if timeouts.iter().any(|(timeout, seconds)| *seconds != timeout.at_boot()) {
+        let timeouts = timeouts
+            .iter()
+            .map(|(timeout, seconds)| format!("{} {}", timeout.as_str(), words::duration(u64::from(*seconds))));
+        let _ = writeln!(text, "timeouts: {}", timeouts.collect::<Vec<_>>().join(", "));
+    }
+    for (role, settings) in sync {
+        let _ = writeln!(text, "connections are synchronised as {}: {}", role.as_str(), sync_settings(settings));
+    }
     text
 }
 

@@ -4,10 +4,10 @@ use super::Picture;
 use crate::daemon::control::Answer;
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Health, Helped, LiveDestination, LiveService, Override,
-    OwnedService, Policy, Scheduler, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings, Share, Stats,
-    WeightOverride,
+    OwnedService, Policy, Scheduler, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings, Share, Stats, SyncRole,
+    SyncSettings, Timeout, WeightOverride,
 };
-use crate::reconcile::{DestinationStatus, DrainStatus, Place, ServiceStatus, Status};
+use crate::reconcile::{DestinationStatus, DrainStatus, HostTrouble, Place, ServiceStatus, Status};
 use std::time::Duration;
 
 /// 2026-01-05T13:50:00Z
@@ -147,6 +147,20 @@ pub(super) fn night() -> Picture {
     let mut status = Status { pass_at: NOW - 12, pass_why: "resync".into(), outdated: true, ..Status::default() };
     status.trouble = Some("the kernel did not answer".into());
     status.suspicions.push("all 12 http checks fail: is this host cut off?".into());
+    status.host.push(HostTrouble {
+        object: "sysctl net.ipv4.vs.conntrack".into(),
+        reason: "/proc/sys is mounted read-only".into(),
+    });
+    picture.settings.timeouts = Timeout::ALL.map(|timeout| (timeout, 90)).into();
+    let master = SyncSettings {
+        interface: "eth1".into(),
+        id: 7,
+        group: SyncSettings::GROUP,
+        port: SyncSettings::PORT,
+        ttl: SyncSettings::TTL,
+        sync_maxlen: Some(1472),
+    };
+    picture.settings.sync.insert(SyncRole::Master, master);
     status.services.insert(service(WEB), web);
     status.services.insert(service("tcp://192.0.2.11:80"), api);
     status.helpers.insert(service("fwmark:1768947712"));

@@ -18,7 +18,7 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let timeouts = BTreeMap::from([(Timeout::Tcp, 900), (Timeout::TcpFin, 120), (Timeout::Udp, 300)]);
+        let timeouts = Timeout::ALL.into_iter().map(|timeout| (timeout, timeout.at_boot())).collect();
         Self { kept: KernelSettings { timeouts, sync: BTreeMap::new() }, interfaces: BTreeSet::from(["lo".to_owned()]) }
     }
 }

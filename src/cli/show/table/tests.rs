@@ -127,6 +127,8 @@ tcp://192.0.2.11:80 (api)  wlc                               0         0        
   10.0.0.11:80             nat                     100       0         0            0       0       0        0  owned  –
 2 services, 8 destinations
 1 helper service of checks not shown; --all shows them
+timeouts: tcp 1m30s, tcp_fin 1m30s, udp 1m30s
+connections are synchronised as master: interface eth1 id 7 group 224.0.0.81 port 8848 ttl 1 sync_maxlen 1472
 
 Overrides, until they are lifted:
   10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
@@ -135,6 +137,7 @@ Attention:
   the configuration in force is older than the files, which are refused; see `ipvsd check`
   the last pass, 12s ago: the kernel did not answer
   all 12 http checks fail: is this host cut off?
+  sysctl net.ipv4.vs.conntrack: /proc/sys is mounted read-only
 "
     );
 }
@@ -166,6 +169,8 @@ tcp://192.0.2.11:80 (api)  wlc                               0         0        
   10.0.0.11:80             nat                     100       0         0            0       0       0        0  owned  –
 2 services, 8 destinations
 1 helper service of checks not shown; --all shows them
+timeouts: tcp 1m30s, tcp_fin 1m30s, udp 1m30s
+connections are synchronised as master: interface eth1 id 7 group 224.0.0.81 port 8848 ttl 1 sync_maxlen 1472
 
 Overrides, until they are lifted:
   10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
@@ -174,6 +179,7 @@ Attention:
   the configuration in force is older than the files, which are refused; see `ipvsd check`
   the last pass, 12s ago: the kernel did not answer
   all 12 http checks fail: is this host cut off?
+  sysctl net.ipv4.vs.conntrack: /proc/sys is mounted read-only
 "
     );
 }
