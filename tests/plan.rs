@@ -2,12 +2,12 @@
 //! what a person and a program are shown. `UPDATE_GOLDEN=1 cargo test --test plan` writes the expectations
 //! again; read them before they are committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipvsd::model::{Manage, Record, Scope, ServiceKey, ServiceOrigin, Table};
-use ipvsd::plan::{Held, diff, hold, render};
+use ipvsd::model::{HostKey, HostValue, Manage, OwnedHost, Record, Scope, ServiceKey, ServiceOrigin, Table};
+use ipvsd::plan::{Held, HostInputs, HostStep, Verb, diff, hold, host_diff, render};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -22,6 +22,18 @@ struct Desired {
     #[serde(default)]
     waiting: BTreeMap<String, u64>,
     table: Table,
+    /// The host around the table, if the case is about that.
+    #[serde(default)]
+    host: Host,
+}
+
+/// What is wanted of the host, what is there, and what is on record.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Host {
+    wanted: BTreeMap<HostKey, HostValue>,
+    live: BTreeMap<HostKey, HostValue>,
+    record: BTreeMap<HostKey, OwnedHost>,
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
@@ -38,7 +50,7 @@ fn golden_cases() {
     for case in &cases {
         let live: Table = read(&case.join("live.json")).unwrap();
         let record = Record { services: read(&case.join("record.json")).unwrap(), ..Record::default() };
-        let Desired { manage, names, waiting, table } = read(&case.join("desired.json")).unwrap();
+        let Desired { manage, names, waiting, table, host } = read(&case.join("desired.json")).unwrap();
         let manage = match manage.as_str() {
             "owned" => Manage::Owned,
             "all" => Manage::All,
@@ -46,14 +58,25 @@ fn golden_cases() {
         };
         let origin = |name| ServiceOrigin { name, file: "ipvsd.toml".into(), line: 1 };
         let origins = names.into_iter().map(|(key, name)| (key, origin(name))).collect();
-        let plan = hold(diff(&live, &table, &manage, &record), &live, |operation| {
+        let mut plan = hold(diff(&live, &table, &manage, &record), &live, |operation| {
             let service = operation.service().to_string();
             let object =
                 operation.destination().map_or(service.clone(), |destination| format!("{service} {destination}"));
             let reason = "the kernel has no memory left".to_owned();
             waiting.get(&object).map(|&seconds| Held { seconds, reason })
         });
-        let lines: String = plan.steps.iter().map(|step| render::operation_line(&step.operation) + "\n").collect();
+        let (wanted, live, record, in_use) = (&host.wanted, &host.live, &host.record, &BTreeSet::new());
+        let of_host = host_diff(&HostInputs { wanted, live, record, in_use, restore: false });
+        plan.host = of_host.hold(&|key| {
+            let reason = "/proc/sys is mounted read-only".to_owned();
+            waiting.get(&key.to_string()).map(|&seconds| Held { seconds, reason })
+        });
+        let (deletes, sets): (Vec<_>, Vec<_>) =
+            plan.host.steps.iter().partition(|step| step.operation.kind() == Verb::Delete);
+        let of_host = |step: &HostStep| render::host_operation_line(&step.operation) + "\n";
+        let mut lines: String = sets.into_iter().map(of_host).collect();
+        lines.extend(plan.steps.iter().map(|step| render::operation_line(&step.operation) + "\n"));
+        lines.extend(deletes.into_iter().map(of_host));
         for (file, got) in [
             ("expected.txt", render::text(&plan, &origins, render::Style::PLAIN)),
             ("expected.color.txt", render::text(&plan, &origins, render::Style::COLOR)),

@@ -30,10 +30,30 @@ pub fn sync_settings(settings: &SyncSettings) -> String {
     text
 }
 
+/// `id 3 → 7, port 8848 → 8849`. A length that nobody asks for is no change.
+fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
+    let SyncSettings { interface, id, group, port, ttl, sync_maxlen } = to;
+    let was = |length: Option<u16>| length.map_or_else(|| "none".to_owned(), |length| length.to_string());
+    let mut changes = vec![
+        ("interface", from.interface.clone(), interface.clone()),
+        ("id", from.id.to_string(), id.to_string()),
+        ("group", from.group.to_string(), group.to_string()),
+        ("port", from.port.to_string(), port.to_string()),
+        ("ttl", from.ttl.to_string(), ttl.to_string()),
+    ];
+    if let Some(length) = sync_maxlen {
+        changes.push(("sync_maxlen", was(from.sync_maxlen), length.to_string()));
+    }
+    changes.retain(|(_, from, to)| from != to);
+    let changes = changes.into_iter().map(|(name, from, to)| format!("{name} {from} {ARROW} {to}"));
+    changes.collect::<Vec<_>>().join(", ")
+}
+
 /// What an operation does to its object: `0 → 1`, `up`, or nothing to say.
 fn effect(operation: &HostOperation) -> String {
     let HostOperation { key: _, from, to } = operation;
     match (from, to) {
+        (Some(HostValue::Sync(from)), Some(HostValue::Sync(to))) => sync_changes(from, to),
         (Some(from), Some(to)) => format!("{} {ARROW} {}", host_value(from), host_value(to)),
         (None, Some(to)) => host_value(to),
         (_, None) => String::new(),
