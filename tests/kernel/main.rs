@@ -46,6 +46,7 @@ macro_rules! on_the_real_kernel {
                 #[test]
                 fn $case() {
                     let mut kernel = crate::netns::enter();
+                    crate::netns::add_interfaces(&crate::conformance::INTERFACES);
                     crate::conformance::$case(&mut crate::conformance::Subject {
                         thresholds_are_checked: crate::netns::release() >= (6, 12),
                         ipvs: &mut kernel,

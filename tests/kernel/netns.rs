@@ -31,6 +31,16 @@ pub(crate) fn enter() -> Kernel {
     kernel
 }
 
+/// Makes interfaces: each with its name, its MTU, and whether it is up. They have no IPv4 address.
+pub(crate) fn add_interfaces(interfaces: &[(&str, u32, bool)]) {
+    let links = interfaces.iter().map(|(name, mtu, is_up)| {
+        // The first word after `set` may be a keyword, as `down` is.
+        let up = if *is_up { format!("link set dev {name} up\n") } else { String::new() };
+        format!("link add name {name} mtu {mtu} type dummy\n{up}")
+    });
+    ip_batch(&links.collect::<String>());
+}
+
 /// Runs `ipvsadm` in this thread's namespace, `input` on its standard input, and gives back what it printed.
 pub(crate) fn ipvsadm(arguments: &[&str], input: &str) -> String {
     run("ipvsadm", arguments, input)
