@@ -2,6 +2,7 @@
 
 mod edge;
 mod modules;
+pub mod rtnl;
 mod sysctl;
 
 pub use edge::Edge;
