@@ -24,6 +24,7 @@ mod decode;
 mod emit;
 mod facts;
 mod fault;
+mod host;
 mod load;
 mod names;
 mod problem;
@@ -49,7 +50,7 @@ pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
 
-use crate::model::{Desired, Host, Table};
+use crate::model::{Desired, Table};
 use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
@@ -206,6 +207,7 @@ fn resolve(
     let mut daemon = raw::Daemon::default();
     let mut defaults = raw::Defaults::default();
     let mut hooks = raw::Hooks::default();
+    let mut around = host::Tables::default();
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
     let mut some = !whole;
@@ -216,11 +218,15 @@ fn resolve(
             defaults: defaults_of_file,
             checks,
             hooks: hooks_of_file,
+            host,
+            timeouts,
+            sync,
             services,
         } = file;
         settings::merge_daemon(&mut daemon, of_file.into_value().unwrap_or_default(), faults);
         settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
         settings::merge_hooks(&mut hooks, hooks_of_file.into_value().unwrap_or_default(), faults);
+        around.merge(host, timeouts, sync, faults);
         if let Some(checks) = checks.value() {
             definitions.define(checks, faults);
         }
@@ -233,6 +239,8 @@ fn resolve(
     }
     let daemon = settings::daemon(daemon, faults);
     let hooks = settings::hooks(&hooks, faults);
+    let host = around.resolve(faults);
+    let facts = facts.map(|facts| host::settled(*facts, &host));
     let defaults = services::Defaults::new(defaults, daemon.drain, &mut definitions, faults);
     let mut gather = services::Gather {
         defaults: &defaults,
@@ -246,14 +254,15 @@ fn resolve(
         claims: HashMap::new(),
         definitions: &mut definitions,
         policies: BTreeMap::new(),
-        facts,
+        facts: facts.as_ref(),
         vip: false,
     };
     for service in lists.iter().flatten() {
         gather.add(service);
     }
     gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
-    let services::Gather { table, origins, policies, .. } = gather;
+    let services::Gather { table, origins, policies, claims, .. } = gather;
+    around.check(&table, |key| claims.get(key).copied(), faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
         table,
@@ -267,6 +276,6 @@ fn resolve(
         checks_at_once,
         check_marks,
         hooks,
-        host: Host::default(),
+        host,
     }
 }

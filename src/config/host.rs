@@ -1,0 +1,205 @@
+//! `[host]`, `[timeouts]` and `[sync]`, resolved.
+
+mod sysctls;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Facts;
+use super::decode::{At, Field};
+use super::fault::{Fault, Faults};
+use super::settings::merge;
+use super::tree::Place;
+use super::{names, raw, values};
+use crate::model::{self, ServiceKey, SyncRole, SyncSettings, Table, Timeout};
+
+/// The longest timeout: `IPVS_CMD_SET_CONFIG` refuses more than `INT_MAX / HZ` seconds, and HZ is 1000 at most.
+const TIMEOUT_MAX: Duration = Duration::from_secs(i32::MAX as u64 / 1000);
+/// The longest name of an interface (`IFNAMSIZ` without its NUL).
+const NAME_MAX: usize = 15;
+/// The shortest messages of a master and of a backup, and the longest packet: `start_sync_thread` makes the nearest of what
+/// lies beyond, headers of IP and udp taken off.
+const MAXLEN: (u32, u32, u32) = (1, 1024, 65_535);
+
+/// The three tables of all files.
+#[derive(Default)]
+pub(super) struct Tables {
+    host: raw::Host,
+    timeouts: raw::Timeouts,
+    sync: raw::Sync,
+}
+
+impl Tables {
+    /// Takes one file's tables over; a key in two files is a fault.
+    pub(super) fn merge(
+        &mut self,
+        host: Field<raw::Host>,
+        timeouts: Field<raw::Timeouts>,
+        sync: Field<raw::Sync>,
+        faults: &mut Faults,
+    ) {
+        let mut host = host.into_value().unwrap_or_default();
+        // Of sysctls each is a key of its own.
+        if let (Field::Set(all), Field::Set(more)) = (&mut self.host.sysctls, &mut host.sysctls) {
+            all.value.0.append(&mut more.value.0);
+            host.sysctls = Field::Absent;
+        }
+        merge!(self.host, host, "host", faults, [addresses, sysctls, modules]);
+        let timeouts = timeouts.into_value().unwrap_or_default();
+        merge!(self.timeouts, timeouts, "timeouts", faults, [tcp, tcp_fin, udp]);
+        let sync = sync.into_value().unwrap_or_default();
+        merge!(self.sync, sync, "sync", faults, [master, backup]);
+    }
+
+    /// What the tables ask for.
+    pub(super) fn resolve(&self, faults: &mut Faults) -> model::Host {
+        let raw::Host { addresses, sysctls, modules } = &self.host;
+        let raw::Timeouts { tcp, tcp_fin, udp } = &self.timeouts;
+        let raw::Sync { master, backup } = &self.sync;
+        let addresses = addresses.get().and_then(|at| match &at.value.interface {
+            Field::Absent => {
+                let fault = Fault::new(at.place, "the addresses have no interface to be put on");
+                faults.push(fault.help("write addresses = { interface = \"ipvs0\" }"));
+                None
+            }
+            field => field.get().and_then(|at| interface(at, faults)),
+        });
+        let timeouts = [(Timeout::Tcp, tcp), (Timeout::TcpFin, tcp_fin), (Timeout::Udp, udp)];
+        let timeouts =
+            timeouts.into_iter().filter_map(|(name, field)| Some((name, timeout(name, field.get()?, faults)?)));
+        let timeouts: BTreeMap<Timeout, u32> = timeouts.collect();
+        let sync = [(SyncRole::Master, master), (SyncRole::Backup, backup)];
+        let sync = sync.into_iter().filter_map(|(role, field)| Some((role, daemon(role, field.get()?, faults)?)));
+        let sync = sync.collect();
+        model::Host {
+            addresses,
+            sysctls: sysctls.value().map(|list| sysctls::resolve(list, faults)).unwrap_or_default(),
+            modules: modules.value().copied().unwrap_or(false),
+            timeouts,
+            sync,
+        }
+    }
+
+    /// What of the tables and the services does not go together. `place` finds where a service stands.
+    pub(super) fn check(&self, table: &Table, place: impl Fn(&ServiceKey) -> Option<Place>, faults: &mut Faults) {
+        let daemon = self.sync.master.place().or(self.sync.backup.place());
+        let mixed = table.services.iter().find_map(|(key, service)| {
+            let other = service.destinations.keys().find(|destination| destination.family() != key.family())?;
+            Some((key, other))
+        });
+        if let (Some(daemon), Some((service, destination))) = (daemon, mixed) {
+            let message = format!(
+                "the kernel synchronises no connections while a destination is of another family than its service, as \
+                 {destination} of {service} is"
+            );
+            let mut fault = Fault::new(daemon, message);
+            if let Some(place) = place(service) {
+                fault = fault.related(place, "this service");
+            }
+            faults.push(fault.help("remove the destination, or `sync`"));
+        }
+        sysctls::contradictions(self.host.sysctls.value(), table, faults);
+    }
+}
+
+/// The machine as it is once a configuration has set its sysctls.
+pub(super) fn settled(facts: Facts, host: &model::Host) -> Facts {
+    let set = |name: &str| host.sysctls.get(&format!("net.ipv4.vs.{name}")).and_then(|value| value.parse::<u32>().ok());
+    let Facts { expire_nodest_conn, expire_quiescent_template, conn_reuse_mode } = facts;
+    Facts {
+        expire_nodest_conn: set("expire_nodest_conn").map_or(expire_nodest_conn, |value| value != 0),
+        expire_quiescent_template: set("expire_quiescent_template")
+            .map_or(expire_quiescent_template, |value| value != 0),
+        conn_reuse_mode: set("conn_reuse_mode").unwrap_or(conn_reuse_mode),
+    }
+}
+
+/// The name of an interface (`dev_valid_name` in `net/core/dev.c`).
+fn interface(at: &At<String>, faults: &mut Faults) -> Option<String> {
+    let name = &at.value;
+    let bad = |character: char| character.is_whitespace() || character.is_control() || "/:%".contains(character);
+    let message = if name.is_empty() || name.len() > NAME_MAX {
+        format!("the name of an interface has 1 to {NAME_MAX} bytes")
+    } else if name == "." || name == ".." || name.contains(bad) || names_all(name) {
+        format!("`{}` cannot be the name of an interface", names::quote(name))
+    } else {
+        return Some(name.clone());
+    };
+    faults
+        .push(Fault::new(at.place, message).help("write a name such as \"ipvs0\", without slashes, colons or spaces"));
+    None
+}
+
+/// These are folders beside those of interfaces (`net/ipv4/conf`), so the kernel makes no interface of that name.
+fn names_all(name: &str) -> bool {
+    name == "all" || name == "default"
+}
+
+fn timeout(name: Timeout, at: &At<raw::Period>, faults: &mut Faults) -> Option<u32> {
+    let name = name.as_str();
+    let value = at.value.0;
+    if value.is_zero() {
+        let fault =
+            Fault::new(at.place, format!("to the kernel a timeout `{name}` of 0 means that it is kept as it is"));
+        faults.push(fault.help("write \"1s\" or more, or remove it"));
+        return None;
+    }
+    if value.subsec_nanos() != 0 {
+        let fault = Fault::new(at.place, format!("the kernel counts the timeout `{name}` in whole seconds"));
+        let seconds = Duration::from_secs(value.as_secs().saturating_add(1));
+        faults.push(fault.help(format!("write {}", values::written(seconds))));
+        return None;
+    }
+    if value > TIMEOUT_MAX {
+        let most = format!("{}s", TIMEOUT_MAX.as_secs());
+        let fault = Fault::new(at.place, format!("the kernel refuses a timeout `{name}` of more than \"{most}\""));
+        faults.push(fault.help(format!("write \"{most}\" or less")));
+        return None;
+    }
+    u32::try_from(value.as_secs()).ok()
+}
+
+fn daemon(role: SyncRole, at: &At<raw::SyncDaemon>, faults: &mut Faults) -> Option<SyncSettings> {
+    let raw::SyncDaemon { interface: name, id, group, port, ttl, sync_maxlen } = &at.value;
+    if name.is_absent() {
+        let fault = Fault::new(at.place, format!("the {} has no interface", role.as_str()));
+        faults.push(fault.help("add interface = \"…\", where its messages go out or come in"));
+    }
+    let mut number =
+        |field: &Field<i128>, what: &str, range: std::ops::RangeInclusive<u32>, default: u32| match field.get() {
+            Some(at) => values::integer(at, what, range, faults),
+            None => Some(default),
+        };
+    let id = number(id, "an id", 0..=255, 0);
+    let port = number(port, "a port", 1..=65_535, u32::from(SyncSettings::PORT));
+    let ttl = number(ttl, "a ttl", 1..=255, u32::from(SyncSettings::TTL));
+    let group = match group.get() {
+        Some(at) => self::group(at, faults),
+        None => Some(SyncSettings::GROUP),
+    };
+    let (of_master, of_backup, packet) = MAXLEN;
+    let least = if role == SyncRole::Master { of_master } else { of_backup };
+    let headers = if group.is_some_and(|group| group.is_ipv6()) { 40 + 8 } else { 20 + 8 };
+    let maxlen = match sync_maxlen.get() {
+        Some(at) => Some(values::integer(at, "a sync_maxlen", least..=packet - headers, faults)?),
+        None => None,
+    };
+    Some(SyncSettings {
+        interface: name.get().and_then(|at| interface(at, faults))?,
+        id: u8::try_from(id?).ok()?,
+        group: group?,
+        port: u16::try_from(port?).ok()?,
+        ttl: u8::try_from(ttl?).ok()?,
+        sync_maxlen: maxlen.map(u16::try_from).transpose().ok()?,
+    })
+}
+
+fn group(at: &At<String>, faults: &mut Faults) -> Option<IpAddr> {
+    let group = at.value.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    if group.is_none() {
+        let fault = Fault::new(at.place, format!("`{}` is no multicast address", names::quote(&at.value)));
+        faults.push(fault.help("write for example \"224.0.0.81\" or \"ff02::81\""));
+    }
+    group
+}
