@@ -21,6 +21,7 @@ mod health_pains;
 mod health_reasons;
 mod hooks;
 mod host;
+mod host_settings;
 mod limits;
 mod module_missing;
 mod netns;
