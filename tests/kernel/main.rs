@@ -36,6 +36,7 @@ mod rtnl;
 mod rules;
 mod scenarios;
 mod sessions;
+mod sync_failover;
 mod table;
 mod tour;
 mod traffic;

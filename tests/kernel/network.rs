@@ -39,11 +39,11 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Host {
     jobs: Sender<Job>,
     /// What `ip link set … netns` calls the namespace.
-    namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (jobs, queue) = channel::<Job>();
         let (ready, wait) = channel();
         thread::spawn(move || {
