@@ -31,7 +31,7 @@ fn servers_before_and_after(tables: [&str; 2]) -> [[u8; 4]; 2] {
     };
     let flows = [Flow::open(&pair.client, DNS), Flow::open(&pair.client, DNS)];
     // It takes three packets until others are told.
-    let before = flows.each_ref().map(|flow| (0..4).map(|_| asks(flow)).last().unwrap());
+    let before = flows.each_ref().map(|flow| (0..4).map(|_| asks(flow)).next_back().unwrap());
     let clients = ["10.1.0.2", "10.1.0.3"].map(client);
     if !tables[0].is_empty() {
         let ends = |server: u8, port: u16| format!("10.1.0.100:{port} 10.1.0.{server}:{port}");
