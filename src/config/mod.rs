@@ -256,13 +256,14 @@ fn resolve(
         policies: BTreeMap::new(),
         facts: facts.as_ref(),
         vip: false,
+        seen: services::Seen::default(),
     };
     for service in lists.iter().flatten() {
         gather.add(service);
     }
     gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
-    let services::Gather { table, origins, policies, claims, .. } = gather;
-    around.check(&table, |key| claims.get(key).copied(), faults);
+    let services::Gather { table, origins, policies, seen, .. } = gather;
+    around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
         table,
