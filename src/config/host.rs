@@ -6,6 +6,7 @@ mod sysctls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Facts;
@@ -19,12 +20,9 @@ use crate::model::{self, Family, SyncRole, SyncSettings, Timeout};
 use sysctls::Resolved;
 
 /// The longest timeout: `IPVS_CMD_SET_CONFIG` refuses more than `INT_MAX / HZ` seconds, and HZ is 1000 at most.
-const TIMEOUT_MAX: Duration = Duration::from_secs(i32::MAX as u64 / 1000);
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(i32::MAX as u64 / 1000);
 /// The longest name of an interface (`IFNAMSIZ` without its NUL).
 const NAME_MAX: usize = 15;
-/// The shortest messages of a master and of a backup, and the longest packet: `start_sync_thread` makes the nearest of what
-/// lies beyond, headers of IP and udp taken off.
-const MAXLEN: (u32, u32, u32) = (1, 1024, 65_535);
 
 /// The three tables of all files.
 #[derive(Default)]
@@ -188,11 +186,10 @@ fn daemon(role: SyncRole, at: &At<raw::SyncDaemon>, faults: &mut Faults) -> Opti
         let fault = Fault::new(at.place, format!("the {} has no interface", role.as_str()));
         faults.push(fault.help("add interface = \"…\", where its messages go out or come in"));
     }
-    let mut number =
-        |field: &Field<i128>, what: &str, range: std::ops::RangeInclusive<u32>, default: u32| match field.get() {
-            Some(at) => values::integer(at, what, range, faults),
-            None => Some(default),
-        };
+    let mut number = |field: &Field<i128>, what: &str, range: RangeInclusive<u32>, default: u32| match field.get() {
+        Some(at) => values::integer(at, what, range, faults),
+        None => Some(default),
+    };
     let id = number(id, "an id", 0..=255, 0);
     let port = number(port, "a port", 1..=65_535, u32::from(SyncSettings::PORT));
     let ttl = number(ttl, "a ttl", 1..=255, u32::from(SyncSettings::TTL));
@@ -200,12 +197,9 @@ fn daemon(role: SyncRole, at: &At<raw::SyncDaemon>, faults: &mut Faults) -> Opti
         Some(at) => self::group(at, faults),
         None => Some(SyncSettings::GROUP),
     };
-    let (of_master, of_backup, packet) = MAXLEN;
-    let least = if role == SyncRole::Master { of_master } else { of_backup };
-    let headers = if group.is_some_and(|group| group.is_ipv6()) { 40 + 8 } else { 20 + 8 };
     let (maxlen, is_good) = match sync_maxlen.get() {
         Some(at) => {
-            let length = values::integer(at, "a sync_maxlen", least..=packet - headers, faults);
+            let length = values::integer(at, "a sync_maxlen", lengths(role, group), faults);
             (length, length.is_some())
         }
         None => (None, true),
@@ -219,6 +213,36 @@ fn daemon(role: SyncRole, at: &At<raw::SyncDaemon>, faults: &mut Faults) -> Opti
         ttl: u8::try_from(ttl?).ok()?,
         sync_maxlen: maxlen.map(u16::try_from).transpose().ok()?,
     })
+}
+
+/// The lengths of messages that are kept as they are: `start_sync_thread` (Linux 6.1 to 6.18) takes the nearest of them for
+/// any other. A packet has 65,535 bytes at most, those of its headers included (20 or 40 of IP, 8 of udp).
+fn lengths(role: SyncRole, group: Option<IpAddr>) -> RangeInclusive<u32> {
+    let least = match role {
+        SyncRole::Master => 1,
+        SyncRole::Backup => 1024,
+    };
+    let headers = if group.is_some_and(|group| group.is_ipv6()) { 40 + 8 } else { 20 + 8 };
+    least..=65_535 - headers
+}
+
+/// Whether a timeout in seconds can be configured.
+pub(super) fn is_timeout(seconds: u32) -> bool {
+    seconds > 0 && u64::from(seconds) <= TIMEOUT_MAX.as_secs()
+}
+
+/// What keeps a daemon from being configured.
+pub(super) fn against(role: SyncRole, settings: &SyncSettings) -> Option<String> {
+    let SyncSettings { interface, id: _, group, port, ttl, sync_maxlen } = settings;
+    if let Err(why) = is_interface(interface) {
+        return Some(format!("the name of its interface: {why}"));
+    }
+    let is_good = group.is_multicast()
+        && *port != 0
+        && *ttl != 0
+        && sync_maxlen.is_none_or(|length| lengths(role, Some(*group)).contains(&length.into()));
+    let length = sync_maxlen.map_or(String::new(), |length| format!(", sync_maxlen {length}"));
+    (!is_good).then(|| format!("no configuration can have group {group}, port {port}, ttl {ttl}{length}"))
 }
 
 fn group(at: &At<String>, faults: &mut Faults) -> Option<IpAddr> {
