@@ -17,6 +17,7 @@ mod daemon;
 mod daemon_process;
 mod drains;
 mod frail;
+mod hashes;
 mod health;
 mod health_pains;
 mod health_reasons;

@@ -57,6 +57,18 @@ fn listed(service: &[&str], options: &[&str]) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// The destinations of a service in the kernel's own order, with their weights.
+pub(crate) fn order(service: &[&str]) -> Vec<(String, u32)> {
+    let listed = listed(service, &[]).into_iter();
+    listed.map(|(destination, columns)| (destination, columns[1].parse().unwrap())).collect()
+}
+
+/// How many active connections each destination of a service has.
+pub(crate) fn active(service: &[&str]) -> BTreeMap<String, u64> {
+    let listed = listed(service, &[]).into_iter();
+    listed.map(|(destination, columns)| (destination, columns[2].parse().unwrap())).collect()
+}
+
 /// How many connections each destination of a service has been given since it is there.
 pub(crate) fn connections(service: &[&str]) -> BTreeMap<String, u64> {
     let listed = listed(service, &["--stats", "--exact"]).into_iter();
