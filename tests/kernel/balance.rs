@@ -118,6 +118,15 @@ impl Scene {
         self.program.runs(FILE, &["apply"], 0);
     }
 
+    /// `ipvsd apply` fails: what it says.
+    #[track_caller]
+    pub(crate) fn refused(&self, services: &str) -> String {
+        self.program.write(FILE, &configuration(services));
+        let ended = self.program.run(FILE, &["apply"]);
+        assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+        ended.out + &ended.err
+    }
+
     fn next_port(&self) -> u16 {
         let port = self.port.get();
         self.port.set(port.checked_add(1).expect("each connection has a port of its own"));

@@ -38,6 +38,7 @@ mod program;
 mod rolling;
 mod rules;
 mod scenarios;
+mod schedulers;
 mod sessions;
 mod table;
 mod tour;
