@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attributes;
+mod balance;
 mod chaos;
 mod churn;
 mod cli;
@@ -16,24 +17,30 @@ mod daemon;
 mod daemon_process;
 mod drains;
 mod frail;
+mod hashes;
 mod health;
 mod health_pains;
 mod health_reasons;
 mod hooks;
 mod host;
 mod limits;
+mod marking;
+mod marks;
 mod module_missing;
 mod netns;
 mod network;
 mod nlmon;
+mod one_packet;
 mod operators;
 mod oracle;
 mod ownership;
+mod persistence;
 mod program;
 mod rolling;
 mod rtnl;
 mod rules;
 mod scenarios;
+mod schedulers;
 mod sessions;
 mod table;
 mod tour;
