@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::{SyncRole, SyncSettings};
 
 /// One of the kernel's own timeouts for connections (`IPVS_CMD_SET_CONFIG`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,61 +44,6 @@ impl Timeout {
             Self::TcpFin => "tcp_fin",
             Self::Udp => "udp",
         }
-    }
-}
-
-/// Which side of connection synchronisation a daemon is on. A namespace has at most one of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncRole {
-    /// Tells others of its connections.
-    Master,
-    /// Learns of those of others.
-    Backup,
-}
-
-impl SyncRole {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Master, Self::Backup];
-
-    /// `master` or `backup`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::Backup => "backup",
-        }
-    }
-}
-
-/// A connection synchronisation daemon (`struct ipvs_sync_daemon_cfg`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncSettings {
-    /// Where its packets go out or come in; at most 15 bytes.
-    pub interface: String,
-    /// A backup takes the packets of masters with the same one; with 0 it takes all.
-    pub id: u8,
-    /// A multicast address of either family.
-    pub group: IpAddr,
-    pub port: u16,
-    pub ttl: u8,
-    /// Bytes of a message; `None` is what 1500 bytes hold, and of a backup what the interface's MTU holds, if that is more
-    /// (`start_sync_thread`).
-    pub sync_maxlen: Option<u16>,
-}
-
-impl SyncSettings {
-    /// What the kernel uses if it is not told otherwise (`IP_VS_SYNC_GROUP` and what follows, `ip_vs_sync.c`).
-    pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
-    /// See [`Self::GROUP`].
-    pub const PORT: u16 = 8848;
-    /// See [`Self::GROUP`].
-    pub const TTL: u8 = 1;
-
-    /// Whether a live daemon is what is wanted: the kernel always has a length, though nobody need ask for one.
-    fn is_met_by(&self, live: &Self) -> bool {
-        let Self { interface, id, group, port, ttl, sync_maxlen } = self;
-        (interface, id, group, port, ttl) == (&live.interface, &live.id, &live.group, &live.port, &live.ttl)
-            && sync_maxlen.is_none_or(|length| live.sync_maxlen == Some(length))
     }
 }
 
@@ -308,26 +255,6 @@ mod tests {
         for text in ["", "sysctl", "timeout sctp", "address ipvs0", "address x on ipvs0", "route 0.0.0.0/0"] {
             assert!(text.parse::<HostKey>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn what_the_kernel_adds_to_a_daemon_is_no_difference() {
-        let wanted = SyncSettings {
-            interface: "eth1".to_owned(),
-            id: 7,
-            group: SyncSettings::GROUP,
-            port: SyncSettings::PORT,
-            ttl: SyncSettings::TTL,
-            sync_maxlen: None,
-        };
-        let live = SyncSettings { sync_maxlen: Some(1472), ..wanted.clone() };
-        let is_met = |wanted: &SyncSettings| {
-            let value = |settings: &SyncSettings| HostValue::Sync(settings.clone());
-            HostKey::Sync(SyncRole::Master).is_met(&value(wanted), &value(&live))
-        };
-        assert!(is_met(&wanted));
-        assert!(!is_met(&SyncSettings { sync_maxlen: Some(1400), ..wanted.clone() }));
-        assert!(!is_met(&SyncSettings { id: 8, ..wanted }));
     }
 
     #[test]

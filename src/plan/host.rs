@@ -156,7 +156,7 @@ pub fn host_wanted(
     }
     wanted.extend(sysctls.iter().map(|(name, value)| (HostKey::Sysctl(name.clone()), HostValue::Text(value.clone()))));
     wanted.extend(timeouts.iter().map(|(timeout, value)| (HostKey::Timeout(*timeout), HostValue::Seconds(*value))));
-    wanted.extend(sync.iter().map(|(role, settings)| (HostKey::Sync(*role), HostValue::Sync(settings.clone()))));
+    wanted.extend(sync.iter().map(|(role, settings)| (HostKey::Sync(*role), HostValue::Sync(settings.kept(*role)))));
     if let Some(interface) = addresses {
         let key = |address| HostKey::Address { interface: interface.clone(), address };
         let mut keys: BTreeSet<HostKey> = addresses_of(desired.table.services.keys()).into_iter().map(key).collect();

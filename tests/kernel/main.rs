@@ -23,6 +23,7 @@ mod health_pains;
 mod health_reasons;
 mod hooks;
 mod host;
+mod host_settings;
 mod limits;
 mod marking;
 mod marks;
@@ -55,6 +56,7 @@ macro_rules! on_the_real_kernel {
                 #[test]
                 fn $case() {
                     let mut kernel = crate::netns::enter();
+                    crate::netns::add_interfaces(&crate::conformance::INTERFACES);
                     crate::conformance::$case(&mut crate::conformance::Subject {
                         thresholds_are_checked: crate::netns::release() >= (6, 12),
                         ipvs: &mut kernel,
