@@ -14,7 +14,7 @@
 //! - `settings`, `checks`, `services` and `values` lay the defaults under and look at what takes two keys or two files;
 //!   `rules` are the kernel's, on the model.
 //! - [`parse_for`] and [`load_for`] also warn of what the settings of a machine ([`Facts`]) would make of it.
-//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema()`] tells the format to editors.
+//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, from an [`Import`], and [`schema()`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
@@ -42,7 +42,7 @@ mod yaml;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-pub use emit::{Emitted, emit_json, emit_toml, emit_yaml};
+pub use emit::{Emitted, Import, emit_json, emit_toml, emit_yaml};
 pub use facts::Facts;
 pub use load::{MAX_BYTES, default_path, load, load_for, read};
 pub(crate) use names::nearest;
@@ -121,8 +121,8 @@ impl Format {
 
 /// The desired state that these files ask for together, or everything that is wrong with them. Pure.
 ///
-/// The files merge: `[daemon]`, `[defaults]` and `[hooks]` are for all of them, and no key, name or address may be claimed
-/// twice.
+/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
+/// key, name or address may be claimed twice.
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
     parse_with(sources, None)
 }
@@ -256,13 +256,14 @@ fn resolve(
         policies: BTreeMap::new(),
         facts: facts.as_ref(),
         vip: false,
+        seen: services::Seen::default(),
     };
     for service in lists.iter().flatten() {
         gather.add(service);
     }
     gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
-    let services::Gather { table, origins, policies, claims, .. } = gather;
-    around.check(&table, |key| claims.get(key).copied(), faults);
+    let services::Gather { table, origins, policies, seen, .. } = gather;
+    around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
         table,

@@ -81,6 +81,39 @@ pub enum HostKey {
 }
 
 impl HostKey {
+    /// Whether what is live will do for what is wanted. An interface that is not a dummy is somebody else's, and taken as it
+    /// is.
+    pub fn is_met(&self, wanted: &HostValue, live: &HostValue) -> bool {
+        match (self, wanted, live) {
+            (_, HostValue::Link { .. }, HostValue::Link { dummy, up, foreign: _ }) => *up || !dummy,
+            (_, HostValue::Sync(wanted), HostValue::Sync(live)) => wanted.is_met_by(live),
+            // Short of memory the kernel turns these defences from 1, on when needed, to 2, on (`update_defense_level`).
+            (Self::Sysctl(name), HostValue::Text(wanted), HostValue::Text(live)) if wanted == "1" && live == "2" => {
+                ["net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp"].contains(&&**name)
+            }
+            (_, wanted, live) => wanted == live,
+        }
+    }
+
+    /// When it is set: what others need comes before them.
+    pub fn stage(&self) -> u8 {
+        match self {
+            Self::Module(_) => 0,
+            Self::Interface(_) => 1,
+            Self::Sysctl(_) => 2,
+            Self::Timeout(_) => 3,
+            Self::Address { .. } => 4,
+            Self::Sync(_) => 5,
+        }
+    }
+
+    /// Whether setting it resets others: forwarding as a whole is also that of every interface (`inet_forward_change`,
+    /// `addrconf_fixup_forwarding`).
+    pub fn resets_others(&self) -> bool {
+        let whole = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"];
+        matches!(self, Self::Sysctl(name) if whole.contains(&&**name))
+    }
+
     /// Whether it is always there, so that it can be set, and set back, but never added or deleted.
     pub fn is_setting(&self) -> bool {
         matches!(self, Self::Sysctl(_) | Self::Timeout(_))
@@ -188,15 +221,6 @@ pub enum HostValue {
 impl HostValue {
     /// An interface as ipvsd makes it.
     pub const LINK: Self = Self::Link { dummy: true, up: true, foreign: 0 };
-
-    /// Whether what is live will do. An interface that is not a dummy is somebody else's, and taken as it is.
-    pub fn is_met_by(&self, live: &Self) -> bool {
-        match (self, live) {
-            (Self::Link { .. }, Self::Link { dummy, up, foreign: _ }) => *up || !dummy,
-            (Self::Sync(wanted), Self::Sync(live)) => wanted.is_met_by(live),
-            (wanted, live) => wanted == live,
-        }
-    }
 }
 
 /// What is remembered of an object of the host that ipvsd added or set.
@@ -235,9 +259,22 @@ mod tests {
 
     #[test]
     fn an_interface_of_another_kind_is_taken_as_it_is() {
-        let live = |dummy, up| HostValue::Link { dummy, up, foreign: 3 };
-        assert!(HostValue::LINK.is_met_by(&live(true, true)));
-        assert!(!HostValue::LINK.is_met_by(&live(true, false)));
-        assert!(HostValue::LINK.is_met_by(&live(false, false)));
+        let key = HostKey::Interface("ipvs0".to_owned());
+        let is_met = |dummy, up| key.is_met(&HostValue::LINK, &HostValue::Link { dummy, up, foreign: 3 });
+        assert!(is_met(true, true));
+        assert!(!is_met(true, false));
+        assert!(is_met(false, false));
+    }
+
+    #[test]
+    fn a_defence_that_the_kernel_has_turned_on_is_as_wanted() {
+        let is_met = |name: &str, wanted: &str, live: &str| {
+            let value = |text: &str| HostValue::Text(text.to_owned());
+            HostKey::Sysctl(name.to_owned()).is_met(&value(wanted), &value(live))
+        };
+        assert!(is_met("net.ipv4.vs.drop_entry", "1", "2"));
+        assert!(!is_met("net.ipv4.vs.drop_entry", "3", "2"));
+        assert!(!is_met("net.ipv4.vs.drop_entry", "1", "3"));
+        assert!(!is_met("net.ipv4.vs.conntrack", "1", "2"));
     }
 }

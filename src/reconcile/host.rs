@@ -148,11 +148,24 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 
 /// Adds and edits: what comes before the table. One result for each step, in the plan's order; that of a delete means
 /// nothing yet.
-pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan) -> Result<Vec<HostResult>, Error> {
+pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
     let chosen: Vec<usize> = indices(plan, |operation| operation.kind() != Verb::Delete).collect();
     set(ground, plan, &chosen, &mut results)?;
+    let mut outcomes = plan.steps.iter().zip(&results);
+    if outcomes.any(|(step, result)| result.is_ok() && step.operation.key.resets_others()) {
+        set_again(ground.host, &seen.wanted, plan);
+    }
     Ok(results)
+}
+
+/// Sets what was as it should be, and was reset by something that was set. What comes of it the next pass sees.
+fn set_again(host: &mut dyn Host, wanted: &Values, plan: &HostPlan) {
+    let planned: BTreeSet<&HostKey> = plan.steps.iter().map(|step| &step.operation.key).collect();
+    let sysctls = wanted.iter().filter(|(key, _)| matches!(key, HostKey::Sysctl(_)) && !planned.contains(key));
+    let Ok(live) = host.look(&sysctls.clone().map(|(key, _)| key.clone()).collect()) else { return };
+    let reset = sysctls.filter(|(key, value)| live.get(*key).is_some_and(|live| !key.is_met(value, live)));
+    host.set(&reset.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
 }
 
 /// Takes the deletes of what services have that are there after all out of the plan, and says so in its notes.
@@ -329,7 +342,7 @@ pub(super) fn left_behind(
 /// Whether what is found is what the operation asked for, or in words what it is instead.
 fn verify(operation: &HostOperation, found: Option<&HostValue>) -> Result<(), String> {
     match (&operation.to, found) {
-        (Some(wanted), Some(found)) if wanted.is_met_by(found) => Ok(()),
+        (Some(wanted), Some(found)) if operation.key.is_met(wanted, found) => Ok(()),
         (Some(_), Some(found)) => Err(format!("it is {}", host_value(found))),
         (Some(_), None) => Err("it is not there".to_owned()),
         (None, Some(_)) => Err("it is still there".to_owned()),

@@ -51,7 +51,8 @@ pub(crate) fn ipvsadm(arguments: &[&str], input: &str) -> String {
     run("ipvsadm", arguments, input)
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> String {
+/// Runs a program in this thread's namespace, `input` on its standard input, and gives back what it printed. It has to succeed.
+pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())

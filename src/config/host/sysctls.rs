@@ -1,142 +1,107 @@
-//! The names and values of sysctls.
+//! `[host.sysctls]`: each once, by its canonical name, with a value that it takes.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
+use super::known::{self, IPVS};
+use super::name;
 use crate::config::decode::At;
 use crate::config::fault::{Fault, Faults};
 use crate::config::names;
 use crate::config::problem::Severity;
 use crate::config::raw::Sysctls;
 use crate::config::tree::Place;
-use crate::model::{Family, Forward, Table};
+use crate::model::Family;
 
-/// Those of IPVS, with the numbers that make sense (`ip_vs_ctl.c`, `Documentation/networking/ipvs-sysctl.rst`). What is no
-/// number has no range.
-const IPVS: &[(&str, Option<RangeInclusive<i64>>)] = &[
-    ("am_droprate", Some(1..=i32::MAX as i64)),
-    ("amemthresh", Some(0..=i32::MAX as i64)),
-    ("backup_only", Some(0..=1)),
-    ("cache_bypass", Some(0..=1)),
-    ("conn_reuse_mode", Some(0..=3)),
-    ("conntrack", Some(0..=1)),
-    ("debug_level", Some(0..=i32::MAX as i64)),
-    ("drop_entry", Some(0..=3)),
-    ("drop_packet", Some(0..=3)),
-    ("est_cpulist", None),
-    ("est_nice", Some(-20..=19)),
-    ("expire_nodest_conn", Some(0..=1)),
-    ("expire_quiescent_template", Some(0..=1)),
-    ("ignore_tunneled", Some(0..=1)),
-    ("nat_icmp_send", Some(0..=1)),
-    ("pmtu_disc", Some(0..=1)),
-    ("run_estimation", Some(0..=1)),
-    ("schedule_icmp", Some(0..=1)),
-    ("secure_tcp", Some(0..=3)),
-    ("sloppy_sctp", Some(0..=1)),
-    ("sloppy_tcp", Some(0..=1)),
-    ("snat_reroute", Some(0..=1)),
-    ("sync_persist_mode", Some(0..=1)),
-    ("sync_ports", Some(1..=64)),
-    ("sync_qlen_max", Some(1..=i32::MAX as i64)),
-    ("sync_refresh_period", Some(0..=i32::MAX as i64)),
-    ("sync_retries", Some(0..=3)),
-    ("sync_sock_size", Some(0..=i32::MAX as i64)),
-    ("sync_threshold", None),
-    ("sync_version", Some(0..=1)),
-];
-
-/// Others that go with IPVS, by the last part of their name (`Documentation/networking/ip-sysctl.rst`).
-const OTHERS: &[(&str, RangeInclusive<i64>)] = &[
-    ("ip_forward", 0..=1),
-    ("forwarding", 0..=2),
-    ("rp_filter", 0..=2),
-    ("arp_ignore", 0..=8),
-    ("arp_announce", 0..=2),
-    ("accept_local", 0..=1),
-    ("send_redirects", 0..=1),
-    ("accept_redirects", 0..=1),
-    ("disable_ipv6", 0..=1),
-    ("route_localnet", 0..=1),
-];
-
-const FORWARD4: &str = "net.ipv4.ip_forward";
+/// The two names of one setting.
+const FORWARD: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"];
 const FORWARD6: &str = "net.ipv6.conf.all.forwarding";
 
-/// A name in the notation with dots. The first separator says which notation it is (sysctl(8)).
-pub(super) fn canonical(name: &str) -> String {
-    let turn = |character| match character {
-        '.' => '/',
-        '/' => '.',
-        other => other,
-    };
-    match name.find(['.', '/']).and_then(|at| name.as_bytes().get(at)) {
-        Some(b'/') => name.chars().map(turn).collect(),
-        _ => name.to_owned(),
-    }
-}
+/// Values by canonical name, and where the names stand.
+#[derive(Debug, Default)]
+pub(super) struct Resolved(BTreeMap<String, At<String>>);
 
-/// The sysctls by their canonical names.
-pub(super) fn resolve(list: &Sysctls, faults: &mut Faults) -> BTreeMap<String, String> {
-    let mut resolved = BTreeMap::new();
-    let mut first: BTreeMap<String, Place> = BTreeMap::new();
-    for (at, value) in &list.0 {
-        let name = canonical(&at.value);
-        if !is_good(at, &name, faults) {
-            continue;
+impl Resolved {
+    /// What is right in the list; all else is a fault.
+    pub(super) fn new(list: &Sysctls, faults: &mut Faults) -> Self {
+        let mut resolved = BTreeMap::new();
+        let mut seen: BTreeMap<String, Place> = BTreeMap::new();
+        for sysctl in &list.0 {
+            let name = match name::canonical(sysctl) {
+                Ok(name) => name,
+                Err((message, help)) => {
+                    faults.push(Fault::new(sysctl.place, message).help(help));
+                    continue;
+                }
+            };
+            let shown = names::quote(&name);
+            if let Some(first) = seen.get(&name) {
+                let fault = Fault::new(sysctl.place, format!("the sysctl {shown} is set twice")).label("again here");
+                faults.push(fault.related(*first, "first here").help("keep one of the two"));
+                continue;
+            }
+            seen.insert(name.clone(), sysctl.place);
+            unknown(sysctl.place, &name, faults);
+            let Some(At { place, value }) = &sysctl.value else { continue };
+            match known::fault(&name, value) {
+                Some((message, help)) => faults.push(Fault::new(*place, message).help(help)),
+                None => {
+                    resolved.insert(name, At { place: sysctl.place, value: value.clone() });
+                }
+            }
         }
-        if let Some(first) = first.get(&name) {
-            let fault = Fault::new(at.place, format!("the sysctl {} is set twice", names::quote(&name)));
-            faults.push(fault.label("again here").related(*first, "first here").help("keep one of the two"));
-            continue;
-        }
-        first.insert(name.clone(), at.place);
-        if in_range(&name, value, faults) {
-            resolved.insert(name, value.value.clone());
-        }
+        let resolved = Self(resolved);
+        resolved.one_setting(faults);
+        resolved.larger_wins(faults);
+        resolved
     }
-    resolved
-}
 
-/// Whether a name can be that of a sysctl below `net`, and what to say if not.
-fn is_good(at: &At<String>, name: &str, faults: &mut Faults) -> bool {
-    let quoted = names::quote(&at.value);
-    let part_is_bad = |part: &str| part.is_empty() || part == "/" || part == "//" || part.starts_with("//");
-    let odd = |character: char| character.is_whitespace() || character.is_control() || "*?[]\\\"'".contains(character);
-    if name.split('.').any(part_is_bad) || name.contains(odd) || name.len() > 200 {
-        let fault = Fault::new(at.place, format!("`{quoted}` cannot be the name of a sysctl"));
-        faults.push(fault.help("write it out as sysctl(8) does, for example \"net.ipv4.conf.eth0.rp_filter\""));
-        return false;
+    /// Without the places.
+    pub(super) fn values(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(name, at)| (name.clone(), at.value.clone())).collect()
     }
-    if let Some(name) = name.strip_prefix("net.").filter(|rest| rest.contains('.')) {
-        if let Some(known) = name.strip_prefix("ipv4.vs.") {
-            unknown(at, known, faults);
-        }
-        return true;
-    }
-    let fault = match full(name) {
-        Some(full) => Fault::new(at.place, format!("`{quoted}` is not the whole name of a sysctl"))
-            .help(format!("write \"{full}\"")),
-        None => Fault::new(at.place, format!("`{quoted}` is not below `net.`"))
-            .help("ipvsd takes care of the network around IPVS only; others have their place in sysctl.d"),
-    };
-    faults.push(fault);
-    false
-}
 
-/// The whole name of what is written short.
-fn full(name: &str) -> Option<String> {
-    let name = name.strip_prefix("ipv4.").unwrap_or(name);
-    let name = name.strip_prefix("vs.").unwrap_or(name);
-    match name {
-        "ip_forward" => Some(FORWARD4.to_owned()),
-        name if IPVS.iter().any(|(known, _)| *known == name) => Some(format!("net.ipv4.vs.{name}")),
-        _ => None,
+    /// Where it is said that the host is not to forward packets of a family, if it is.
+    pub(super) fn forbids_forwarding(&self, family: Family) -> Option<Place> {
+        let names = if family == Family::V4 { &FORWARD[..] } else { &[FORWARD6] };
+        names.iter().filter_map(|name| self.0.get(*name)).find(|at| at.value == "0").map(|at| at.place)
+    }
+
+    /// Two names with two values would be set in turns, for ever.
+    fn one_setting(&self, faults: &mut Faults) {
+        let [one, other] = FORWARD;
+        if let (Some(first), Some(second)) = (self.0.get(one), self.0.get(other))
+            && first.value != second.value
+        {
+            let fault = Fault::new(second.place, format!("{other} and {one} are one setting, with two values here"));
+            faults.push(fault.related(first.place, "the other one").help("keep one of the two"));
+        }
+    }
+
+    /// Of these the kernel takes the larger one of `all` and the interface (`IN_DEV_MAXCONF`).
+    fn larger_wins(&self, faults: &mut Faults) {
+        let number = |at: &At<String>| at.value.parse::<u32>().unwrap_or(0);
+        for key in ["rp_filter", "arp_ignore", "arp_announce"] {
+            let name = format!("net.ipv4.conf.all.{key}");
+            let Some(all) = self.0.get(&name) else { continue };
+            for (other, at) in &self.0 {
+                let parts: Vec<&str> = other.split('.').collect();
+                let of_interface = matches!(parts[..], ["net", "ipv4", "conf", interface, last]
+                    if last == key && interface != "default");
+                if of_interface && number(at) < number(all) {
+                    let message =
+                        format!("{} has no effect: the larger one of it and {name} counts", names::quote(other));
+                    let fault = Fault::new(at.place, message).severity(Severity::Warning);
+                    let help = format!("give {name} the value {}, too, or remove this", at.value);
+                    faults.push(fault.related(all.place, "the larger one").help(help));
+                }
+            }
+        }
     }
 }
 
 /// A kernel may have more than are known here.
-fn unknown(at: &At<String>, name: &str, faults: &mut Faults) {
+fn unknown(place: Place, name: &str, faults: &mut Faults) {
+    let Some(name) = name.strip_prefix("net.ipv4.vs.") else { return };
     if IPVS.iter().any(|(known, _)| *known == name) {
         return;
     }
@@ -145,37 +110,5 @@ fn unknown(at: &At<String>, name: &str, faults: &mut Faults) {
         Some(near) => format!("there is \"net.ipv4.vs.{near}\""),
         None => "a kernel that does not have it refuses it".to_owned(),
     };
-    faults.push(Fault::new(at.place, message).severity(Severity::Warning).help(help));
-}
-
-fn in_range(name: &str, value: &At<String>, faults: &mut Faults) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default();
-    let range = match name.strip_prefix("net.ipv4.vs.") {
-        Some(name) => IPVS.iter().find(|(known, _)| *known == name).and_then(|(_, range)| range.clone()),
-        None => OTHERS.iter().find(|(known, _)| *known == last).map(|(_, range)| range.clone()),
-    };
-    let Some(range) = range else { return true };
-    if value.value.parse::<i64>().is_ok_and(|number| range.contains(&number)) {
-        return true;
-    }
-    let (least, most) = range.into_inner();
-    let message = format!("{} is {least} to {most}, not {}", names::quote(name), names::quote(&value.value));
-    faults.push(Fault::new(value.place, message).help(format!("write a number from {least} to {most}")));
-    false
-}
-
-/// What the services need, and a sysctl takes away.
-pub(super) fn contradictions(sysctls: Option<&Sysctls>, table: &Table, faults: &mut Faults) {
-    for (family, name) in [(Family::V4, FORWARD4), (Family::V6, FORWARD6)] {
-        let set = sysctls.and_then(|list| list.0.iter().find(|(at, _)| canonical(&at.value) == name));
-        let Some((at, _)) = set.filter(|(_, value)| value.value == "0") else { continue };
-        let needs = table.services.iter().find(|(key, service)| {
-            key.family() == family && service.destinations.values().any(|settings| settings.forward == Forward::Nat)
-        });
-        if let Some((key, _)) = needs {
-            let message = format!("the host is not to forward, and {key} has destinations with forward = \"nat\"");
-            let fault = Fault::new(at.place, message).severity(Severity::Warning);
-            faults.push(fault.help("write 1: without forwarding, what such destinations answer is dropped"));
-        }
-    }
+    faults.push(Fault::new(place, message).severity(Severity::Warning).help(help));
 }

@@ -87,22 +87,32 @@ table! {
     #[schemars(default, schema_with = "schema::ttl")]
     "ttl" ttl: i128,
 
-    /// The longest message, in bytes; without it as long as the interface's MTU allows.
+    /// The longest message, in bytes: 1, of a backup 1024, to 65507, with an IPv6 group 65487. Without it what a packet of
+    /// 1500 bytes holds; of a backup what its interface's MTU holds, if that is more.
     #[schemars(default, schema_with = "schema::sync_maxlen")]
     "sync_maxlen" sync_maxlen: i128,
 }
 
-/// Sysctls with their values, in the order of the file, by the names that are written. TOML reads `net.ipv4.ip_forward = 1`
-/// as tables in tables: they are put together again.
+/// Sysctls in the order of the file. TOML reads `net.ipv4.ip_forward = 1` as tables in tables, and YAML can be written so.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Sysctls(pub Vec<(At<String>, At<String>)>);
+pub(in crate::config) struct Sysctls(pub Vec<Sysctl>);
+
+/// A sysctl, as it is written.
+#[derive(Debug)]
+pub(in crate::config) struct Sysctl {
+    pub place: Place,
+    /// The keys of the tables that it is in, and its own.
+    pub keys: Vec<String>,
+    /// As the kernel shows it; nothing if it was not to be understood.
+    pub value: Option<At<String>>,
+}
 
 impl Decode for Sysctls {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {
             Value::Table(entries) => {
                 let mut sysctls = Self::default();
-                sysctls.take("", entries, faults);
+                sysctls.take(&[], entries, faults);
                 Some(sysctls)
             }
             other => {
@@ -115,22 +125,23 @@ impl Decode for Sysctls {
 }
 
 impl Sysctls {
-    fn take(&mut self, within: &str, entries: Vec<Entry<'_>>, faults: &mut Faults) {
+    /// How deep tables can be nested, the parsers say.
+    fn take(&mut self, within: &[String], entries: Vec<Entry<'_>>, faults: &mut Faults) {
         for Entry { key, place, node } in entries {
-            let name = if within.is_empty() { key.into_owned() } else { format!("{within}.{key}") };
+            let mut keys = within.to_vec();
+            keys.push(key.into_owned());
             match node.value {
-                Value::Table(entries) => self.take(&name, entries, faults),
+                Value::Table(entries) => self.take(&keys, entries, faults),
                 value => {
-                    if let Some(value) = text(node.place, value, faults) {
-                        self.0.push((At { place, value: name }, At { place: node.place, value }));
-                    }
+                    let value = text(node.place, value, faults).map(|value| At { place: node.place, value });
+                    self.0.push(Sysctl { place, keys, value });
                 }
             }
         }
     }
 }
 
-/// A value as the kernel reads it.
+/// A value as the kernel shows it: fields are separated by single spaces.
 fn text(place: Place, value: Value<'_>, faults: &mut Faults) -> Option<String> {
     match value {
         Value::Bool(value) => Some(u8::from(value).to_string()),
@@ -138,7 +149,10 @@ fn text(place: Place, value: Value<'_>, faults: &mut Faults) -> Option<String> {
         Value::Text(text) => {
             let value = text.split_whitespace().collect::<Vec<_>>().join(" ");
             if value.is_empty() || value.contains(char::is_control) {
-                let message = format!("`{}` is no value of a sysctl", names::quote(&text));
+                let message = match &*value {
+                    "" => "a sysctl cannot be set to nothing".to_owned(),
+                    _ => format!("`{}` is no value of a sysctl", names::quote(&text)),
+                };
                 faults.push(Fault::new(place, message).help("write a number, or words in quotes"));
                 return None;
             }

@@ -11,7 +11,7 @@ mod values;
 use super::decode::{At, Named, table};
 use super::schema;
 pub(super) use checks::{Check, Dns, Exec, Flap, Grpc, Http, Tcp, Tls, Udp};
-pub(super) use host::{Host, Sync, SyncDaemon, Sysctls, Timeouts};
+pub(super) use host::{Host, Sync, SyncDaemon, Sysctl, Sysctls, Timeouts};
 pub(super) use matching::{Match, MatchTable, Payload, PayloadTable};
 pub(super) use values::{
     Addresses, CheckName, Checksum, Code, Fallback, Manage, Netmask, Percent, Period, Share, Status,

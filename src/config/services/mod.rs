@@ -3,6 +3,7 @@
 mod defaults;
 mod destinations;
 mod policy;
+mod schedulers;
 mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,7 @@ use crate::model::{
 pub(super) use defaults::Defaults;
 pub(super) use policy::DRAIN;
 
+pub(super) use destinations::Seen;
 use destinations::{Destinations, destination_place};
 use policy::PolicyKeys;
 use warnings::Outlook;
@@ -43,6 +45,7 @@ pub(super) struct Gather<'g, 's> {
     pub facts: Option<&'g Facts>,
     /// Whether a check goes via the vip.
     pub vip: bool,
+    pub seen: Seen,
 }
 
 impl Gather<'_, '_> {

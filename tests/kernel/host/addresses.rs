@@ -100,6 +100,23 @@ fn drift_is_repaired_and_said() {
     }
 }
 
+/// Of two addresses the kernel takes the one that is nearer to the destination, unless that is deprecated (RFC 6724).
+#[test]
+fn an_ipv6_address_of_a_service_is_not_the_source_of_the_hosts_own_packets() {
+    let _kernel = netns::enter();
+    ip_batch(
+        "address delete 2001:db8:ffff::1/64 dev v0\naddress add 2001:db8:1::1/128 dev lo\nroute add 2001:db8:ffff::/64 dev v0\n",
+    );
+    let program = Program::new();
+    program.write(FILE, &configuration(ON, &["tcp://[2001:db8:ffff::10]:80"]));
+    applied(&program, &[]);
+    let source = || ip(&["route", "get", "2001:db8:ffff::2"]);
+    assert!(source().contains(" src 2001:db8:1::1 "), "{}", source());
+    ip_batch("address change 2001:db8:ffff::10/128 dev ipvs0 preferred_lft forever\n");
+    assert!(source().contains(" src 2001:db8:ffff::10 "), "without that it is: {}", source());
+    assert!(ip(&["route", "get", "2001:db8:ffff::10"]).contains("local 2001:db8:ffff::10"));
+}
+
 #[test]
 fn to_take_them_from_services_that_go_on_wants_force() {
     let _kernel = netns::enter();

@@ -59,10 +59,8 @@ fn wait(what: &str, is_it: impl Fn() -> bool) {
 
 /// A configuration with services at these addresses, each with one destination.
 fn configuration(head: &str, services: &[&str]) -> String {
-    let mut text = format!("version = 1\n{head}\n");
-    if services.is_empty() {
-        text += "services = []\n";
-    }
+    let none = if services.is_empty() { "services = []\n" } else { "" };
+    let mut text = format!("version = 1\n{none}{head}\n");
     for (number, address) in services.iter().enumerate() {
         let destination =
             if address.contains('[') || address.starts_with("fwmark6") { "[2001:db8::1]:80" } else { "10.0.0.1:80" };
