@@ -202,6 +202,8 @@ pub struct HostInputs<'a> {
     pub record: &'a BTreeMap<HostKey, OwnedHost>,
     /// See [`host_wanted`].
     pub in_use: &'a BTreeSet<IpAddr>,
+    /// Synchronisation daemons that run, and have lost what they stand on ([`crate::model::Footing`]).
+    pub adrift: &'a BTreeSet<HostKey>,
     /// Put settings back to what they were before they were set, wanted or not.
     pub restore: bool,
 }
@@ -210,13 +212,13 @@ pub struct HostInputs<'a> {
 ///
 /// Settings that are not wanted any more keep their value, unless `restore` asks for what they were before.
 pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
-    let HostInputs { wanted, live, record, in_use, restore } = *inputs;
+    let HostInputs { wanted, live, record, in_use, adrift, restore } = *inputs;
     let mut plan = HostPlan::default();
     let restored = |key: &HostKey| record.get(key)?.before.as_ref().filter(|_| restore && key.is_setting());
     for (key, value) in wanted {
         let value = restored(key).unwrap_or(value);
         match live.get(key) {
-            Some(found) if key.is_met(value, found) => plan.unchanged += 1,
+            Some(found) if key.is_met(value, found) && !adrift.contains(key) => plan.unchanged += 1,
             found => {
                 let left = record.get(key).and_then(|owned| owned.left.as_ref());
                 let drifted = left.is_some_and(|left| key.is_met(value, left));

@@ -30,7 +30,7 @@ pub fn sync_settings(settings: &SyncSettings) -> String {
     text
 }
 
-/// `id 3 → 7, port 8848 → 8849`.
+/// `id 3 → 7, port 8848 → 8849`; or why it is started anew.
 fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
     let SyncSettings { interface, id, group, port, ttl, sync_maxlen } = to;
     let length = |length: Option<u16>| length.map_or_else(|| "default".to_owned(), |length| length.to_string());
@@ -45,6 +45,9 @@ fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
         changes.push(("sync_maxlen", length(from.sync_maxlen), length(*sync_maxlen)));
     }
     changes.retain(|(_, from, to)| from != to);
+    if changes.is_empty() {
+        return "anew, for the interface or its address is another one than when it was started".to_owned();
+    }
     let changes = changes.into_iter().map(|(name, from, to)| format!("{name} {from} {ARROW} {to}"));
     changes.collect::<Vec<_>>().join(", ")
 }

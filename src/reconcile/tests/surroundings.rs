@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::model::{HostKey, HostValue};
+use crate::model::{Footing, HostKey, HostValue};
 use crate::reconcile::Host;
 
 /// A host in memory. Sysctls are there if they were set before; addresses need their interface.
@@ -17,6 +17,8 @@ pub(super) struct HostState {
     pub(super) there: BTreeMap<HostKey, HostValue>,
     /// What cannot be set, and why.
     pub(super) refused: BTreeMap<HostKey, String>,
+    /// Where daemons would stand, by interface.
+    pub(super) footings: BTreeMap<String, Footing>,
     /// Nothing can be seen.
     pub(super) dark: bool,
     /// What was asked for, in order.
@@ -68,5 +70,10 @@ impl Host for Surroundings {
             Ok(())
         };
         changes.iter().map(one).collect()
+    }
+
+    fn footing(&mut self, interface: &str) -> Result<Option<Footing>, String> {
+        let state = self.0.borrow();
+        if state.dark { Err("it is dark".to_owned()) } else { Ok(state.footings.get(interface).copied()) }
     }
 }
