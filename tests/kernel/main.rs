@@ -16,6 +16,8 @@ mod crowd;
 mod daemon;
 mod daemon_process;
 mod drains;
+mod forwarding;
+mod forwarding6;
 mod frail;
 mod hashes;
 mod health;
