@@ -18,6 +18,7 @@ mod daemon_process;
 mod drains;
 mod forwarding;
 mod forwarding6;
+mod forwarding_needs;
 mod frail;
 mod hashes;
 mod health;
@@ -48,6 +49,7 @@ mod sessions;
 mod table;
 mod tour;
 mod traffic;
+mod tunnel_needs;
 mod upgrades;
 mod via_vip;
 
