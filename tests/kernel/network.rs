@@ -38,8 +38,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A thread in a network namespace of its own, that does what it is told.
 pub(crate) struct Host {
     jobs: Sender<Job>,
-    /// What `ip link set … netns` calls the namespace.
-    pub(crate) namespace: String,
+    namespace: String,
 }
 
 impl Host {

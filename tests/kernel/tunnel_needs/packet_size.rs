@@ -20,11 +20,8 @@ fn deaf(forward: Forward, family: Family, underlay: Family) -> Stage {
 /// Connections come about, since their first packets are small, and then hang.
 #[test]
 fn a_client_that_does_not_hear_of_large_packets_hangs() {
-    for (forward, family, underlay) in [
-        (Forward::Ipip, Family::V4, Family::V4),
-        (Forward::Gue, Family::V6, Family::V6),
-        (Forward::Gre, Family::V4, Family::V6),
-    ] {
+    for (forward, family, underlay) in [(Forward::Ipip, Family::V4, Family::V4), (Forward::Gue, Family::V6, Family::V6)]
+    {
         let stage = deaf(forward, family, underlay);
         let said = match family {
             Family::V4 => "Icmp:OutDestUnreachs",
@@ -35,21 +32,11 @@ fn a_client_that_does_not_hear_of_large_packets_hangs() {
 
         // The servers ask for smaller packets.
         let mss = 1500 - stage.mode.overhead() - if family == Family::V4 { 40 } else { 60 };
-        let (lower, back) = match family {
-            Family::V4 => (
-                format!("ip route replace default via 192.0.2.254 advmss {mss}"),
-                "ip route replace default via 192.0.2.254",
-            ),
-            Family::V6 => (
-                format!("ip route replace default via 2001:db8:2::fe advmss {mss}"),
-                "ip route replace default via 2001:db8:2::fe",
-            ),
-        };
-        let before = counter(said);
-        sh_servers(&stage, &lower);
+        let router = if family == Family::V4 { "192.0.2.254" } else { "2001:db8:2::fe" };
+        sh_servers(&stage, &format!("ip route replace default via {router} advmss {mss}"));
         serves(&stage);
-        assert_eq!(counter(said), before, "nothing was too large");
-        sh_servers(&stage, back);
+        sh_servers(&stage, &format!("ip route replace default via {router}"));
+        silent(&fails(&stage));
     }
 }
 
