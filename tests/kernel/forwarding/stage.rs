@@ -74,6 +74,16 @@ impl Stage {
 
     /// Starts servers in a rig, and gives the director its table.
     pub(crate) fn open(rig: Rig, mode: Mode, protocol: Protocol) -> Self {
+        let this = Self::serve(rig, mode, protocol);
+        let program = Program::new();
+        program.write(CONFIG, &this.configuration());
+        program.runs(CONFIG, &["apply"], 0);
+        Rules::live().assert_are(&this.rules(), &"what ipvsd applied");
+        this
+    }
+
+    /// Starts servers in a rig. The director has no table.
+    pub(crate) fn serve(rig: Rig, mode: Mode, protocol: Protocol) -> Self {
         let mut this = Self { rig, mode, protocol, running: Vec::new() };
         if protocol == Protocol::Sctp {
             // A receiver waits 200 ms for a second packet to acknowledge, and a sender may wait for that. The first socket loads
@@ -86,10 +96,6 @@ impl Stage {
             }
         }
         this.running = this.numbers().map(|number| this.start(number)).collect();
-        let program = Program::new();
-        program.write(CONFIG, &this.configuration());
-        program.runs(CONFIG, &["apply"], 0);
-        Rules::live().assert_are(&this.rules(), &"what ipvsd applied");
         this
     }
 
