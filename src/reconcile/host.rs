@@ -10,7 +10,7 @@ use std::fmt;
 use crate::ipvs::{Errno, Error, Ipvs, KernelSettings, Setting};
 use crate::model::{Desired, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
 use crate::plan::render::host_value;
-use crate::plan::{self, HostInputs, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
+use crate::plan::{self, HostInputs, HostNote, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
 
 /// Addresses, interfaces, sysctls and modules of the network namespace at hand.
 pub trait Host {
@@ -155,15 +155,29 @@ pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan) -> Result<Vec<Hos
     Ok(results)
 }
 
-/// Takes the deletes of what services have that are there after all out of the plan, and says so in its notes.
+/// Takes the deletes of what services have that are there after all out of the plan, and of what is not where it is to be
+/// instead; and says so in its notes.
 pub(super) fn keep_in_use(
     plan: &mut HostPlan,
     results: &mut Vec<HostResult>,
     seen: &HostSeen,
     after: &BTreeMap<ServiceKey, LiveService>,
 ) {
+    if plan.count(Verb::Delete) == 0 {
+        return;
+    }
     let stays: BTreeSet<IpAddr> = addresses_of(after.keys()).difference(&seen.in_use).copied().collect();
-    plan.keep(|address| stays.contains(address));
+    plan.keep(|address| stays.contains(address), |key| HostNote::Draining { key });
+    // What waits after a failure is not among the steps, so it is what is there that counts.
+    let outcomes = plan.steps.iter().zip(&*results);
+    let done = outcomes.filter(|(step, result)| step.operation.kind() != Verb::Delete && result.is_ok());
+    let done: BTreeSet<&HostKey> = done.map(|(step, _)| &step.operation.key).collect();
+    let is_there = |key: &&HostKey| seen.live.contains_key(*key) || done.contains(*key);
+    let wanted = || seen.wanted.keys().filter(|key| key.address().is_some());
+    let there: BTreeSet<&IpAddr> = wanted().filter(is_there).filter_map(HostKey::address).collect();
+    let missing: BTreeSet<IpAddr> =
+        wanted().filter_map(HostKey::address).filter(|address| !there.contains(address)).copied().collect();
+    plan.keep(|address| missing.contains(address), |key| HostNote::Unmoved { key });
     // Deletes stand last, and have no result yet.
     results.truncate(plan.steps.len());
 }

@@ -72,8 +72,15 @@ fn case(desired: Desired, live: &[(&str, HostValue)]) -> Case {
 
 #[test]
 fn an_address_is_there_once_however_many_services_have_it() {
-    let services =
-        ["tcp://192.0.2.10:80", "udp://192.0.2.10:53", "tcp://[2001:db8::10]:80", "fwmark:7", "tcp://0.0.0.0:0"];
+    let services = [
+        "tcp://192.0.2.10:80",
+        "udp://192.0.2.10:53",
+        "tcp://[2001:db8::10]:80",
+        "fwmark:7",
+        "tcp://0.0.0.0:0",
+        "tcp://127.0.0.1:80",
+        "tcp://[::1]:80",
+    ];
     let case = case(desired(&services, on("ipvs0")), &[]);
     assert_eq!(
         case.lines(),

@@ -329,3 +329,55 @@ impl Stage {
         self.is_settled(desired);
     }
 }
+
+/// A service that has connections, and is not wanted any more.
+fn draining(stage: &mut Stage, host: Wanted) {
+    stage.pass(&with(&[(WEB, &[(A, 1)])], host));
+    let table = stage.kernel.0.table();
+    table.get_mut(&key(WEB)).unwrap().destinations.get_mut(&destination(A)).unwrap().active_connections = 3;
+}
+
+#[test]
+fn the_address_of_a_service_that_drains_stays_even_if_the_key_goes_or_names_another_interface() {
+    for then in [Wanted::default(), on("vip0")] {
+        let mut stage = Stage::new();
+        draining(&mut stage, on("ipvs0"));
+        let nothing = with(&[], then);
+        for _ in 0..3 {
+            let report = stage.pass(&nothing);
+            assert_eq!(report.refused, None);
+            assert_eq!(stage.there(VIP), Some(HostValue::There), "{nothing:?}");
+        }
+        stage
+            .kernel
+            .0
+            .table()
+            .get_mut(&key(WEB))
+            .unwrap()
+            .destinations
+            .get_mut(&destination(A))
+            .unwrap()
+            .active_connections = 0;
+        stage.pass(&nothing);
+        assert_eq!(stage.host().0.borrow().there, BTreeMap::new());
+        assert_eq!(stage.record, Record::default());
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_added_elsewhere_is_not_deleted_here() {
+    let mut stage = Stage::new();
+    stage.pass(&with(&[(WEB, &[(A, 1)])], on("ipvs0")));
+    let moved = with(&[(WEB, &[(A, 1)])], on("vip0"));
+    for refused in ["interface vip0", "address 192.0.2.10 on vip0"] {
+        stage.host().0.borrow_mut().refused = BTreeMap::from([(host_key(refused), "not so".to_owned())]);
+        let report = stage.pass(&moved);
+        assert_eq!(stage.there(VIP), Some(HostValue::There), "{report:?}");
+        assert!(report.plan.host.notes.contains(&HostNote::Unmoved { key: host_key(VIP) }), "{report:?}");
+        assert!(stage.record.host.contains_key(&host_key(VIP)));
+    }
+    stage.host().0.borrow_mut().refused.clear();
+    stage.pass(&moved);
+    assert_eq!((stage.there(VIP), stage.there("interface ipvs0")), (None, None));
+    assert_eq!(stage.there("address 192.0.2.10 on vip0"), Some(HostValue::There));
+}
