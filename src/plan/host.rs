@@ -129,13 +129,22 @@ impl HostPlan {
         self.steps.push(HostStep { operation, cause });
     }
 
-    /// Takes out what `held` names.
+    /// Takes out what `held` names, and with an interface that waits the addresses that need it.
     #[must_use]
     pub fn hold(mut self, held: &dyn Fn(&HostKey) -> Option<Held>) -> Self {
+        let missing = self.steps.iter().filter_map(|HostStep { operation, .. }| match &operation.key {
+            HostKey::Interface(name) if operation.kind() == Verb::Add => Some((name.clone(), held(&operation.key)?)),
+            _ => None,
+        });
+        let missing: BTreeMap<String, Held> = missing.collect();
+        let needs = |HostOperation { key, to, .. }: &HostOperation| match key {
+            HostKey::Address { interface, .. } if to.is_some() => missing.get(interface).cloned(),
+            _ => None,
+        };
         let mut steps = Vec::with_capacity(self.steps.len());
         for step in self.steps {
             let HostOperation { key, .. } = &step.operation;
-            match held(key) {
+            match held(key).or_else(|| needs(&step.operation)) {
                 Some(held) => {
                     let (verb, key) = (step.operation.kind(), key.clone());
                     self.notes.push(HostNote::Waiting { verb, key, held });
@@ -248,8 +257,8 @@ pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
                 }
                 (None, None) => {}
             },
-            // Nobody is hurt by a module that nobody needs.
-            (HostKey::Module(_), _) => {}
+            // Nobody is hurt by a module that nobody needs; and an interface of another kind is not the one that was ours.
+            (HostKey::Module(_), _) | (HostKey::Interface(_), HostValue::Link { dummy: false, .. }) => {}
             (HostKey::Interface(_), HostValue::Link { foreign: addresses @ 1.., .. }) => {
                 plan.notes.push(HostNote::InUse { key: key.clone(), addresses: *addresses });
             }

@@ -150,9 +150,27 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 /// nothing yet.
 pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
-    let chosen: Vec<usize> = indices(plan, |operation| operation.kind() != Verb::Delete).collect();
-    set(ground, plan, &chosen, &mut results)?;
+    let chosen = indices(plan, |operation| operation.kind() != Verb::Delete);
+    let (first, rest): (Vec<usize>, Vec<usize>) =
+        chosen.partition(|index| is_ground(&plan.steps[*index].operation.key));
+    set(ground, plan, &first, &mut results)?;
+    let outcomes = first.iter().map(|index| (&plan.steps[*index].operation, &results[*index]));
+    let missing = outcomes.filter(|(operation, result)| operation.kind() == Verb::Add && !result.is_ok());
+    let missing: BTreeSet<&str> = missing.filter_map(|(operation, _)| operation.key.interface()).collect();
+    let (skipped, rest): (Vec<usize>, Vec<usize>) = rest.into_iter().partition(|index| {
+        let key = &plan.steps[*index].operation.key;
+        key.address().is_some() && key.interface().is_some_and(|name| missing.contains(name))
+    });
+    for index in skipped {
+        results[index] = HostResult::Skipped("its interface is not there".to_owned());
+    }
+    set(ground, plan, &rest, &mut results)?;
     Ok(results)
+}
+
+/// Whether it is set before addresses are, which stand on it.
+fn is_ground(key: &HostKey) -> bool {
+    matches!(key, HostKey::Module(_) | HostKey::Interface(_) | HostKey::Sysctl(_) | HostKey::Timeout(_))
 }
 
 /// Takes the deletes of what services have that are there after all out of the plan, and of what is not where it is to be
@@ -289,8 +307,8 @@ pub(super) fn left_behind(
             *result = HostResult::Unverified(found);
         }
     }
-    let is_dummy = |name: &String| {
-        matches!(live.get(&HostKey::Interface(name.clone())), Some(HostValue::Link { dummy: true, .. }))
+    let is_dummy = |name: &str| {
+        matches!(live.get(&HostKey::Interface(name.to_owned())), Some(HostValue::Link { dummy: true, .. }))
     };
     let mut owned = BTreeMap::new();
     for (key, value) in &live {
@@ -301,7 +319,7 @@ pub(super) fn left_behind(
             HostKey::Module(_) => false,
             // Adopted with the interface that is for them; elsewhere they may have been somebody's before.
             HostKey::Address { interface, .. } => known.is_some() || (wanted.contains_key(key) && is_dummy(interface)),
-            HostKey::Interface(_) => known.is_some(),
+            HostKey::Interface(name) => known.is_some() && is_dummy(name),
             HostKey::Sysctl(_) | HostKey::Timeout(_) | HostKey::Sync(_) => known.is_some() || wanted.contains_key(key),
         };
         if is_ours && !put_back {

@@ -235,6 +235,7 @@ fn what_failed_waits_and_the_rest_goes_on() {
         (*found == key("interface ipvs0")).then(|| Held { seconds: 5, reason: "no dummies".to_owned() })
     };
     let plan = case.plan().hold(&held);
-    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps, [], "nor can an address be put on an interface that is not there");
+    assert_eq!(plan.notes.len(), 2);
     assert!(plan.is_waiting());
 }
