@@ -19,6 +19,11 @@ use super::{Batch, Body, Errno, Error, messages};
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Asked for as SO_RCVBUFFORCE. Whoever may change anything may have it.
 const RECEIVE_QUEUE: usize = 4 << 20;
+/// Requests in one send. More gain nothing, and the answers to these fit into any receive queue, even if
+/// each of them is an error that echoes its request.
+const BATCH_REQUESTS: usize = 128;
+/// Bytes in one send, far below the smallest send buffer.
+const BATCH_BYTES: usize = 32 << 10;
 /// One datagram of a dump is at most 32 KiB (`netlink_dump`), an answer to a batch far below.
 const DATAGRAM: usize = 64 << 10;
 
@@ -107,6 +112,33 @@ impl Link {
             self.reopen()?;
         }
         done
+    }
+
+    /// Sends any number of requests, in order, in as few batches as the queues take: `push` appends the request of a
+    /// position to a batch, and `each` gets every answer with the position of its request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::exchange`], of the batch at hand: those before it have been answered, those behind it were not sent.
+    pub fn exchange_all(
+        &mut self,
+        requests: usize,
+        doing: &'static str,
+        push: &mut dyn FnMut(usize, &mut Batch),
+        each: &mut dyn FnMut(usize, Answer<'_>),
+    ) -> Result<(), Error> {
+        let mut begin = 0;
+        while begin < requests {
+            let mut batch = self.batch();
+            let mut next = begin;
+            while next < requests && next - begin < BATCH_REQUESTS && batch.size() < BATCH_BYTES {
+                push(next, &mut batch);
+                next += 1;
+            }
+            self.exchange(batch, doing, &mut |index, answer| each(begin + index, answer))?;
+            begin = next;
+        }
+        Ok(())
     }
 
     fn send(&self, bytes: &[u8], doing: &'static str) -> Result<(), Error> {

@@ -30,7 +30,7 @@ const NO_ROOMS: &[&str] = &["utils", "util", "common", "helpers", "helper", "typ
 const CONFINED: &[(&str, &[&str], &str)] = &[
     ("toml", &["config/toml.rs"], "a swap of the parser is one file"),
     ("serde_yaml", &["config/yaml.rs"], "a swap of the parser is one file"),
-    ("neli", &["netlink/", "ipvs/"], "nothing else speaks netlink"),
+    ("neli", &["netlink/", "ipvs/", "host/rtnl/"], "nothing else speaks netlink"),
 ];
 
 /// Layers that are functions of their arguments, and the words that would make them something else.

@@ -30,6 +30,7 @@ mod oracle;
 mod ownership;
 mod program;
 mod rolling;
+mod rtnl;
 mod rules;
 mod scenarios;
 mod sessions;

@@ -21,14 +21,19 @@ route add ::/0 via 2001:db8:ffff::2
 
 /// Moves this thread, and all that it starts from now on, into a new network namespace with an empty table.
 pub(crate) fn enter() -> Kernel {
-    #[expect(unsafe_code, reason = "unshare is unsafe for what it can do to descriptors")]
-    // SAFETY: only the network namespace is left; descriptors stay shared with the other threads.
-    let unshared = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) };
-    unshared.expect("these tests run in the lab, as root: no network namespace could be made");
+    enter_bare();
     run("ip", &["-batch", "-"], INTERFACES);
     let mut kernel = Kernel::open().expect("these tests run in the lab, on a kernel with IPVS");
     kernel.info().expect("these tests run in the lab, as root");
     kernel
+}
+
+/// Moves this thread, and all that it starts from now on, into a new network namespace as the kernel makes them.
+pub(crate) fn enter_bare() {
+    #[expect(unsafe_code, reason = "unshare is unsafe for what it can do to descriptors")]
+    // SAFETY: only the network namespace is left; descriptors stay shared with the other threads.
+    let unshared = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) };
+    unshared.expect("these tests run in the lab, as root: no network namespace could be made");
 }
 
 /// Runs `ipvsadm` in this thread's namespace, `input` on its standard input, and gives back what it printed.

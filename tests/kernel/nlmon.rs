@@ -41,9 +41,8 @@ impl Tap {
     /// The IPVS commands that were sent to the kernel since the last call.
     pub(crate) fn commands(&mut self) -> Vec<u8> {
         let mut commands = Vec::new();
-        let mut buffer = vec![0; 128 << 10];
-        while let Ok((_, length)) = recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC) {
-            let mut rest = &buffer[..length.min(buffer.len())];
+        for datagram in self.datagrams() {
+            let mut rest = &datagram[..];
             // nlmsghdr: length, type, flags, sequence, port; then genlmsghdr: command, version, reserved
             while let Some(head) = rest.get(..20) {
                 let length = u32::from_ne_bytes(head[..4].try_into().unwrap()) as usize;
@@ -59,6 +58,30 @@ impl Tap {
             }
         }
         commands
+    }
+
+    /// For each send to the kernel since the last call, how many requests of this kind (`nlmsg_type`) were in it, if any.
+    pub(crate) fn sends(&mut self, kind: u16) -> Vec<usize> {
+        let requests = |datagram: &[u8]| {
+            let (mut rest, mut found) = (datagram, 0);
+            while let Some(head) = rest.get(..16) {
+                let length = u32::from_ne_bytes(head[..4].try_into().unwrap()) as usize;
+                found += usize::from(short(&head[4..]) == kind && short(&head[6..]) & REQUEST != 0);
+                rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
+            }
+            found
+        };
+        self.datagrams().iter().map(|datagram| requests(datagram)).filter(|found| *found > 0).collect()
+    }
+
+    /// What went over netlink since the last call.
+    fn datagrams(&self) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        let mut buffer = vec![0; 128 << 10];
+        while let Ok((_, length)) = recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC) {
+            datagrams.push(buffer[..length.min(buffer.len())].to_vec());
+        }
+        datagrams
     }
 
     /// Whether it has seen IPVS being looked up, without which it sees no command.

@@ -8,14 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ipvs::codec::{Request, decode_destination, decode_info, decode_service};
 use crate::ipvs::{Errno, Error, Info, Ipvs, KernelSettings, Refusal, Setting};
 use crate::model::{DestinationKey, Live, LiveDestination, LiveService, ServiceKey};
-use crate::netlink::{Answer, Family, Link};
+use crate::netlink::{Answer, Batch, Family, Link};
 use crate::plan::Operation;
 
-/// Requests in one send. More gain nothing, and the answers to these fit into any receive queue, even if
-/// each of them is an error that echoes its request.
-const BATCH_REQUESTS: usize = 128;
-/// Bytes in one send, far below the smallest send buffer.
-const BATCH_BYTES: usize = 32 << 10;
 /// How often a read is tried on a socket that loses messages, and a dump that does not hold together.
 const TRIES: usize = 6;
 
@@ -159,29 +154,26 @@ impl Kernel {
     fn single_services(&mut self, keys: &[ServiceKey]) -> Result<BTreeMap<ServiceKey, LiveService>, Error> {
         const DOING: &str = "read a service";
         let mut found = BTreeMap::new();
-        for keys in keys.chunks(BATCH_REQUESTS) {
-            let mut batch = self.link.batch();
-            for key in keys {
-                Request::Service(key).push(&mut batch, self.family);
+        let mut failed = None;
+        let family = self.family;
+        let mut push = |index: usize, batch: &mut Batch| {
+            if let Some(key) = keys.get(index) {
+                Request::Service(key).push(batch, family);
             }
-            let mut failed = None;
-            self.link.exchange(batch, DOING, &mut |index, answer| match answer {
-                Answer::Data { payload, .. } => match (keys.get(index), decode_service(payload)) {
-                    (Some(key), Ok((answered, service))) if *key == answered => drop(found.insert(answered, service)),
-                    (Some(key), Ok((answered, _))) => {
-                        failed = Some(Error::Protocol(format!("asked for {key}, the kernel answered {answered}")));
-                    }
-                    (_, Err(words)) => failed = Some(Error::Protocol(words)),
-                    (None, Ok(_)) => {}
-                },
-                Answer::Refused(Errno::SRCH, _) => {}
-                Answer::Refused(errno, text) => failed = Some(refused_request(DOING, errno, text)),
-            })?;
-            if let Some(error) = failed {
-                return Err(error);
-            }
-        }
-        Ok(found)
+        };
+        self.link.exchange_all(keys.len(), DOING, &mut push, &mut |index, answer| match answer {
+            Answer::Data { payload, .. } => match (keys.get(index), decode_service(payload)) {
+                (Some(key), Ok((answered, service))) if *key == answered => drop(found.insert(answered, service)),
+                (Some(key), Ok((answered, _))) => {
+                    failed = Some(Error::Protocol(format!("asked for {key}, the kernel answered {answered}")));
+                }
+                (_, Err(words)) => failed = Some(Error::Protocol(words)),
+                (None, Ok(_)) => {}
+            },
+            Answer::Refused(Errno::SRCH, _) => {}
+            Answer::Refused(errno, text) => failed = Some(refused_request(DOING, errno, text)),
+        })?;
+        failed.map_or(Ok(found), Err)
     }
 }
 
@@ -228,25 +220,20 @@ impl Ipvs for Kernel {
     }
 
     fn execute(&mut self, operations: &[&Operation]) -> Result<Vec<Result<(), Refusal>>, Error> {
-        let mut results: Vec<Result<(), Refusal>> = Vec::with_capacity(operations.len());
-        while let Some(rest) = operations.get(results.len()..).filter(|rest| !rest.is_empty()) {
-            let mut batch = self.link.batch();
-            for operation in rest.iter().take(BATCH_REQUESTS) {
-                Request::Carry(operation).push(&mut batch, self.family);
-                if batch.size() >= BATCH_BYTES {
-                    break;
-                }
+        let mut results: Vec<Result<(), Refusal>> = vec![Ok(()); operations.len()];
+        let family = self.family;
+        let mut push = |index: usize, batch: &mut Batch| {
+            if let Some(operation) = operations.get(index) {
+                Request::Carry(operation).push(batch, family);
             }
-            let begin = results.len();
-            results.resize(begin + batch.len(), Ok(()));
-            self.link.exchange(batch, "carry out operations", &mut |index, answer| {
-                if let Answer::Refused(errno, text) = answer
-                    && let (Some(result), Some(operation)) = (results.get_mut(begin + index), rest.get(index))
-                {
-                    *result = Err(Refusal::new(operation, errno, text));
-                }
-            })?;
-        }
+        };
+        self.link.exchange_all(operations.len(), "carry out operations", &mut push, &mut |index, answer| {
+            if let Answer::Refused(errno, text) = answer
+                && let (Some(result), Some(operation)) = (results.get_mut(index), operations.get(index))
+            {
+                *result = Err(Refusal::new(operation, errno, text));
+            }
+        })?;
         let forbidden = |result: &Result<(), Refusal>| matches!(result, Err(refusal) if refusal.errno == Errno::PERM);
         if !results.is_empty() && results.iter().all(forbidden) {
             return Err(Error::NotPermitted);
