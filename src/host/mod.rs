@@ -2,6 +2,7 @@
 //!
 //! [`rtnl`] is the edge to interfaces, addresses and routes; [`Edge`] is the host as the loop sees it.
 
+pub mod doctor;
 mod edge;
 mod modules;
 pub mod rtnl;
