@@ -30,7 +30,8 @@
 //!   configuration comes from is behind a trait as well.
 //! - [`health`] checks destinations, on a thread beside the loop, and wakes it when a verdict changes. Uses `model` and
 //!   what the loop has for it: the trait [`reconcile::Checker`] and the events. [`process`] runs programs for it and for hooks.
-//! - [`host`] is the host around IPVS: interfaces, addresses and routes, over rtnetlink. Uses `netlink`.
+//! - [`host`] is what surrounds IPVS: interfaces and addresses (over `netlink`), sysctls, modules, and the doctor. Uses `model`
+//!   and what the loop has for it, the trait [`reconcile::Host`].
 //! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
 //! - [`daemon`] puts it all together for `ipvsd run`, with hooks and a socket on which it can be asked; [`cli`] for the other commands.
 //!

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvsd::config::{self, Source};
-use ipvsd::model::{Check, Desired, Initial, OnDown, Policy, Via};
+use ipvsd::model::{Check, Desired, Host, Initial, OnDown, Policy, Via};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,7 +42,7 @@ fn sources(case: &Path) -> Vec<Source> {
 
 fn describe(desired: &Desired) -> String {
     let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
-    let Desired { policies, drain, checks_at_once, check_marks, hooks, .. } = desired;
+    let Desired { policies, drain, checks_at_once, check_marks, hooks, host, .. } = desired;
     assert!(table.services.keys().eq(policies.keys()), "a policy for every service");
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
@@ -53,6 +53,9 @@ fn describe(desired: &Desired) -> String {
     }
     if let Some(hooks) = hooks {
         writeln!(out, "{hooks:?}").unwrap();
+    }
+    if *host != Host::default() {
+        describe_host(host, &mut out);
     }
     let used: BTreeSet<_> =
         policies.values().flat_map(|policy| policy.checks.values()).flat_map(|checks| &checks.list).collect();
@@ -81,6 +84,17 @@ fn describe(desired: &Desired) -> String {
         }
     }
     out
+}
+
+fn describe_host(host: &Host, out: &mut String) {
+    let Host { addresses, sysctls, modules, timeouts, sync } = host;
+    writeln!(out, "addresses {addresses:?}, modules {modules}, timeouts {timeouts:?}").unwrap();
+    for (name, value) in sysctls {
+        writeln!(out, "sysctl {name} {value:?}").unwrap();
+    }
+    for (role, settings) in sync {
+        writeln!(out, "sync {role:?} {settings:?}").unwrap();
+    }
 }
 
 fn describe_policy(policy: &Policy, out: &mut String) {
@@ -172,7 +186,7 @@ fn the_examples_say_the_same() {
     let (mut toml, mut yaml) = (load("example.toml"), load("example.yaml"));
     let line = |desired: &Desired, key: &str| desired.origins[&key.parse().unwrap()].line;
     let text = fs::read_to_string(root().join("config/example.yaml")).unwrap();
-    assert!(text.lines().nth(line(&yaml, "tcp://[2001:db8::10]:80") - 1).unwrap().contains("[2001:db8::10]:80"));
+    assert!(text.lines().nth(line(&yaml, "tcp://192.0.2.11:80") - 1).unwrap().contains("tcp://192.0.2.11:80"));
     toml.origins.clear();
     yaml.origins.clear();
     assert_eq!(toml, yaml);

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use ipvsd::config::{self, Source};
+use ipvsd::config::{self, Import, Source};
 use ipvsd::model::{
     Checksum, DestinationKey, DestinationSettings, Family, Forward, Live, LiveDestination, LiveService, Netmask,
-    Persistence, Protocol, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats, Tunnel, TunnelType,
+    Persistence, Protocol, Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats, SyncRole, SyncSettings, Table,
+    Timeout, Tunnel, TunnelType,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -95,6 +96,60 @@ fn service() -> impl Strategy<Value = (ServiceKey, LiveService)> {
             (key, LiveService { settings, stats: Stats::default(), destinations })
         })
     })
+}
+
+type Timeouts = BTreeMap<Timeout, u32>;
+type Daemons = BTreeMap<SyncRole, SyncSettings>;
+
+/// Timeouts, some as at boot.
+fn timeouts(seconds: impl Strategy<Value = u32> + Clone) -> impl Strategy<Value = Timeouts> {
+    let of = |timeout: Timeout| prop_oneof![2 => seconds.clone(), 1 => Just(timeout.at_boot())];
+    (of(Timeout::Tcp), of(Timeout::TcpFin), of(Timeout::Udp))
+        .prop_map(|(tcp, fin, udp)| [(Timeout::Tcp, tcp), (Timeout::TcpFin, fin), (Timeout::Udp, udp)].into())
+}
+
+/// Those that a configuration has to say.
+fn not_as_at_boot(timeouts: &Timeouts) -> Timeouts {
+    timeouts.iter().filter(|(timeout, seconds)| timeout.at_boot() != **seconds).map(|(t, s)| (*t, *s)).collect()
+}
+
+/// A daemon that a configuration can ask for; `from` is the shortest message of its role.
+fn daemon(from: u16) -> impl Strategy<Value = SyncSettings> {
+    let v4 = any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits >> 4 | 0xE << 28)));
+    let v6 = any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits >> 8 | 0xFF << 120)));
+    let group = prop_oneof![Just(SyncSettings::GROUP), v4, v6];
+    let port = prop_oneof![Just(SyncSettings::PORT), 1..=u16::MAX];
+    let ttl = prop_oneof![Just(SyncSettings::TTL), 1..=u8::MAX];
+    let interface = "[!-~&&[^/:%]]{3,15}|[a-z]{1,2}|é{1,7}";
+    (interface, any::<u8>(), group, port, ttl, option::of(from..=65_487)).prop_map(
+        |(interface, id, group, port, ttl, sync_maxlen)| {
+            // They are no names of interfaces.
+            let interface = if interface == "all" || interface == "default" { "eth0".to_owned() } else { interface };
+            SyncSettings { interface, id, group, port, ttl, sync_maxlen }
+        },
+    )
+}
+
+fn daemons() -> impl Strategy<Value = Daemons> {
+    (option::of(daemon(1)), option::of(daemon(1024))).prop_map(|(master, backup)| {
+        let master = master.map(|settings| (SyncRole::Master, settings));
+        master.into_iter().chain(backup.map(|settings| (SyncRole::Backup, settings))).collect()
+    })
+}
+
+/// Daemons of any sort, such as no kernel has.
+fn wild_daemons() -> impl Strategy<Value = Daemons> {
+    let group = prop_oneof![v4(), v6(), Just(SyncSettings::GROUP)];
+    let daemon = ("\\PC{0,16}", group, 0u16..2, 0u8..2, option::of(any::<u16>())).prop_map(
+        |(interface, group, port, ttl, sync_maxlen)| SyncSettings { interface, id: 0, group, port, ttl, sync_maxlen },
+    );
+    let role = prop::sample::select(&SyncRole::ALL[..]);
+    prop::collection::btree_map(role, prop_oneof![daemon, self::daemon(1)], 0..3)
+}
+
+/// Whether a destination is of another family than its service, with which the kernel has no daemons.
+fn is_mixed(table: &Table) -> bool {
+    table.services.iter().any(|(key, service)| service.destinations.keys().any(|to| to.family() != key.family()))
 }
 
 fn live() -> impl Strategy<Value = Live> {
@@ -238,23 +293,29 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_emitted_is_the_same_table(live in live()) {
+    fn what_is_emitted_is_the_same(live in live(), timeouts in timeouts(1u32..=2_147_483), sync in daemons()) {
+        let import = Import { live: &live, timeouts: &timeouts, sync: &sync };
+        let table = live.to_table();
+        let daemons = if is_mixed(&table) { Daemons::new() } else { sync.clone() };
         for (name, emitted) in [
-            ("a.toml", config::emit_toml(&live)),
-            ("a.yaml", config::emit_yaml(&live)),
-            ("a.json.yaml", config::emit_json(&live)),
+            ("a.toml", config::emit_toml(import)),
+            ("a.yaml", config::emit_yaml(import)),
+            ("a.json.yaml", config::emit_json(import)),
         ] {
-            prop_assert_eq!(&emitted.omitted, &Vec::<String>::new());
+            prop_assert_eq!(emitted.omitted.len(), sync.len() - daemons.len(), "{:#?}", emitted.omitted);
             let parsed = config::parse(&[source(name, &*emitted.text)]);
             let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;
-            prop_assert_eq!(&parsed.desired.table, &live.to_table());
+            prop_assert_eq!(&parsed.desired.table, &table);
+            prop_assert_eq!(&parsed.desired.host.timeouts, &not_as_at_boot(&timeouts));
+            prop_assert_eq!(&parsed.desired.host.sync, &daemons);
         }
     }
 
-    /// Of any table the text has a part that is right, and says of everything else that it is not there.
+    /// Of anything the text has a part that is right, and says of everything else that it is not there.
     #[test]
-    fn what_is_emitted_is_never_wrong(live in wild()) {
-        for (name, emitted) in [("a.toml", config::emit_toml(&live)), ("a.yaml", config::emit_yaml(&live))] {
+    fn what_is_emitted_is_never_wrong(live in wild(), timeouts in timeouts(any::<u32>()), sync in wild_daemons()) {
+        let import = Import { live: &live, timeouts: &timeouts, sync: &sync };
+        for (name, emitted) in [("a.toml", config::emit_toml(import)), ("a.yaml", config::emit_yaml(import))] {
             let parsed = config::parse(&[source(name, &*emitted.text)]);
             let parsed = parsed.map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", emitted.text)))?;
             let whole = live.to_table();
@@ -266,6 +327,14 @@ proptest! {
                 }
                 missing += whole.services[key].destinations.len() - service.destinations.len();
             }
+            let host = &parsed.desired.host;
+            for (timeout, seconds) in &host.timeouts {
+                prop_assert_eq!(Some(seconds), timeouts.get(timeout));
+            }
+            for (role, settings) in &host.sync {
+                prop_assert_eq!(Some(settings), sync.get(role));
+            }
+            missing += not_as_at_boot(&timeouts).len() - host.timeouts.len() + sync.len() - host.sync.len();
             prop_assert_eq!(missing, emitted.omitted.len(), "{:#?}", emitted.omitted);
         }
     }
@@ -275,7 +344,7 @@ proptest! {
     fn what_is_emitted_does_not_depend_on_defaults(live in live()) {
         let defaults = "version = 1\n[defaults]\nscheduler = \"mh\"\nscheduler_flags = [\"mh-port\"]\nforward = \"tunnel\"\n\
             weight = 7\ntunnel = { type = \"gue\", port = 1, checksum = true }\n";
-        let sources = [source("0.toml", defaults), source("a.toml", config::emit_toml(&live).text)];
+        let sources = [source("0.toml", defaults), source("a.toml", config::emit_toml(Import::table(&live)).text)];
         prop_assert_eq!(config::parse(&sources).unwrap().desired.table, live.to_table());
     }
 
@@ -346,17 +415,40 @@ fn what_cannot_be_configured_is_said() {
         .into(),
         unknown: vec!["a service of address family 99\nversion = 2".to_owned()],
     };
-    let toml = config::emit_toml(&live);
-    assert_eq!(toml.omitted, config::emit_yaml(&live).omitted);
-    assert_eq!(toml.omitted.len(), 11, "{:#?}", toml.omitted);
-    for words in
-        ["proto-47", "has holes", "one_packet is for udp", "0x40", "`local`", "`bypass`", "dr leaves", "at most 65535"]
-    {
+    let daemon = |interface: &str| SyncSettings {
+        interface: interface.to_owned(),
+        id: 7,
+        group: SyncSettings::GROUP,
+        port: SyncSettings::PORT,
+        ttl: SyncSettings::TTL,
+        sync_maxlen: Some(1000),
+    };
+    let timeouts = Timeouts::from([(Timeout::Tcp, 2_147_484), (Timeout::TcpFin, 120), (Timeout::Udp, 7)]);
+    let sync = Daemons::from([(SyncRole::Master, daemon("eth1")), (SyncRole::Backup, daemon("eth1"))]);
+    let import = Import { live: &live, timeouts: &timeouts, sync: &sync };
+    let toml = config::emit_toml(import);
+    assert_eq!(toml.omitted, config::emit_yaml(import).omitted);
+    assert_eq!(toml.omitted.len(), 13, "{:#?}", toml.omitted);
+    for words in [
+        "proto-47",
+        "has holes",
+        "one_packet is for udp",
+        "0x40",
+        "`local`",
+        "`bypass`",
+        "dr leaves",
+        "at most 65535",
+        "tcp of 2147484 seconds",
+        "daemon backup: no configuration can have group 224.0.0.81, port 8848, ttl 1, sync_maxlen 1000",
+    ] {
         assert_eq!(toml.omitted.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {:#?}", toml.omitted);
     }
-    let table = config::parse(&[source("a.toml", toml.text)]).unwrap().desired.table;
-    assert_eq!(table.entry_count(), 2);
-    assert_eq!(config::parse(&[source("a.yaml", config::emit_yaml(&live).text)]).unwrap().desired.table, table);
+    let desired = config::parse(&[source("a.toml", toml.text)]).unwrap().desired;
+    assert_eq!(desired.table.entry_count(), 2);
+    assert_eq!(desired.host.timeouts, Timeouts::from([(Timeout::Udp, 7)]));
+    assert_eq!(desired.host.sync, Daemons::from([(SyncRole::Master, daemon("eth1"))]));
+    let again = config::parse(&[source("a.yaml", config::emit_yaml(import).text)]).unwrap().desired;
+    assert_eq!((again.table, again.host), (desired.table, desired.host));
 }
 
 #[test]

@@ -99,3 +99,21 @@ fn the_defaults_of_the_kernel_are_warned_of() {
     let lines: Vec<_> = warnings("a.yaml", yaml, &Facts::default()).iter().map(|warning| warning.line).collect();
     assert_eq!(lines, [Some(4), Some(5)]);
 }
+
+/// What the configuration sets itself counts, whatever the machine has now.
+#[test]
+fn what_the_configuration_sets_is_as_it_is_set() {
+    let parse = |sysctls: &str, facts: &Facts| {
+        let text = format!("{}[host.sysctls]\n{sysctls}\n", toml("address = \"udp://192.0.2.1:53\"\npersistence = {}"));
+        let sources = [Source { path: PathBuf::from("a.toml"), text }];
+        config::parse_for(&sources, facts).unwrap().warnings
+    };
+    let both = "net.ipv4.vs.expire_nodest_conn = 1\n\"net/ipv4/vs/expire_quiescent_template\" = true";
+    assert_eq!(parse(both, &Facts::default()), []);
+    assert_eq!(parse("", &Facts::default()).len(), 2);
+    let neither = "net.ipv4.vs.expire_nodest_conn = 0\nnet.ipv4.vs.expire_quiescent_template = false";
+    assert_eq!(parse(neither, &TUNED).len(), 2);
+    let tcp = format!("{}[host.sysctls]\nnet.ipv4.vs.conn_reuse_mode = 0\n", toml("address = \"tcp://192.0.2.1:80\""));
+    let sources = [Source { path: PathBuf::from("a.toml"), text: tcp }];
+    assert_eq!(config::parse_for(&sources, &TUNED).unwrap().warnings.len(), 1);
+}

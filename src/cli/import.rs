@@ -35,10 +35,11 @@ impl Import {
         // What carries checks is ipvsd's own business, and no part of any configuration.
         let record = look::record(&global.state_dir_or(None), out)?;
         live.services.retain(|service, _| !record.is_helper(service));
+        let import = config::Import::table(&live);
         let config::Emitted { text, omitted } = match self.output {
-            Language::Toml => config::emit_toml(&live),
-            Language::Yaml => config::emit_yaml(&live),
-            Language::Json => config::emit_json(&live),
+            Language::Toml => config::emit_toml(import),
+            Language::Yaml => config::emit_yaml(import),
+            Language::Json => config::emit_json(import),
         };
         out.text(&text)?;
         for entry in &omitted {

@@ -138,7 +138,8 @@ impl Show {
                     let picture = self.picture(Live::default(), settings, global, out)?;
                     live.services.retain(|key, _| !picture.is_helper(key));
                 }
-                if self.output == View::Toml { config::emit_toml(&live) } else { config::emit_yaml(&live) }
+                let table = config::Import::table(&live);
+                if self.output == View::Toml { config::emit_toml(table) } else { config::emit_yaml(table) }
             }
         };
         out.text(&emitted.text)?;

@@ -218,6 +218,17 @@ const ELSEWHERE: &[(&str, &[&str], &str)] = &[
         "it is a key of the service",
     ),
     ("in `defaults`", &["fallback"], "each service has its own"),
+    ("at the top level", &["addresses", "sysctls", "modules"], "it is a key of `host`"),
+    ("at the top level", &["master", "backup"], "it is a key of `sync`"),
+    ("in `daemon`", &["timeouts", "sync", "host"], "it is a table of its own beside this one"),
+    ("in `host`", &["timeouts", "sync"], "it is a table of its own beside this one"),
+    ("in `host`", &["interface"], "it is a key of `addresses`: addresses = { interface = \"ipvs0\" }"),
+    ("in `host`", &["net", "ip_forward"], "it is a key of `sysctls`"),
+    (
+        "in `sync`",
+        &["interface", "id", "group", "port", "ttl", "sync_maxlen"],
+        "it is a key of `master` and of `backup`: master = { interface = \"eth1\" }",
+    ),
 ];
 
 /// Says that a table has no such key, and which one may have been meant.

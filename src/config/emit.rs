@@ -1,16 +1,37 @@
-//! The kernel's table as configuration text that means exactly that table.
+//! The kernel's table, its timeouts and its synchronisation as configuration text that means exactly that.
 //!
 //! Every key that `[defaults]` could change is written out, so that the text means the same among other files. What
 //! the rules of a configuration do not allow is left out, and said: in the text as a comment, and to the caller.
 
+mod host;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::problem::Severity;
 use super::rules::{self, Breaches};
 use crate::model::{
     Checksum, DestinationKey, DestinationSettings, Forward, Live, LiveService, Netmask, Persistence, ServiceFlags,
-    ServiceKey, ServiceSettings, Tunnel, TunnelType,
+    ServiceKey, ServiceSettings, SyncRole, SyncSettings, Timeout, Tunnel, TunnelType,
 };
+use host::Keys;
+
+/// What a configuration is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Import<'l> {
+    pub live: &'l Live,
+    /// In seconds. Those that are as at boot are not written.
+    pub timeouts: &'l BTreeMap<Timeout, u32>,
+    /// The daemons that are running.
+    pub sync: &'l BTreeMap<SyncRole, SyncSettings>,
+}
+
+impl<'l> Import<'l> {
+    /// The table, and nothing else.
+    pub fn table(live: &'l Live) -> Self {
+        Self { live, timeouts: const { &BTreeMap::new() }, sync: const { &BTreeMap::new() } }
+    }
+}
 
 /// A configuration text, and what could not be put into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +41,19 @@ pub struct Emitted {
     pub omitted: Vec<String>,
 }
 
-/// The table as TOML. Sorted; the same table gives the same text.
-pub fn emit_toml(live: &Live) -> Emitted {
-    emit(live, toml)
+/// As TOML. Sorted; the same gives the same text.
+pub fn emit_toml(import: Import<'_>) -> Emitted {
+    emit(import, " = ", toml)
 }
 
-/// The table as YAML. Sorted; the same table gives the same text.
-pub fn emit_yaml(live: &Live) -> Emitted {
-    emit(live, yaml)
+/// As YAML. Sorted; the same gives the same text.
+pub fn emit_yaml(import: Import<'_>) -> Emitted {
+    emit(import, ": ", yaml)
 }
 
 /// The same as JSON, which is YAML, too. Comments have no place in it; what is left out is only in `omitted`.
-pub fn emit_json(live: &Live) -> Emitted {
-    let Emitted { text, omitted } = emit_toml(live);
+pub fn emit_json(import: Import<'_>) -> Emitted {
+    let Emitted { text, omitted } = emit_toml(import);
     let text = match super::toml::to_json(&text) {
         Ok(document) => format!("{document:#}\n"),
         // A text of ours that does not parse would be a defect; TOML that says so is better than nothing.
@@ -48,8 +69,23 @@ struct Entry<'l> {
     destinations: Vec<(DestinationKey, DestinationSettings)>,
 }
 
-fn emit(live: &Live, write: fn(&mut String, &[Entry<'_>])) -> Emitted {
-    let Live { services, unknown } = live;
+/// What can be written, with values as both formats read them.
+struct Document<'l> {
+    timeouts: Keys,
+    sync: Keys,
+    services: Vec<Entry<'l>>,
+}
+
+impl Document<'_> {
+    /// The tables before the services that have something in them.
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &Keys)> {
+        [("timeouts", &self.timeouts), ("sync", &self.sync)].into_iter().filter(|(_, keys)| !keys.is_empty())
+    }
+}
+
+/// `separator` stands between key and value in braces.
+fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document<'_>)) -> Emitted {
+    let Import { live: Live { services, unknown }, timeouts, sync } = import;
     let mut omitted: Vec<String> = unknown.iter().map(|words| one_line(words)).collect();
     let mut entries = Vec::new();
     for (key, LiveService { settings, stats: _, destinations }) in services {
@@ -71,6 +107,13 @@ fn emit(live: &Live, write: fn(&mut String, &[Entry<'_>])) -> Emitted {
         }
         entries.push(Entry { key: *key, settings, destinations: kept });
     }
+    let mixed = entries.iter().any(|Entry { key, destinations, .. }| {
+        destinations.iter().any(|(destination, _)| destination.family() != key.family())
+    });
+    let mut others = Vec::new();
+    let timeouts = host::timeouts(timeouts, &mut others);
+    let sync = host::sync(sync, mixed, separator, &mut others);
+    omitted.extend(others.iter().map(|words| one_line(words)));
     let mut text = String::new();
     for words in &omitted {
         push(&mut text, format_args!("# left out: {words}\n"));
@@ -78,7 +121,7 @@ fn emit(live: &Live, write: fn(&mut String, &[Entry<'_>])) -> Emitted {
     if !omitted.is_empty() {
         text.push('\n');
     }
-    write(&mut text, &entries);
+    write(&mut text, &Document { timeouts, sync, services: entries });
     Emitted { text, omitted }
 }
 
@@ -185,12 +228,18 @@ fn destination_keys(
     keys
 }
 
-fn toml(out: &mut String, entries: &[Entry<'_>]) {
+fn toml(out: &mut String, document: &Document<'_>) {
     out.push_str("version = 1\n");
-    if entries.is_empty() {
+    if document.services.is_empty() {
         out.push_str("services = []\n");
     }
-    for Entry { key, settings, destinations } in entries {
+    for (table, keys) in document.tables() {
+        push(out, format_args!("\n[{table}]\n"));
+        for (key, value) in keys {
+            push(out, format_args!("{key} = {value}\n"));
+        }
+    }
+    for Entry { key, settings, destinations } in &document.services {
         push(
             out,
             format_args!("\n[[services]]\nname = {}\naddress = {}\n", quoted(&name(key)), quoted(&key.to_string())),
@@ -207,10 +256,16 @@ fn toml(out: &mut String, entries: &[Entry<'_>]) {
     }
 }
 
-fn yaml(out: &mut String, entries: &[Entry<'_>]) {
+fn yaml(out: &mut String, document: &Document<'_>) {
     out.push_str("version: 1\n");
-    out.push_str(if entries.is_empty() { "services: []\n" } else { "services:\n" });
-    for Entry { key, settings, destinations } in entries {
+    for (table, keys) in document.tables() {
+        push(out, format_args!("{table}:\n"));
+        for (key, value) in keys {
+            push(out, format_args!("  {key}: {value}\n"));
+        }
+    }
+    out.push_str(if document.services.is_empty() { "services: []\n" } else { "services:\n" });
+    for Entry { key, settings, destinations } in &document.services {
         push(out, format_args!("  - name: {}\n    address: {}\n", quoted(&name(key)), quoted(&key.to_string())));
         for (key, value) in service_keys(settings, ": ") {
             push(out, format_args!("    {key}: {value}\n"));

@@ -14,7 +14,7 @@
 //! - `settings`, `checks`, `services` and `values` lay the defaults under and look at what takes two keys or two files;
 //!   `rules` are the kernel's, on the model.
 //! - [`parse_for`] and [`load_for`] also warn of what the settings of a machine ([`Facts`]) would make of it.
-//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, and [`schema()`] tells the format to editors.
+//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, from an [`Import`], and [`schema()`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
@@ -24,6 +24,7 @@ mod decode;
 mod emit;
 mod facts;
 mod fault;
+mod host;
 mod load;
 mod names;
 mod problem;
@@ -41,7 +42,7 @@ mod yaml;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-pub use emit::{Emitted, emit_json, emit_toml, emit_yaml};
+pub use emit::{Emitted, Import, emit_json, emit_toml, emit_yaml};
 pub use facts::Facts;
 pub use load::{MAX_BYTES, default_path, load, load_for, read};
 pub(crate) use names::nearest;
@@ -49,7 +50,7 @@ pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
 
-use crate::model::{Desired, Host, Table};
+use crate::model::{Desired, Table};
 use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
@@ -120,8 +121,8 @@ impl Format {
 
 /// The desired state that these files ask for together, or everything that is wrong with them. Pure.
 ///
-/// The files merge: `[daemon]`, `[defaults]` and `[hooks]` are for all of them, and no key, name or address may be claimed
-/// twice.
+/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
+/// key, name or address may be claimed twice.
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
     parse_with(sources, None)
 }
@@ -206,6 +207,7 @@ fn resolve(
     let mut daemon = raw::Daemon::default();
     let mut defaults = raw::Defaults::default();
     let mut hooks = raw::Hooks::default();
+    let mut around = host::Tables::default();
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
     let mut some = !whole;
@@ -216,11 +218,15 @@ fn resolve(
             defaults: defaults_of_file,
             checks,
             hooks: hooks_of_file,
+            host,
+            timeouts,
+            sync,
             services,
         } = file;
         settings::merge_daemon(&mut daemon, of_file.into_value().unwrap_or_default(), faults);
         settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
         settings::merge_hooks(&mut hooks, hooks_of_file.into_value().unwrap_or_default(), faults);
+        around.merge(host, timeouts, sync, faults);
         if let Some(checks) = checks.value() {
             definitions.define(checks, faults);
         }
@@ -233,6 +239,8 @@ fn resolve(
     }
     let daemon = settings::daemon(daemon, faults);
     let hooks = settings::hooks(&hooks, faults);
+    let host = around.resolve(faults);
+    let facts = facts.map(|facts| host::settled(*facts, &host));
     let defaults = services::Defaults::new(defaults, daemon.drain, &mut definitions, faults);
     let mut gather = services::Gather {
         defaults: &defaults,
@@ -246,14 +254,16 @@ fn resolve(
         claims: HashMap::new(),
         definitions: &mut definitions,
         policies: BTreeMap::new(),
-        facts,
+        facts: facts.as_ref(),
         vip: false,
+        seen: services::Seen::default(),
     };
     for service in lists.iter().flatten() {
         gather.add(service);
     }
     gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
-    let services::Gather { table, origins, policies, .. } = gather;
+    let services::Gather { table, origins, policies, seen, .. } = gather;
+    around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
         table,
@@ -267,6 +277,6 @@ fn resolve(
         checks_at_once,
         check_marks,
         hooks,
-        host: Host::default(),
+        host,
     }
 }

@@ -71,6 +71,31 @@ pub(super) fn port(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "minimum": 1, "maximum": 65535 })
 }
 
+pub(super) fn interface(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 15, "pattern": "^[^/:%\\s]+$", "examples": ["ipvs0"] })
+}
+
+pub(super) fn sysctls(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^net([./]|$)" },
+        "additionalProperties": { "type": ["integer", "boolean", "string", "object"] },
+        "examples": [{ "net.ipv4.ip_forward": 1, "net.ipv4.vs.conntrack": 1 }]
+    })
+}
+
+pub(super) fn sync_id(_: &mut SchemaGenerator) -> Schema {
+    number(0, 255, 0)
+}
+
+pub(super) fn ttl(_: &mut SchemaGenerator) -> Schema {
+    number(1, 255, 1)
+}
+
+pub(super) fn sync_maxlen(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 1, "maximum": 65507 })
+}
+
 pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",

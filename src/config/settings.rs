@@ -40,6 +40,8 @@ macro_rules! merge {
     )*};
 }
 
+pub(super) use merge;
+
 /// `[daemon]` of all files.
 pub(super) fn merge_daemon(into: &mut raw::Daemon, from: raw::Daemon, faults: &mut Faults) {
     merge!(into, from, "daemon", faults, [resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks]);

@@ -79,7 +79,8 @@ pub struct SyncSettings {
     pub group: IpAddr,
     pub port: u16,
     pub ttl: u8,
-    /// Bytes of a message; `None` is as long as the interface's MTU allows.
+    /// Bytes of a message; `None` is what 1500 bytes hold, and of a backup what the interface's MTU holds, if that is more
+    /// (`start_sync_thread`).
     pub sync_maxlen: Option<u16>,
 }
 

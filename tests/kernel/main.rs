@@ -20,6 +20,7 @@ mod health;
 mod health_pains;
 mod health_reasons;
 mod hooks;
+mod host;
 mod limits;
 mod module_missing;
 mod netns;

@@ -56,6 +56,11 @@ fn run(program: &str, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs `ip` in this thread's namespace, and gives back what it printed.
+pub(crate) fn ip(arguments: &[&str]) -> String {
+    run("ip", arguments, "")
+}
+
 /// Major and minor of the running kernel.
 pub(crate) fn release() -> (u32, u32) {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();

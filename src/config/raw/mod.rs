@@ -4,12 +4,14 @@
 //! [`super::rules`] and [`super::services`].
 
 mod checks;
+mod host;
 mod matching;
 mod values;
 
 use super::decode::{At, Named, table};
 use super::schema;
 pub(super) use checks::{Check, Dns, Exec, Flap, Grpc, Http, Tcp, Tls, Udp};
+pub(super) use host::{Host, Sync, SyncDaemon, Sysctl, Sysctls, Timeouts};
 pub(super) use matching::{Match, MatchTable, Payload, PayloadTable};
 pub(super) use values::{
     Addresses, CheckName, Checksum, Code, Fallback, Manage, Netmask, Percent, Period, Share, Status,
@@ -17,7 +19,7 @@ pub(super) use values::{
 
 table! {
     /// A configuration file of ipvsd, or one of the files of a directory.
-    File "at the top level" later ["timeouts", "sync", "host", "docker", "api", "metrics", "log"];
+    File "at the top level" later ["docker", "api", "metrics", "log"];
 
     /// The version of this format: always 1. Required in every file.
     #[schemars(schema_with = "schema::version")]
@@ -38,6 +40,18 @@ table! {
     /// Programs that are told what happens; for all files together.
     #[schemars(default)]
     "hooks" hooks: Hooks,
+
+    /// The host around IPVS; for all files together.
+    #[schemars(default)]
+    "host" host: Host,
+
+    /// The kernel's own timeouts of connections; for all files together.
+    #[schemars(default)]
+    "timeouts" timeouts: Timeouts,
+
+    /// The kernel's connection synchronisation; for all files together.
+    #[schemars(default)]
+    "sync" sync: Sync,
 
     /// The virtual services. Write `services = []` for none.
     #[schemars(default)]

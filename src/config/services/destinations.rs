@@ -12,7 +12,9 @@ use crate::config::fault::Fault;
 use crate::config::rules::{self, Key};
 use crate::config::tree::Place;
 use crate::config::{raw, values};
-use crate::model::{DestinationKey, DestinationSettings, Forward, NamedCheck, Probe, ServiceKey, SharedChecks, Via};
+use crate::model::{
+    DestinationKey, DestinationSettings, Family, Forward, NamedCheck, Probe, ServiceKey, SharedChecks, Via,
+};
 
 /// A destination as it is listed, and what is known of it whatever the address of its service.
 pub(super) struct Listed<'r> {
@@ -37,6 +39,25 @@ pub(super) struct Destinations {
     pub table: BTreeMap<DestinationKey, DestinationSettings>,
     pub checks: BTreeMap<DestinationKey, SharedChecks>,
     pub places: HashMap<DestinationKey, Place>,
+}
+
+/// What destinations there are that want something of the host, the first of each; fallbacks are among them.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Seen {
+    /// Of another family than its service, which stands beside it.
+    pub mixed: Option<(DestinationKey, ServiceKey, Place)>,
+    /// Forwarded by nat, and not to this host itself, by family.
+    pub nat: BTreeMap<Family, Place>,
+}
+
+impl Seen {
+    pub(super) fn note(&mut self, place: Place, service: &ServiceKey, key: &DestinationKey, forward: Forward) {
+        if key.family() != service.family() {
+            self.mixed.get_or_insert((*key, *service, place));
+        } else if forward == Forward::Nat && !key.address.is_loopback() {
+            self.nat.entry(key.family()).or_insert(place);
+        }
+    }
 }
 
 impl Gather<'_, '_> {
@@ -123,6 +144,7 @@ impl Gather<'_, '_> {
             tell(rules::destination(service, &key, settings), self.faults, |key| {
                 Some(destination_place(raw, defaults, key).unwrap_or(*place))
             });
+            self.seen.note(*place, service, &key, settings.forward);
             found.table.insert(key, *settings);
             if let Some(assigned) = assigned.as_deref().filter(|assigned| !assigned.checks.is_empty()) {
                 self.fits(assigned, service, (*place, &key, settings));

@@ -22,6 +22,7 @@ use crate::model::{
 pub(super) use defaults::Defaults;
 pub(super) use policy::DRAIN;
 
+pub(super) use destinations::Seen;
 use destinations::{Destinations, destination_place};
 use policy::PolicyKeys;
 use warnings::Outlook;
@@ -43,6 +44,7 @@ pub(super) struct Gather<'g, 's> {
     pub facts: Option<&'g Facts>,
     /// Whether a check goes via the vip.
     pub vip: bool,
+    pub seen: Seen,
 }
 
 impl Gather<'_, '_> {

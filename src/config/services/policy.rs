@@ -121,6 +121,7 @@ impl Gather<'_, '_> {
         tell(rules::destination(service, &key, &settings), self.faults, |key| {
             Some(destination_place(raw, defaults, key).unwrap_or(*place))
         });
+        self.seen.note(*place, service, &key, settings.forward);
         Some((key, settings))
     }
 }

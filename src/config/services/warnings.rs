@@ -148,7 +148,7 @@ impl Gather<'_, '_> {
                 "udp flows of `{name}` stick to a quiesced destination while packets flow: a drain ends with its deadline, \
                  {drain}, and what still flows then falls into a black hole"
             );
-            let help = "set the sysctl net.ipv4.vs.expire_nodest_conn to 1, or write a shorter `drain`";
+            let help = "write \"net.ipv4.vs.expire_nodest_conn\" = 1 under [host.sysctls], or a shorter `drain`";
             self.warning(Fault::new(place, message), help);
         }
         if let Some(place) = raw.persistence.place()
@@ -159,7 +159,7 @@ impl Gather<'_, '_> {
                 "persistence keeps sending the clients of `{name}` to a quiesced destination: drains are of no use, and one \
                  that is down keeps its clients"
             );
-            let help = "set the sysctl net.ipv4.vs.expire_quiescent_template to 1";
+            let help = "write \"net.ipv4.vs.expire_quiescent_template\" = 1 under [host.sysctls]";
             self.warning(Fault::new(place, message), help);
         }
         if let Some((place, _)) = keys.iter().find(|(_, key)| may_be_tcp(key))
@@ -167,7 +167,7 @@ impl Gather<'_, '_> {
             && *conn_reuse_mode == 0
         {
             let message = format!("clients of `{name}` that use a port again go on to a quiesced destination");
-            let help = "set the sysctl net.ipv4.vs.conn_reuse_mode to 1, the kernel's default";
+            let help = "write \"net.ipv4.vs.conn_reuse_mode\" = 1, the kernel's default, under [host.sysctls]";
             self.warning(Fault::new(*place, message), help);
         }
     }

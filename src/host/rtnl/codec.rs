@@ -80,7 +80,15 @@ fn body(out: &mut Writer<'_>, request: Request<'_>) {
         Request::DumpAddresses => {
             out.header(&[RtAddrFamily::Unspecified.into(), 0, 0, 0, 0, 0, 0, 0]);
         }
-        Request::AddAddress { index, address: on } => address(out, index, on, host_prefix(on)),
+        Request::AddAddress { index, address: on } => {
+            address(out, index, on, host_prefix(on));
+            if on.is_ipv6() {
+                // `struct ifa_cacheinfo`: preferred for no time, valid for ever.
+                let mut lifetimes = [0; 16];
+                lifetimes[4..8].fill(u8::MAX);
+                out.bytes(Ifa::Cacheinfo.into(), &lifetimes);
+            }
+        }
         Request::DeleteAddress { index, address: on, prefix } => address(out, index, on, prefix),
         Request::Route(to) => {
             let mut header = [0; ROUTE_HEADER];

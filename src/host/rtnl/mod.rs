@@ -170,7 +170,8 @@ impl Rtnl {
     }
 
     /// Adds an address alone, as /32 or /128, to an interface: scope universe, and IPv6 without duplicate address
-    /// detection, so that it can be used at once.
+    /// detection, so that it can be used at once, and deprecated, so that it is not taken for the source of this host's own
+    /// packets (RFC 6724, rule 3).
     ///
     /// What is no host's address is for others to refuse: of IPv4 the kernel takes multicast and broadcast addresses, and
     /// 0.0.0.0 without a word, which it then does not add. An interface that goes down loses its IPv6 addresses, and keeps

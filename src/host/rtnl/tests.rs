@@ -131,11 +131,13 @@ mod vectors {
         assert_eq!(bytes(Request::AddAddress { index: 7, address: ip("192.0.2.10") }), four);
         #[rustfmt::skip]
         let six = [
-            64, 0, 0, 0, 20, 0, 5, 6, 5, 0, 0, 0, 0, 0, 0, 0,
+            84, 0, 0, 0, 20, 0, 5, 6, 5, 0, 0, 0, 0, 0, 0, 0,
             // AF_INET6, /128, IFA_F_NODAD
             10, 128, 2, 0, 7, 0, 0, 0,
             20, 0, 2, 0, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
             20, 0, 1, 0, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+            // IFA_CACHEINFO: preferred, valid, two times that are the kernel's
+            20, 0, 6, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0,
         ];
         assert_eq!(bytes(Request::AddAddress { index: 7, address: ip("2001:db8::10") }), six);
     }

@@ -75,7 +75,7 @@ fn pain_4_a_udp_flow_sticks_until_its_time_is_up_and_check_says_so() {
         let said = stage.program.run(FILE, &["check"]);
         assert_eq!(said.code, Some(0));
         assert_eq!(said.err.contains("black hole"), nodest == 0, "{}", said.err);
-        assert_eq!(said.err.contains("expire_nodest_conn to 1"), nodest == 0, "{}", said.err);
+        assert_eq!(said.err.contains("\"net.ipv4.vs.expire_nodest_conn\" = 1"), nodest == 0, "{}", said.err);
 
         table::wait("A", SOON, |table| table.weight(FLOWS, a) == Some(100));
         let flow = std::iter::repeat_with(|| Flow::open(client, TO)).take(20).find(|flow| flow.ask() == Some(last(a)));

@@ -25,7 +25,7 @@ fn pain_5_persistence_keeps_sending_clients_to_a_quiesced_destination_and_check_
         let said = stage.program.run(FILE, &["check"]);
         assert_eq!(said.code, Some(0));
         assert_eq!(said.err.contains("persistence keeps sending"), template == 0, "{}", said.err);
-        assert_eq!(said.err.contains("expire_quiescent_template to 1"), template == 0, "{}", said.err);
+        assert_eq!(said.err.contains("\"net.ipv4.vs.expire_quiescent_template\" = 1"), template == 0, "{}", said.err);
 
         stage.apply();
         let at = Session::open(client, VIP).unwrap().at;
@@ -54,7 +54,7 @@ fn pain_6_a_port_that_is_used_again_leads_to_a_quiesced_destination_and_check_sa
         let said = stage.program.run(FILE, &["check"]);
         assert_eq!(said.code, Some(0));
         assert_eq!(said.err.contains("that use a port again"), mode == 0, "{}", said.err);
-        assert_eq!(said.err.contains("conn_reuse_mode to 1"), mode == 0, "{}", said.err);
+        assert_eq!(said.err.contains("\"net.ipv4.vs.conn_reuse_mode\" = 1"), mode == 0, "{}", said.err);
 
         stage.apply();
         let at = Session::open_from(client, VIP, port).unwrap().at;
