@@ -238,7 +238,11 @@ pub(super) fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String 
         [] => String::new(),
         [only] => only.clone(),
         [first @ .., last] if texts.len() <= MOST => format!("{} and {last}", first.join(", ")),
-        _ => format!("{} and {} more", texts.iter().take(MOST).cloned().collect::<Vec<_>>().join(", "), texts.len() - MOST),
+        _ => format!(
+            "{} and {} more",
+            texts.iter().take(MOST).cloned().collect::<Vec<_>>().join(", "),
+            texts.len() - MOST
+        ),
     }
 }
 

@@ -54,3 +54,57 @@ fn dropped(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Option<
                the destinations count as down";
     Some(CHECK_ANSWERS_DROPPED.of(format!("interface {}", link.name), saw, why).mends(scene.set(&values)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::{Case, WEB};
+    use crate::model::{Forward, Via};
+
+    fn through() -> Case {
+        let mut case = Case::good();
+        case.service(WEB, "web", &[("10.0.0.11:80", Forward::Dr)]);
+        case.checked(WEB, Via::Vip);
+        case
+    }
+
+    fn command(case: &Case) -> Mend {
+        case.finds(&["check-answers-dropped"])[0].mend[0].clone()
+    }
+
+    #[test]
+    fn answers_come_from_an_address_of_our_own() {
+        let mut case = through();
+        assert_eq!(command(&case), Mend::Command("sysctl -w net.ipv4.conf.eth1.accept_local=1".to_owned()));
+        case.sysctl("net.ipv4.conf.eth1.accept_local", 1);
+        case.finds(&[]);
+        for (all, own, good) in [(0, 1, false), (1, 0, false), (1, 1, false), (1, 2, true), (2, 1, true), (0, 2, true)]
+        {
+            case.sysctl("net.ipv4.conf.all.rp_filter", all);
+            case.sysctl("net.ipv4.conf.eth1.rp_filter", own);
+            if good {
+                case.finds(&[]);
+            } else {
+                assert_eq!(command(&case), Mend::Command("sysctl -w net.ipv4.conf.eth1.rp_filter=2".to_owned()));
+            }
+        }
+        case.sysctl("net.ipv4.conf.eth1.accept_local", 0);
+        case.sysctl("net.ipv4.conf.all.accept_local", 1);
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn checks_of_the_destinations_own_address_need_nothing() {
+        let mut case = through();
+        case.checked(WEB, Via::Destination);
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn what_is_written_takes_an_apply() {
+        let mut case = through();
+        case.write("net.ipv4.conf.eth1.accept_local", 1);
+        assert_eq!(command(&case), Mend::Command("ipvsd apply".to_owned()));
+        case.will_find(&[]);
+    }
+}

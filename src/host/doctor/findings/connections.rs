@@ -117,3 +117,77 @@ fn flows(scene: Scene<'_>) -> Option<Finding> {
                deleted";
     Some(QUIESCED_UDP.of("udp flows", saw, why).mends(scene.set(&[(NO_DESTINATION.to_owned(), 1)])))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::{Case, WEB};
+    use crate::model::{Forward, Via};
+
+    fn forgotten(name: &str) -> Case {
+        let mut case = Case::good();
+        case.sysctl(name, 0);
+        case
+    }
+
+    /// The lab's kernels are past it.
+    #[test]
+    fn the_lost_first_packet_of_old_kernels() {
+        let mut case = Case::good();
+        case.facts.release = "5.4.0-216-generic".to_owned();
+        case.finds(&[]);
+        case.sysctl("net.ipv4.vs.conntrack", 1);
+        case.finds(&["reuse-delay"]);
+        case.will_find(&["reuse-delay"]);
+        for mode in [0, 2] {
+            case.sysctl(REUSE, mode);
+            case.finds(if mode == 0 { &["quiesced-reuse"] } else { &[] });
+        }
+        case.sysctl(REUSE, 1);
+        case.facts.release = "5.9.0".to_owned();
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn a_port_that_is_used_again_stays_with_what_is_quiesced() {
+        let mut case = forgotten(REUSE);
+        let found = case.finds(&["quiesced-reuse"]);
+        assert_eq!(found[0].mend[0], Mend::Command(format!("sysctl -w {REUSE}=1")));
+        // `check` says it itself.
+        case.will_find(&[]);
+        case.policy(WEB).drain = Duration::ZERO;
+        case.finds(&[]);
+        case.checked(WEB, Via::Destination);
+        case.finds(&["quiesced-reuse"]);
+        case.policy(WEB).on_down = OnDown::Delete;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn templates_lead_to_what_is_quiesced() {
+        let mut case = forgotten(TEMPLATES);
+        case.finds(&[]);
+        case.persistent(WEB, None);
+        case.finds(&["quiesced-persistence"]);
+        case.write(TEMPLATES, 1);
+        assert_eq!(case.finds(&["quiesced-persistence"])[0].mend, [Mend::Command("ipvsd apply".to_owned())]);
+        // Before IPVS is there, its settings are as they will be then.
+        case.facts.sysctls.remove(TEMPLATES);
+        case.finds(&["quiesced-persistence", "sysctl-missing"]);
+    }
+
+    #[test]
+    fn flows_stick() {
+        let mut case = forgotten(NO_DESTINATION);
+        case.finds(&[]);
+        case.service("udp://192.0.2.10:53", "dns", &[("10.0.0.11:53", Forward::Nat)]);
+        case.finds(&["quiesced-udp"]);
+        case.policy("udp://192.0.2.10:53").drain = Duration::ZERO;
+        case.finds(&[]);
+        case.service("udp://192.0.2.10:53", "dns", &[]);
+        case.finds(&[]);
+    }
+}

@@ -42,7 +42,13 @@ fn off(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Option<Find
     if forwards(scene, &name)? {
         return None;
     }
-    let saw = format!("{}, {}; behind it {} {}", scene.assigned(ALL_V4), scene.assigned(&name), if targets.len() == 1 { "is" } else { "are" }, destinations(targets));
+    let saw = format!(
+        "{}, {}; behind it {} {}",
+        scene.assigned(ALL_V4),
+        scene.assigned(&name),
+        if targets.len() == 1 { "is" } else { "are" },
+        destinations(targets)
+    );
     let finding = FORWARDING_OFF.of(format!("interface {}", link.name), saw, why());
     let is_written = scene.written(&name).map_or_else(|| will_switch(scene), |value| value != "0");
     Some(if is_written { finding.mends([scene.apply()]) } else { finding.mends(scene.set(&[(name, 1)])) })
@@ -77,7 +83,12 @@ fn off6(scene: Scene<'_>, targets: &[Target<'_>]) -> Option<Finding> {
         }
     }
     values.push((ALL_V6.to_owned(), 1));
-    let mut saw = format!("{}; there {} {}", scene.assigned(ALL_V6), if targets.len() == 1 { "is" } else { "are" }, destinations(targets));
+    let mut saw = format!(
+        "{}; there {} {}",
+        scene.assigned(ALL_V6),
+        if targets.len() == 1 { "is" } else { "are" },
+        destinations(targets)
+    );
     if !lost.is_empty() {
         let interfaces = listed(&lost);
         saw += &format!(
@@ -101,7 +112,8 @@ fn redirects(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Optio
         return None;
     }
     let names = ["net.ipv4.conf.all.send_redirects".to_owned(), ipv4_conf(link, "send_redirects")];
-    let on: Vec<(String, i64)> = names.into_iter().filter(|name| scene.number(name) != Some(0)).map(|name| (name, 0)).collect();
+    let on: Vec<(String, i64)> =
+        names.into_iter().filter(|name| scene.number(name) != Some(0)).map(|name| (name, 0)).collect();
     let saw = format!(
         "clients and {} are on the same interface, and {}",
         destinations(&near),
@@ -110,4 +122,121 @@ fn redirects(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Optio
     let why = "this host tells the servers (by ICMP redirect) that there is a nearer way to the clients; those that listen \
                send their answers past it, with their own addresses, and the clients' connections break";
     Some(REDIRECTS_SENT.of(format!("interface {}", link.name), saw, why).mends(scene.set(&on)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::{Case, WEB, tunnel};
+    use crate::host::rtnl::RouteKind;
+    use crate::model::{Forward, TunnelType};
+
+    const OURS: &str = "net.ipv4.conf.eth1.forwarding";
+
+    fn set(text: &str, lines: &str) -> [Mend; 2] {
+        [Mend::Command(format!("sysctl -w {text}")), Mend::Configuration(format!("[host.sysctls]\n{lines}"))]
+    }
+
+    fn off() -> Case {
+        let mut case = Case::good();
+        for name in [ALL_V4, "net.ipv4.conf.all.forwarding", "net.ipv4.conf.eth0.forwarding", OURS] {
+            case.sysctl(name, 0);
+        }
+        case
+    }
+
+    #[test]
+    fn answers_are_forwarded_where_they_come_in() {
+        let found = off().finds(&["forwarding-off"]);
+        assert_eq!(found[0].subject, "interface eth1");
+        assert_eq!(found[0].mend, set("net.ipv4.conf.eth1.forwarding=1", "\"net.ipv4.conf.eth1.forwarding\" = 1"));
+        let mut case = off();
+        case.sysctl(OURS, 1);
+        case.finds(&[]);
+        // On for all, and off for the one.
+        let mut case = Case::good();
+        case.sysctl(OURS, 0);
+        case.finds(&["forwarding-off"]);
+    }
+
+    #[test]
+    fn only_nat_to_others_needs_it() {
+        for (destination, forward) in [("10.0.0.11:80", Forward::Dr), ("10.0.0.11:80", tunnel(TunnelType::Ipip))] {
+            let mut case = off();
+            case.at("eth1").mtu = 1600;
+            case.service(WEB, "web", &[(destination, forward)]);
+            case.finds(&[]);
+        }
+        let mut case = off();
+        case.route("10.0.0.11", RouteKind::Local, Some("lo"), None);
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn the_configuration_may_switch_it_on() {
+        let mut case = off();
+        case.write(ALL_V4, 1);
+        assert_eq!(case.finds(&["forwarding-off"])[0].mend, [Mend::Command("ipvsd apply".to_owned())]);
+        case.will_find(&[]);
+        // The switch for all does nothing if it is on already.
+        case.sysctl(ALL_V4, 1);
+        assert_eq!(case.finds(&["forwarding-off"])[0].mend.len(), 2);
+        case.will_find(&["forwarding-off"]);
+        case.write(OURS, 1);
+        assert_eq!(case.finds(&["forwarding-off"])[0].mend, [Mend::Command("ipvsd apply".to_owned())]);
+        case.will_find(&[]);
+        case.write(OURS, 0);
+        case.will_find(&["forwarding-off"]);
+    }
+
+    #[test]
+    fn ipv6_asks_for_all_and_keeps_an_advertised_route() {
+        let mut case = Case::good();
+        case.service("tcp://[2001:db8::10]:80", "six", &[("[2001:db8:1::11]:80", Forward::Nat)]);
+        case.finds(&[]);
+        case.sysctl(ALL_V6, 0);
+        let found = case.finds(&["forwarding-off"]);
+        assert_eq!(found[0].mend, set("net.ipv6.conf.all.forwarding=1", "\"net.ipv6.conf.all.forwarding\" = 1"));
+        case.facts.advertised.insert("eth0".to_owned());
+        let found = case.finds(&["forwarding-off"]);
+        assert_eq!(
+            found[0].mend[0],
+            Mend::Command("sysctl -w net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.all.forwarding=1".to_owned())
+        );
+        case.sysctl("net.ipv6.conf.eth0.accept_ra", 2);
+        assert_eq!(
+            case.finds(&["forwarding-off"])[0].mend[0],
+            Mend::Command("sysctl -w net.ipv6.conf.all.forwarding=1".to_owned())
+        );
+        case.sysctl(ALL_V4, 0);
+        case.finds(&["forwarding-off"]);
+    }
+
+    /// With one leg: the servers are where the default route is.
+    #[test]
+    fn one_leg_and_redirects() {
+        let mut case = Case::good();
+        case.facts.defaults.insert(Family::V4, "eth1".to_owned());
+        let found = case.finds(&["redirects-sent"]);
+        assert_eq!(
+            found[0].mend[0],
+            Mend::Command(
+                "sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth1.send_redirects=0".to_owned()
+            )
+        );
+        case.sysctl("net.ipv4.conf.all.send_redirects", 0);
+        let found = case.finds(&["redirects-sent"]);
+        assert_eq!(
+            found[0].mend,
+            set("net.ipv4.conf.eth1.send_redirects=0", "\"net.ipv4.conf.eth1.send_redirects\" = 0")
+        );
+        case.sysctl("net.ipv4.conf.eth1.send_redirects", 0);
+        case.finds(&[]);
+        // Behind a router there is no nearer way.
+        let mut case = Case::good();
+        case.facts.defaults.insert(Family::V4, "eth1".to_owned());
+        case.route("10.0.0.11", RouteKind::Unicast, Some("eth1"), Some("10.0.0.254"));
+        case.finds(&[]);
+    }
 }

@@ -41,3 +41,58 @@ fn absent(scene: Scene<'_>, name: &str) -> Option<Finding> {
         finding.advice("take it out of [host.sysctls], or make what it belongs to")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::host::doctor::facts::{Module, Table};
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::Case;
+    use crate::model::{SyncRole, SyncSettings};
+
+    #[test]
+    fn a_sysctl_that_the_kernel_does_not_have() {
+        let mut case = Case::good();
+        case.write("net.ipv4.vs.conn_max", 1);
+        let found = case.finds(&["sysctl-missing"]);
+        assert!(found[0].saw.starts_with("there is no sysctl net.ipv4.vs.conn_max: "), "{}", found[0].saw);
+        case.will_find(&["sysctl-missing"]);
+        case.sysctl("net.ipv4.vs.conn_max", 1);
+        case.finds(&[]);
+        // It may come with the module, which ipvsd loads.
+        case.facts.sysctls.remove("net.ipv4.vs.conn_max");
+        case.facts.table = Table::Absent;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn one_that_comes_with_a_module_or_an_interface() {
+        let mut case = Case::good();
+        case.write("net.netfilter.nf_conntrack_max", 1);
+        case.facts.modules.insert("nf_conntrack".to_owned(), Module::OnDemand);
+        assert_eq!(case.finds(&["sysctl-missing"])[0].mend, [Mend::Command("modprobe nf_conntrack".to_owned())]);
+
+        let mut case = Case::good();
+        case.write("net.ipv4.conf.ipvs1.rp_filter", 0);
+        case.will_find(&["sysctl-missing"]);
+        case.desired.host.addresses = Some("ipvs1".to_owned());
+        case.will_find(&[]);
+        case.finds(&["sysctl-missing"]);
+    }
+
+    #[test]
+    fn synchronisation_needs_its_interface() {
+        let mut case = Case::good();
+        let settings = SyncSettings {
+            interface: "eth7".to_owned(),
+            id: 1,
+            group: SyncSettings::GROUP,
+            port: SyncSettings::PORT,
+            ttl: SyncSettings::TTL,
+            sync_maxlen: None,
+        };
+        case.desired.host.sync.insert(SyncRole::Master, settings);
+        case.finds(&["sync-interface-missing"]);
+        case.link("eth7", None);
+        case.finds(&[]);
+    }
+}

@@ -14,7 +14,8 @@ pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
 }
 
 fn one(name: &str, processes: &[&Process]) -> Finding {
-    let shown: Vec<String> = processes.iter().map(|Process { pid, command, .. }| format!("{pid} ({command})")).collect();
+    let shown: Vec<String> =
+        processes.iter().map(|Process { pid, command, .. }| format!("{pid} ({command})")).collect();
     let noun = if processes.len() == 1 { "process" } else { "processes" };
     let saw = format!("{name} runs in this network namespace: {noun} {}", shown.join(", "));
     let why = "two programs that manage one table undo each other's changes: each takes the other's for drift, and \
@@ -42,5 +43,46 @@ fn one(name: &str, processes: &[&Process]) -> Finding {
             "and see that nothing starts {name} again (`systemctl disable`); killed like this it leaves the table as it is, \
              which many programs do not when they are stopped"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::facts::Role;
+    use crate::host::doctor::testing::Case;
+
+    fn process(pid: i32, name: &str, role: Role) -> Process {
+        Process { pid, name: name.to_owned(), command: format!("/usr/sbin/{name}"), role }
+    }
+
+    #[test]
+    fn each_other_manager_once_with_all_of_its_processes() {
+        let mut case = Case::good();
+        case.facts.processes = vec![
+            process(10, "ldirectord", Role::ManagesTable),
+            process(11, "keepalived", Role::Both),
+            process(12, "keepalived", Role::Both),
+        ];
+        let found = case.finds(&["other-manager", "other-manager"]);
+        assert_eq!(found[0].subject, "keepalived");
+        assert!(found[0].saw.ends_with("processes 11 (/usr/sbin/keepalived), 12 (/usr/sbin/keepalived)"), "{found:?}");
+        assert!(matches!(&found[0].mend[0], Mend::Advice(advice) if advice.contains("`kill -KILL 11 12`")));
+        assert_eq!(found[1].mend[0], Mend::Command("kill -KILL 10".to_owned()));
+    }
+
+    #[test]
+    fn who_only_moves_addresses_is_welcome() {
+        let mut case = Case::good();
+        case.facts.processes =
+            vec![process(10, "keepalived", Role::MovesAddresses), process(11, "ucarp", Role::MovesAddresses)];
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn another_ipvsd_ends_in_peace() {
+        let mut case = Case::good();
+        case.facts.processes = vec![process(10, "ipvsd", Role::ManagesTable)];
+        assert_eq!(case.finds(&["other-manager"])[0].mend[0], Mend::Command("kill -TERM 10".to_owned()));
     }
 }

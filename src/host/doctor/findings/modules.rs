@@ -14,7 +14,8 @@ use crate::model::{Scheduler, ServiceSettings};
 const IPVS: &str = "ip_vs";
 
 pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
-    let absent: Vec<&str> = wanted(scene).into_iter().filter(|name| !is_there(scene, name)).collect();
+    let wanted = scene.desired.table.modules();
+    let absent: Vec<&str> = wanted.iter().map(String::as_str).filter(|name| !is_there(scene, name)).collect();
     if absent.is_empty() {
         return Vec::new();
     }
@@ -26,11 +27,6 @@ pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
         found.push(locked_down(mode, &absent));
     }
     found
-}
-
-/// The modules that the configuration needs, ip_vs first.
-fn wanted<'a>(scene: Scene<'a>) -> Vec<&'a str> {
-    scene.facts.modules.keys().map(String::as_str).collect()
 }
 
 fn is_there(scene: Scene<'_>, name: &str) -> bool {
@@ -56,11 +52,10 @@ fn locked_down(mode: &str, absent: &[&str]) -> Finding {
     let saw = format!("the kernel is locked down ({mode}), and {} not loaded yet", listed_are(absent));
     let why = "it loads only modules that are signed with a key that it knows: those of the distribution are, those that were \
                built on this machine mostly are not";
-    KERNEL_LOCKED_DOWN
-        .of("kernel modules", saw, why)
-        .command(format!("modprobe -a {}", absent.join(" ")))
-        .advice("if modprobe says \"Key was rejected\" or \"Operation not permitted\", sign the module, or use the \
-                 distribution's")
+    KERNEL_LOCKED_DOWN.of("kernel modules", saw, why).command(format!("modprobe -a {}", absent.join(" "))).advice(
+        "if modprobe says \"Key was rejected\" or \"Operation not permitted\", sign the module, or use the \
+                 distribution's",
+    )
 }
 
 fn ipvs(scene: Scene<'_>) -> Option<Finding> {
@@ -113,7 +108,11 @@ fn others(scene: Scene<'_>, missing: &str) -> String {
         *name != missing && matches!(module, Some(Module::There | Module::OnDemand))
     };
     let names: Vec<&str> = Scheduler::KNOWN.into_iter().filter(has).collect();
-    if names.is_empty() { String::new() } else { format!("; or write another scheduler: there is {}", names.join(", ")) }
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; or write another scheduler: there is {}", names.join(", "))
+    }
 }
 
 fn engines<'a>(scene: Scene<'a>) -> Vec<Finding> {
@@ -149,15 +148,112 @@ fn lacking(scene: Scene<'_>, finding: Finding, module: &str, age: &str, instead:
             let saw = format!(
                 "its module {module} is not loaded, and the kernel does not find it by itself (the sysctl kernel.modprobe)"
             );
-            let mends = [
-                Mend::Command(format!("modprobe {module}")),
-                Mend::Configuration("[host]\nmodules = true".to_owned()),
-            ];
+            let mends =
+                [Mend::Command(format!("modprobe {module}")), Mend::Configuration("[host]\nmodules = true".to_owned())];
             Some(Finding { saw, ..finding }.mends(mends))
         }
         Module::Missing(reason) => {
             let saw = format!("its module {module} is neither loaded nor built in, and cannot be found: {reason}{age}");
             Some(Finding { saw, ..finding }.advice(install(scene) + instead))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::facts::Table;
+    use crate::host::doctor::testing::{Case, WEB};
+
+    fn with(scheduler: &str, module: Module) -> Case {
+        let mut case = Case::good();
+        case.settings_of(WEB).scheduler = Scheduler::new(scheduler);
+        case.facts.modules.insert(format!("ip_vs_{scheduler}"), module);
+        case
+    }
+
+    fn missing() -> Module {
+        Module::Missing("modprobe: not found".to_owned())
+    }
+
+    #[test]
+    fn what_the_kernel_loads_by_itself_is_not_missing() {
+        with("mh", Module::There).finds(&[]);
+        with("mh", Module::OnDemand).finds(&[]);
+        with("none", missing()).finds(&[]);
+    }
+
+    #[test]
+    fn a_scheduler_that_is_not_there() {
+        let mut case = with("mh", missing());
+        case.facts.modules.insert("ip_vs_wrr".to_owned(), Module::OnDemand);
+        case.facts.modules.insert("ip_vs_twos".to_owned(), missing());
+        let found = case.finds(&["scheduler-missing"]);
+        assert_eq!(found[0].subject, "scheduler mh");
+        let Mend::Advice(advice) = &found[0].mend[0] else { panic!("{found:?}") };
+        assert!(advice.contains("there is rr, wrr") && advice.contains("linux-image-6.1.0"), "{advice}");
+        assert!(!found[0].saw.contains("it came with"), "{}", found[0].saw);
+        case.facts.release = "3.10.0-1160.el7.x86_64".to_owned();
+        assert!(case.finds(&["scheduler-missing"])[0].saw.ends_with("; it came with Linux 4.18"));
+    }
+
+    #[test]
+    fn one_that_only_modprobe_finds_takes_a_word() {
+        let mut case = with("mh", Module::ByHand);
+        let mends =
+            [Mend::Command("modprobe ip_vs_mh".to_owned()), Mend::Configuration("[host]\nmodules = true".to_owned())];
+        assert_eq!(case.finds(&["scheduler-missing"])[0].mend, mends);
+        assert_eq!(case.will_find(&["scheduler-missing"])[0].mend, mends);
+        case.desired.host.modules = true;
+        assert_eq!(case.finds(&["scheduler-missing"])[0].mend, [Mend::Command("ipvsd apply".to_owned())]);
+        case.will_find(&[]);
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there() {
+        let mut case = Case::good();
+        case.persistent(WEB, Some("sip"));
+        case.facts.modules.insert("ip_vs_pe_sip".to_owned(), missing());
+        case.finds(&["engine-missing"]);
+        case.facts.modules.insert("ip_vs_pe_sip".to_owned(), Module::ByHand);
+        let found = case.finds(&["engine-missing"]);
+        assert_eq!(found[0].mend[0], Mend::Command("modprobe ip_vs_pe_sip".to_owned()));
+        case.persistent(WEB, None);
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn without_ipvs_there_is_nothing() {
+        let mut case = Case::good();
+        case.facts.table = Table::Absent;
+        case.facts.modules.insert(IPVS.to_owned(), missing());
+        case.finds(&["ipvs-missing"]);
+        // ipvsd loads it by itself.
+        case.facts.modules.insert(IPVS.to_owned(), Module::ByHand);
+        case.finds(&[]);
+    }
+
+    /// User Mode Linux has no lockdown, and only a boot takes `modules_disabled` back, so these two are tested here only.
+    #[test]
+    fn a_kernel_that_loads_nothing_more() {
+        let mut case = with("mh", missing());
+        case.facts.modules_disabled = true;
+        let found = case.finds(&["modules-locked"]);
+        let Mend::Command(command) = &found[0].mend[0] else { panic!("{found:?}") };
+        assert_eq!(command, "printf '%s\\n' ip_vs_mh > /etc/modules-load.d/ipvsd.conf");
+        with("mh", Module::There).finds(&[]);
+        let mut case = with("mh", Module::There);
+        case.facts.modules_disabled = true;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn a_kernel_that_is_locked_down_is_a_hint_where_something_is_still_to_be_loaded() {
+        let mut case = with("mh", Module::OnDemand);
+        case.facts.lockdown = Some("integrity".to_owned());
+        case.finds(&["kernel-locked-down"]);
+        let mut case = with("mh", Module::There);
+        case.facts.lockdown = Some("integrity".to_owned());
+        case.finds(&[]);
     }
 }

@@ -92,3 +92,67 @@ fn one(scene: Scene<'_>, link: &LinkInfo, squeeze: Squeeze, targets: &[Target<'_
     };
     finding.mends(mends).mends([Mend::Advice(advice)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::testing::{Case, WEB, tunnel};
+
+    fn at(forward: Forward, mtu: u32) -> Case {
+        let mut case = Case::good();
+        case.service(WEB, "web", &[("10.0.0.11:80", forward)]);
+        case.at("eth1").mtu = mtu;
+        case
+    }
+
+    #[test]
+    fn each_tunnel_takes_its_room() {
+        let gue = |checksum| Forward::Tunnel(crate::model::Tunnel { kind: TunnelType::Gue, port: 6080, checksum });
+        let gre = |checksum| Forward::Tunnel(crate::model::Tunnel { kind: TunnelType::Gre, port: 0, checksum });
+        for (forward, needs) in [
+            (tunnel(TunnelType::Ipip), 1520),
+            (gue(Checksum::Off), 1532),
+            (gue(Checksum::On), 1532),
+            (gue(Checksum::Remote), 1540),
+            (gre(Checksum::Off), 1524),
+            (gre(Checksum::On), 1528),
+        ] {
+            at(forward, needs).finds(&[]);
+            at(forward, needs - 1).finds(&["tunnel-mtu"]);
+        }
+        for forward in [Forward::Nat, Forward::Dr] {
+            at(forward, 1400).finds(&[]);
+        }
+        let mut case = at(Forward::Dr, 1539);
+        case.service(WEB, "web", &[("[2001:db8:1::11]:80", tunnel(TunnelType::Ipip))]);
+        case.finds(&["tunnel-mtu"]);
+        case.at("eth1").mtu = 1540;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn a_route_may_be_narrower_than_its_interface_and_clients_as_well() {
+        let mut case = at(tunnel(TunnelType::Ipip), 9000);
+        case.finds(&[]);
+        case.facts.routes.get_mut(&"10.0.0.11".parse().unwrap()).unwrap().as_mut().unwrap().mtu = Some(1500);
+        case.finds(&["tunnel-mtu"]);
+        case.at("eth0").mtu = 1480;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn the_director_may_cut_ipv4_instead() {
+        let mut case = at(tunnel(TunnelType::Ipip), 1500);
+        let found = case.finds(&["tunnel-mtu"]);
+        assert_eq!(found[0].mend[0], Mend::Command("sysctl -w net.ipv4.vs.pmtu_disc=0".to_owned()));
+        let Some(Mend::Advice(advice)) = found[0].mend.last() else { panic!("{found:?}") };
+        assert!(advice.contains("`ip link set eth1 mtu 1520`") && advice.contains("advmss 1440"), "{advice}");
+        case.sysctl(PMTU_DISC, 0);
+        case.finds(&[]);
+        case.service("tcp://[2001:db8::10]:80", "six", &[("[2001:db8:1::11]:80", tunnel(TunnelType::Ipip))]);
+        let found = case.finds(&["tunnel-mtu"]);
+        assert!(
+            matches!(&found[0].mend[..], [Mend::Advice(advice)] if advice.contains("`ip -6 route") && advice.contains("advmss 1400"))
+        );
+    }
+}

@@ -89,7 +89,6 @@ fn with_iptables(service: &ServiceKey, network: IpNet) -> String {
     format!("{program} -t nat -A POSTROUTING -s {network} -m ipvs{about} -j MASQUERADE")
 }
 
-
 fn with_nft(family: &str, network: IpNet, target: &Target<'_>) -> String {
     let port = match (target.service, target.destination.port) {
         (ServiceKey::Address { protocol, .. }, port @ 1..) => format!(" {protocol} dport {port}"),
@@ -97,4 +96,79 @@ fn with_nft(family: &str, network: IpNet, target: &Target<'_>) -> String {
     };
     let to = target.destination.address;
     format!("nft add rule {family} ipvsd postrouting {family} saddr {network} {family} daddr {to}{port} masquerade")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::facts::{Filters, SourceNat};
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::Case;
+    use crate::host::rtnl::RouteKind;
+    use crate::model::Forward;
+
+    const NEAR: &str = "tcp://10.0.0.10:80";
+
+    fn near() -> Case {
+        let mut case = Case::good();
+        case.address("eth1", "10.0.0.10", 24);
+        case.service(NEAR, "near", &[("10.0.0.11:8080", Forward::Nat), ("10.0.0.12:8080", Forward::Nat)]);
+        case
+    }
+
+    fn rewritten(case: &mut Case) {
+        case.sysctl(CONNTRACK, 1);
+        let from = Some("10.0.0.0/24".parse().unwrap());
+        case.facts.nat = NatRules::Known(vec![SourceNat { from, ipvs: true, ..SourceNat::default() }]);
+    }
+
+    #[test]
+    fn clients_beside_the_servers() {
+        let found = near().finds(&["nat-same-network"]);
+        assert_eq!(found[0].subject, "service near");
+        let want = "sysctl -w net.ipv4.vs.conntrack=1\n\
+                    iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -m ipvs --vproto 6 --vaddr 10.0.0.10 --vport 80 -j MASQUERADE";
+        assert_eq!(found[0].mend[0], Mend::Command(want.to_owned()));
+    }
+
+    #[test]
+    fn with_nftables_it_is_said_of_each_destination() {
+        let mut case = near();
+        case.sysctl(CONNTRACK, 1);
+        case.facts.filters = Filters { iptables: false, nft: true };
+        let found = case.finds(&["nat-same-network"]);
+        let Mend::Command(command) = &found[0].mend[0] else { panic!("{found:?}") };
+        let lines: Vec<&str> = command.lines().collect();
+        assert_eq!(lines.len(), 4, "{command}");
+        assert_eq!(
+            lines[2],
+            "nft add rule ip ipvsd postrouting ip saddr 10.0.0.0/24 ip daddr 10.0.0.11 tcp dport 8080 masquerade"
+        );
+    }
+
+    #[test]
+    fn rewritten_sources_bring_answers_back() {
+        let mut case = near();
+        rewritten(&mut case);
+        case.finds(&[]);
+        // Not without conntrack, and not by a rule about others.
+        case.sysctl(CONNTRACK, 0);
+        case.finds(&["nat-same-network", "conntrack-off"]);
+        case.sysctl(CONNTRACK, 1);
+        let from = Some("172.17.0.0/16".parse().unwrap());
+        case.facts.nat = NatRules::Known(vec![SourceNat { from, ..SourceNat::default() }]);
+        case.finds(&["nat-same-network"]);
+    }
+
+    #[test]
+    fn other_networks_and_other_ways_are_no_matter() {
+        for forward in [Forward::Dr, Forward::Nat] {
+            let mut case = near();
+            case.service(NEAR, "near", &[("10.0.0.11:80", forward)]);
+            if forward == Forward::Nat {
+                case.route("10.0.0.11", RouteKind::Unicast, Some("eth1"), Some("10.0.0.254"));
+            }
+            case.finds(&[]);
+        }
+    }
 }

@@ -15,7 +15,8 @@ pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
     }
     let of = |(address, targets): (&IpAddr, &Vec<Target<'_>>)| {
         let route = scene.facts.routes.get(address)?;
-        unreachable(scene, *address, route.as_ref(), targets).or_else(|| through_router(scene, *address, route.as_ref()?, targets))
+        unreachable(scene, *address, route.as_ref(), targets)
+            .or_else(|| through_router(scene, *address, route.as_ref()?, targets))
     };
     by_address.iter().filter_map(of).collect()
 }
@@ -60,11 +61,13 @@ fn unreachable(scene: Scene<'_>, address: IpAddr, route: Option<&Route>, targets
 /// sends it back.
 fn through_router(scene: Scene<'_>, address: IpAddr, route: &Route, targets: &[Target<'_>]) -> Option<Finding> {
     let gateway = route.gateway.filter(|gateway| route.kind == RouteKind::Unicast && *gateway != address)?;
-    let direct: Vec<Target<'_>> = targets.iter().filter(|target| target.settings.forward == Forward::Dr).copied().collect();
+    let direct: Vec<Target<'_>> =
+        targets.iter().filter(|target| target.settings.forward == Forward::Dr).copied().collect();
     if direct.is_empty() {
         return None;
     }
-    let saw = format!("the way to it leads through the router {gateway}, and its forward is dr; {}", users(scene, &direct));
+    let saw =
+        format!("the way to it leads through the router {gateway}, and its forward is dr; {}", users(scene, &direct));
     let why = format!(
         "dr changes only the MAC address: {gateway} gets packets to the service's address, and sends them back here or drops \
          them"
@@ -73,4 +76,77 @@ fn through_router(scene: Scene<'_>, address: IpAddr, route: &Route, targets: &[T
         "write forward = \"tunnel\" for it, and give the server the end of the tunnel; or put it into a network that this host \
          is in as well",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::doctor::finding::Mend;
+    use crate::host::doctor::testing::{Case, WEB, tunnel};
+    use crate::host::rtnl::RouteKind;
+    use crate::model::{Forward, TunnelType};
+
+    fn command(text: &str) -> Mend {
+        Mend::Command(text.to_owned())
+    }
+
+    #[test]
+    fn what_leads_nowhere() {
+        for kind in [RouteKind::Unreachable, RouteKind::Blackhole, RouteKind::Prohibit] {
+            let mut case = Case::good();
+            case.service(WEB, "web", &[("10.9.0.11:80", Forward::Nat)]);
+            case.route("10.9.0.11", kind, None, None);
+            let found = case.finds(&["destination-unreachable"]);
+            assert!(matches!(&found[0].mend[..], [Mend::Advice(advice)] if advice.contains("10.9.0.11/32 via ROUTER")));
+            // Within a network of ours it can be said where it is.
+            let mut case = Case::good();
+            case.route("10.0.0.11", kind, None, None);
+            let found = case.finds(&["destination-unreachable"]);
+            assert_eq!(found[0].mend, [command("ip route replace 10.0.0.11/32 dev eth1")]);
+        }
+        let mut case = Case::good();
+        case.facts.routes.insert("10.0.0.11".parse().unwrap(), None);
+        case.at("eth1").up = false;
+        assert_eq!(case.finds(&["destination-unreachable"])[0].mend, [command("ip link set eth1 up")]);
+    }
+
+    #[test]
+    fn what_is_no_host() {
+        let mut case = Case::good();
+        case.route("10.0.0.11", RouteKind::Broadcast, Some("eth1"), None);
+        case.finds(&["destination-unreachable"]);
+    }
+
+    #[test]
+    fn a_destination_that_is_this_host_is_fine() {
+        for forward in [Forward::Nat, Forward::Dr, tunnel(TunnelType::Ipip)] {
+            let mut case = Case::good();
+            case.service(WEB, "web", &[("10.0.0.1:80", forward)]);
+            case.route("10.0.0.1", RouteKind::Local, Some("lo"), None);
+            case.is_live(WEB);
+            case.finds(&[]);
+        }
+    }
+
+    #[test]
+    fn one_destination_of_many_services_is_told_once() {
+        let mut case = Case::good();
+        case.service("tcp://192.0.2.10:443", "tls", &[("10.0.0.11:443", Forward::Nat)]);
+        case.facts.routes.insert("10.0.0.11".parse().unwrap(), None);
+        let found = case.finds(&["destination-unreachable"]);
+        assert!(found[0].saw.ends_with("a destination of web and tls"), "{}", found[0].saw);
+    }
+
+    #[test]
+    fn direct_routing_passes_no_router() {
+        let mut case = Case::good();
+        case.service(WEB, "web", &[("10.9.0.11:80", Forward::Dr)]);
+        case.route("10.9.0.11", RouteKind::Unicast, Some("eth1"), Some("10.0.0.254"));
+        case.finds(&["dr-through-router"]);
+        for forward in [Forward::Nat, tunnel(TunnelType::Ipip)] {
+            case.at("eth1").mtu = 1600;
+            case.service(WEB, "web", &[("10.9.0.11:80", forward)]);
+            case.route("10.9.0.11", RouteKind::Unicast, Some("eth1"), Some("10.0.0.254"));
+            case.finds(&[]);
+        }
+    }
 }

@@ -56,7 +56,9 @@ fn answers(scene: Scene<'_>, link: &LinkInfo, targets: &[&Target<'_>]) -> Option
     let own: Vec<(IpAddr, u8)> = targets
         .iter()
         .filter_map(|target| vip(target.service))
-        .flat_map(|vip| scene.held(vip).filter(|(_, on)| on.index == link.index).map(|(info, _)| (info.address, info.prefix)))
+        .flat_map(|vip| {
+            scene.held(vip).filter(|(_, on)| on.index == link.index).map(|(info, _)| (info.address, info.prefix))
+        })
         .collect();
     if !loud && !tells && own.is_empty() {
         return None;
@@ -138,4 +140,127 @@ fn drops(scene: Scene<'_>, link: &LinkInfo, targets: &[&Target<'_>]) -> Option<F
     let adds = addresses.iter().map(|vip| format!("ip address add {} dev {}", host_prefix(*vip), link.name));
     let lines: Vec<String> = adds.chain([format!("sysctl -w {name}=2")]).collect();
     Some(finding.command(lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::facts::Table;
+    use crate::host::doctor::testing::{Case, WEB, tunnel};
+
+    /// This host is the real server 10.0.0.1.
+    fn server(forward: Forward) -> Case {
+        let mut case = Case::good();
+        case.service(WEB, "web", &[("10.0.0.1:80", forward)]);
+        case.address("eth1", "10.0.0.1", 24);
+        case.facts.addresses.remove(1);
+        case
+    }
+
+    fn silent(forward: Forward) -> Case {
+        let mut case = server(forward);
+        case.sysctl("net.ipv4.conf.eth1.arp_ignore", 1);
+        case.sysctl("net.ipv4.conf.eth1.arp_announce", 2);
+        case
+    }
+
+    fn command(text: &str) -> Mend {
+        Mend::Command(text.to_owned())
+    }
+
+    #[test]
+    fn a_server_keeps_silent() {
+        let found = server(Forward::Dr).finds(&["server-answers-arp"]);
+        assert_eq!(
+            found[0].mend[0],
+            command("sysctl -w net.ipv4.conf.eth1.arp_ignore=1 net.ipv4.conf.eth1.arp_announce=2")
+        );
+        silent(Forward::Dr).finds(&[]);
+        let mut case = server(Forward::Dr);
+        case.sysctl("net.ipv4.conf.all.arp_ignore", 2);
+        let found = case.finds(&["server-answers-arp"]);
+        assert_eq!(found[0].mend[0], command("sysctl -w net.ipv4.conf.eth1.arp_announce=2"));
+    }
+
+    #[test]
+    fn an_address_on_the_network_itself_has_to_move() {
+        let mut case = silent(Forward::Dr);
+        case.address("eth1", "192.0.2.10", 24);
+        let found = case.finds(&["server-answers-arp"]);
+        let lines = "ip address add 192.0.2.10/32 dev lo\nip address delete 192.0.2.10/24 dev eth1";
+        assert_eq!(found[0].mend, [command(lines)]);
+        case.sysctl("net.ipv4.conf.eth1.arp_ignore", 0);
+        let found = case.finds(&["server-answers-arp"]);
+        assert_eq!(found[0].mend, [command(&format!("sysctl -w net.ipv4.conf.eth1.arp_ignore=1\n{lines}"))]);
+    }
+
+    #[test]
+    fn a_director_has_to_answer() {
+        let mut case = server(Forward::Dr);
+        case.is_live(WEB);
+        case.finds(&[]);
+        // Not for when this configuration is in force here: then it is the director.
+        server(Forward::Dr).will_find(&[]);
+        // Nor where it is not known.
+        let mut case = server(Forward::Dr);
+        case.facts.table = Table::Denied("no".to_owned());
+        case.facts.net_admin = false;
+        case.finds(&["not-permitted"]);
+        // A server without IPVS is none.
+        let mut case = server(Forward::Dr);
+        case.facts.table = Table::Absent;
+        case.finds(&["server-answers-arp"]);
+    }
+
+    #[test]
+    fn nat_needs_no_address_and_none_needs_no_silence() {
+        server(Forward::Nat).finds(&[]);
+        let mut case = server(Forward::Dr);
+        case.no_address("192.0.2.10");
+        case.finds(&["address-missing"]);
+    }
+
+    #[test]
+    fn what_comes_out_of_a_tunnel() {
+        let mut case = silent(tunnel(TunnelType::Ipip));
+        case.link("tunl0", Some("ipip"));
+        case.finds(&[]);
+        let name = "net.ipv4.conf.tunl0.rp_filter";
+        case.sysctl(name, 1);
+        assert_eq!(
+            case.finds(&["server-drops-tunnelled"])[0].mend[0],
+            command("sysctl -w net.ipv4.conf.tunl0.rp_filter=0")
+        );
+        // Loose is not loose enough for an interface without an address, and off is not off if it is on for all.
+        case.sysctl(name, 2);
+        case.finds(&["server-drops-tunnelled"]);
+        case.sysctl(name, 0);
+        case.sysctl("net.ipv4.conf.all.rp_filter", 1);
+        assert_eq!(
+            case.finds(&["server-drops-tunnelled"])[0].mend,
+            [command("ip address add 192.0.2.10/32 dev tunl0\nsysctl -w net.ipv4.conf.tunl0.rp_filter=2")]
+        );
+        case.address("tunl0", "192.0.2.10", 32);
+        assert_eq!(
+            case.finds(&["server-drops-tunnelled"])[0].mend[0],
+            command("sysctl -w net.ipv4.conf.tunl0.rp_filter=2")
+        );
+        case.sysctl(name, 2);
+        case.finds(&[]);
+        case.sysctl(name, 0);
+        case.at("tunl0").up = false;
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn each_tunnel_has_its_own_end() {
+        for (kind, end) in [(TunnelType::Gue, "ipip"), (TunnelType::Gre, "gre")] {
+            for present in ["ipip", "gre", "sit"] {
+                let mut case = silent(tunnel(kind));
+                case.link("end0", Some(present));
+                case.sysctl("net.ipv4.conf.end0.rp_filter", 1);
+                case.finds(if present == end { &["server-drops-tunnelled"] } else { &[] });
+            }
+        }
+    }
 }

@@ -28,9 +28,8 @@ pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
         }
         NatRules::Known(rules) => {
             let is_meant = |rule: &&SourceNat| {
-                let about = |address: IpAddr| {
-                    scene.device(address).is_some_and(|link| is_meant_for(rule, address, &link.name))
-                };
+                let about =
+                    |address: IpAddr| scene.device(address).is_some_and(|link| is_meant_for(rule, address, &link.name));
                 rule.ipvs || targets.iter().any(|target| about(target.destination.address))
             };
             let meant: Vec<&SourceNat> = rules.iter().filter(is_meant).collect();
@@ -39,7 +38,13 @@ pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
             }
             let certain = meant.iter().any(|rule| !rule.more);
             let verb = if certain { "is" } else { "may be" };
-            (format!("the rule `{}` {verb} about connections to nat destinations", listed(meant.iter().map(|rule| &rule.text))), CONNTRACK_OFF.severity)
+            (
+                format!(
+                    "the rule `{}` {verb} about connections to nat destinations",
+                    listed(meant.iter().map(|rule| &rule.text))
+                ),
+                CONNTRACK_OFF.severity,
+            )
         }
     };
     let saw = format!("{CONNTRACK} = 0; {saw}");
@@ -65,4 +70,63 @@ pub(super) fn may_match(rule: &SourceNat, to: IpAddr, out: &str, from: Option<Ip
 fn is_meant_for(rule: &SourceNat, to: IpAddr, out: &str) -> bool {
     let names_it = rule.to.is_some() || rule.out.is_some();
     may_match(rule, to, out, None) && (names_it || rule.from.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::testing::{Case, WEB};
+    use crate::model::Forward;
+
+    fn net(text: &str) -> Option<IpNet> {
+        Some(text.parse().unwrap())
+    }
+
+    fn with(rule: SourceNat) -> Case {
+        let mut case = Case::good();
+        case.facts.nat = NatRules::Known(vec![SourceNat { text: "rule".to_owned(), ..rule }]);
+        case
+    }
+
+    #[test]
+    fn rules_about_destinations_need_conntrack() {
+        let rule = SourceNat::default();
+        for meant in [
+            SourceNat { to: net("10.0.0.0/24"), ..rule.clone() },
+            SourceNat { out: Some("eth1".to_owned()), ..rule.clone() },
+            SourceNat { from: net("10.0.0.0/24"), to: net("10.0.0.11/32"), ..rule.clone() },
+            SourceNat { from: net("172.16.0.0/12"), ipvs: true, ..rule.clone() },
+            rule.clone(),
+        ] {
+            let mut case = with(meant);
+            let found = case.finds(&["conntrack-off"]);
+            assert!(found[0].saw.contains("`rule` is about"), "{}", found[0].saw);
+            case.sysctl(CONNTRACK, 1);
+            case.finds(&[]);
+        }
+        let found = with(SourceNat { more: true, ..rule }).finds(&["conntrack-off"]);
+        assert!(found[0].saw.contains("`rule` may be about"), "{}", found[0].saw);
+    }
+
+    #[test]
+    fn rules_about_others_do_not() {
+        let rule = SourceNat::default();
+        for other in [
+            SourceNat { to: net("10.1.0.0/24"), ..rule.clone() },
+            SourceNat { out: Some("eth0".to_owned()), ..rule.clone() },
+            SourceNat { from: net("172.17.0.0/16"), more: true, ..rule.clone() },
+        ] {
+            with(other).finds(&[]);
+        }
+        let mut case = with(rule);
+        case.service(WEB, "web", &[("10.0.0.11:80", Forward::Dr)]);
+        case.finds(&[]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_hint() {
+        let mut case = Case::good();
+        case.facts.nat = NatRules::Unknown("nftables has rules that rewrite addresses".to_owned());
+        assert_eq!(case.finds(&["conntrack-off"])[0].severity, Severity::Hint);
+    }
 }

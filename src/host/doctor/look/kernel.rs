@@ -51,11 +51,7 @@ pub(super) fn initial_user_namespace() -> bool {
 }
 
 /// How each of the wanted modules can be had; and if one of them cannot, each of the known ones.
-pub(super) fn modules(
-    wanted: &BTreeSet<String>,
-    known: &BTreeSet<String>,
-    disabled: bool,
-) -> BTreeMap<String, Module> {
+pub(super) fn modules(wanted: &BTreeSet<String>, known: &BTreeSet<String>, disabled: bool) -> BTreeMap<String, Module> {
     let mut found = have(wanted, disabled);
     if found.values().any(|module| matches!(module, Module::Missing(_))) {
         let more: BTreeSet<String> = known.difference(wanted).cloned().collect();

@@ -15,7 +15,7 @@ use crate::host::sysctl;
 use crate::model::{Desired, Scheduler};
 
 /// Sysctls that matter whatever the configuration says.
-const SYSCTLS: [&str; 8] = [
+const SYSCTLS: [&str; 7] = [
     "net.ipv4.ip_forward",
     "net.ipv4.vs.conntrack",
     "net.ipv4.vs.conn_reuse_mode",
@@ -23,7 +23,6 @@ const SYSCTLS: [&str; 8] = [
     "net.ipv4.vs.expire_quiescent_template",
     "net.ipv4.vs.pmtu_disc",
     "net.ipv6.conf.all.forwarding",
-    "kernel.modprobe",
 ];
 /// Settings of each interface, and of all.
 const IPV4: [&str; 6] = ["forwarding", "rp_filter", "accept_local", "arp_ignore", "arp_announce", "send_redirects"];
@@ -68,18 +67,9 @@ fn addresses(desired: &Desired) -> Vec<IpAddr> {
     all.into_iter().collect()
 }
 
-/// The modules that the configuration needs, with ip_vs.
+/// The modules that the configuration needs.
 fn wanted(desired: &Desired) -> BTreeSet<String> {
-    let mut wanted = BTreeSet::from(["ip_vs".to_owned()]);
-    for service in desired.table.services.values() {
-        let name = service.settings.scheduler.as_str();
-        // Without a scheduler there is no module.
-        if name != "none" {
-            wanted.insert(format!("ip_vs_{name}"));
-        }
-        let engine = service.settings.persistence.as_ref().and_then(|persistence| persistence.engine.as_deref());
-        wanted.extend(engine.map(|engine| format!("ip_vs_pe_{engine}")));
-    }
+    let mut wanted = desired.table.modules();
     if desired.host.sysctls.keys().any(|name| name.starts_with("net.netfilter.nf_conntrack")) {
         wanted.insert("nf_conntrack".to_owned());
     }

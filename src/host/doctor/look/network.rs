@@ -36,7 +36,12 @@ pub(super) fn look(to: &[IpAddr]) -> Result<Network, Error> {
         addresses: rtnl.addresses()?,
         routes,
         defaults,
-        advertised: six.0.into_iter().filter(|route| route.flags & ADVERTISED != 0).map(|route| route.interface).collect(),
+        advertised: six
+            .0
+            .into_iter()
+            .filter(|route| route.flags & ADVERTISED != 0)
+            .map(|route| route.interface)
+            .collect(),
     })
 }
 
@@ -80,7 +85,11 @@ impl DefaultRoutes {
 
     fn usable(interface: &str, flags: &str, metric: u32) -> Option<DefaultRoute> {
         let flags = u32::from_str_radix(flags, 16).ok()?;
-        (flags & UP != 0 && flags & REJECT == 0).then(|| DefaultRoute { interface: interface.to_owned(), metric, flags })
+        (flags & UP != 0 && flags & REJECT == 0).then(|| DefaultRoute {
+            interface: interface.to_owned(),
+            metric,
+            flags,
+        })
     }
 
     fn best(&self) -> Option<String> {

@@ -48,7 +48,9 @@ pub(super) fn look() -> NatRules {
         any = true;
         match of_nft_here() {
             Some(rules) => known.extend(rules),
-            None => unknown = Some(format!("nftables has rules that rewrite addresses (the module {module} is loaded)")),
+            None => {
+                unknown = Some(format!("nftables has rules that rewrite addresses (the module {module} is loaded)"))
+            }
         }
     }
     match (any, unknown) {
@@ -133,7 +135,9 @@ fn of_nft(document: &Value) -> Vec<SourceNat> {
 
 fn nft_rule(rule: &Value) -> Option<SourceNat> {
     let statements = rule["expr"].as_array()?;
-    let verb = statements.iter().find_map(|statement| ["masquerade", "snat"].into_iter().find(|verb| statement.get(*verb).is_some()))?;
+    let verb = statements
+        .iter()
+        .find_map(|statement| ["masquerade", "snat"].into_iter().find(|verb| statement.get(*verb).is_some()))?;
     let place = |key: &str| rule[key].as_str().unwrap_or("?").to_owned();
     let mut found = SourceNat {
         text: format!("{verb} in table {} {}, chain {}", place("family"), place("table"), place("chain")),
