@@ -5,12 +5,15 @@
 #[path = "kernel/conformance/mod.rs"]
 mod conformance;
 
-use ipvsd::ipvs::Fake;
+use ipvsd::ipvs::{Fake, FakeInterface};
 
 fn fake() -> Fake {
     let mut fake = Fake::new();
     // What the lab's interface has.
     fake.not_unicast("192.0.2.255/32".parse().unwrap());
+    for (name, mtu, is_up) in conformance::INTERFACES {
+        fake.with_interface(name, FakeInterface { mtu, is_up });
+    }
     fake
 }
 

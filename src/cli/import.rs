@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome, look};
 use crate::config;
-use crate::ipvs::Kernel;
+use crate::ipvs::{Ipvs as _, Kernel, KernelSettings};
 use crate::reconcile::read_whole;
 
 #[derive(Debug, Args)]
@@ -31,11 +31,13 @@ impl Language {
 
 impl Import {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let mut live = read_whole(&mut Kernel::open()?)?;
+        let mut kernel = Kernel::open()?;
+        let mut live = read_whole(&mut kernel)?;
+        let KernelSettings { timeouts, sync } = kernel.settings()?;
         // What carries checks is ipvsd's own business, and no part of any configuration.
         let record = look::record(&global.state_dir_or(None), out)?;
         live.services.retain(|service, _| !record.is_helper(service));
-        let import = config::Import::table(&live);
+        let import = config::Import { live: &live, timeouts: &timeouts, sync: &sync };
         let config::Emitted { text, omitted } = match self.output {
             Language::Toml => config::emit_toml(import),
             Language::Yaml => config::emit_yaml(import),

@@ -135,10 +135,11 @@ impl Show {
             }
             View::Toml | View::Yaml => {
                 if !self.all {
-                    let picture = self.picture(Live::default(), settings, global, out)?;
+                    let picture = self.picture(Live::default(), settings.clone(), global, out)?;
                     live.services.retain(|key, _| !picture.is_helper(key));
                 }
-                let table = config::Import::table(&live);
+                let KernelSettings { timeouts, sync } = &settings;
+                let table = config::Import { live: &live, timeouts, sync };
                 if self.output == View::Toml { config::emit_toml(table) } else { config::emit_yaml(table) }
             }
         };

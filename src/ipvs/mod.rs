@@ -12,7 +12,7 @@ mod uapi;
 
 pub use carry_out::{Outcome, carry_out};
 pub use error::{Errno, Error, Refusal, Retry};
-pub use fake::{Executed, Fake, Hidden};
+pub use fake::{Executed, Fake, FakeInterface, Hidden};
 pub use socket::Kernel;
 
 use std::collections::BTreeMap;
@@ -43,8 +43,10 @@ pub struct KernelSettings {
 pub enum Setting<'a> {
     /// Sets a timeout, in seconds; 0 keeps what is there. EINVAL if it is longer than `i32::MAX` ticks.
     Timeout(Timeout, u32),
-    /// Starts a synchronisation daemon: EEXIST if there is one, ENODEV without its interface, EINVAL while there are
-    /// destinations of another family than their service's.
+    /// Starts a synchronisation daemon: ENODEV without its interface, EEXIST if there is one of that role, EINVAL while
+    /// there are destinations of another family than their service's (and the other way round: none can be added while a
+    /// daemon runs). A master also wants an interface that is up, and of the group's family: ENETUNREACH. Neither asks for
+    /// an address: without an IPv4 one a master sends from that of another interface, or from 0.0.0.0.
     StartSync(SyncRole, &'a SyncSettings),
     /// Stops one: ESRCH if there is none.
     StopSync(SyncRole),

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::{SyncRole, SyncSettings};
 
 /// One of the kernel's own timeouts for connections (`IPVS_CMD_SET_CONFIG`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,61 +44,6 @@ impl Timeout {
             Self::TcpFin => "tcp_fin",
             Self::Udp => "udp",
         }
-    }
-}
-
-/// Which side of connection synchronisation a daemon is on. A namespace has at most one of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncRole {
-    /// Tells others of its connections.
-    Master,
-    /// Learns of those of others.
-    Backup,
-}
-
-impl SyncRole {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Master, Self::Backup];
-
-    /// `master` or `backup`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::Backup => "backup",
-        }
-    }
-}
-
-/// A connection synchronisation daemon (`struct ipvs_sync_daemon_cfg`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncSettings {
-    /// Where its packets go out or come in; at most 15 bytes.
-    pub interface: String,
-    /// A backup takes the packets of masters with the same one; with 0 it takes all.
-    pub id: u8,
-    /// A multicast address of either family.
-    pub group: IpAddr,
-    pub port: u16,
-    pub ttl: u8,
-    /// Bytes of a message; `None` is what 1500 bytes hold, and of a backup what the interface's MTU holds, if that is more
-    /// (`start_sync_thread`).
-    pub sync_maxlen: Option<u16>,
-}
-
-impl SyncSettings {
-    /// What the kernel uses if it is not told otherwise (`IP_VS_SYNC_GROUP` and what follows, `ip_vs_sync.c`).
-    pub const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
-    /// See [`Self::GROUP`].
-    pub const PORT: u16 = 8848;
-    /// See [`Self::GROUP`].
-    pub const TTL: u8 = 1;
-
-    /// Whether a live daemon is what is wanted: the kernel always has a length, though nobody need ask for one.
-    fn is_met_by(&self, live: &Self) -> bool {
-        let Self { interface, id, group, port, ttl, sync_maxlen } = self;
-        (interface, id, group, port, ttl) == (&live.interface, &live.id, &live.group, &live.port, &live.ttl)
-            && sync_maxlen.is_none_or(|length| live.sync_maxlen == Some(length))
     }
 }
 
@@ -134,6 +81,39 @@ pub enum HostKey {
 }
 
 impl HostKey {
+    /// Whether what is live will do for what is wanted. An interface that is not a dummy is somebody else's, and taken as it
+    /// is.
+    pub fn is_met(&self, wanted: &HostValue, live: &HostValue) -> bool {
+        match (self, wanted, live) {
+            (_, HostValue::Link { .. }, HostValue::Link { dummy, up, foreign: _ }) => *up || !dummy,
+            (_, HostValue::Sync(wanted), HostValue::Sync(live)) => wanted.is_met_by(live),
+            // Short of memory the kernel turns these defences from 1, on when needed, to 2, on (`update_defense_level`).
+            (Self::Sysctl(name), HostValue::Text(wanted), HostValue::Text(live)) if wanted == "1" && live == "2" => {
+                ["net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp"].contains(&&**name)
+            }
+            (_, wanted, live) => wanted == live,
+        }
+    }
+
+    /// When it is set: what others need comes before them.
+    pub fn stage(&self) -> u8 {
+        match self {
+            Self::Module(_) => 0,
+            Self::Interface(_) => 1,
+            Self::Sysctl(_) => 2,
+            Self::Timeout(_) => 3,
+            Self::Address { .. } => 4,
+            Self::Sync(_) => 5,
+        }
+    }
+
+    /// Whether setting it resets others: forwarding as a whole is also that of every interface (`inet_forward_change`,
+    /// `addrconf_fixup_forwarding`).
+    pub fn resets_others(&self) -> bool {
+        let whole = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"];
+        matches!(self, Self::Sysctl(name) if whole.contains(&&**name))
+    }
+
     /// Whether it is always there, so that it can be set, and set back, but never added or deleted.
     pub fn is_setting(&self) -> bool {
         matches!(self, Self::Sysctl(_) | Self::Timeout(_))
@@ -241,15 +221,6 @@ pub enum HostValue {
 impl HostValue {
     /// An interface as ipvsd makes it.
     pub const LINK: Self = Self::Link { dummy: true, up: true, foreign: 0 };
-
-    /// Whether what is live will do. An interface that is not a dummy is somebody else's, and taken as it is.
-    pub fn is_met_by(&self, live: &Self) -> bool {
-        match (self, live) {
-            (Self::Link { .. }, Self::Link { dummy, up, foreign: _ }) => *up || !dummy,
-            (Self::Sync(wanted), Self::Sync(live)) => wanted.is_met_by(live),
-            (wanted, live) => wanted == live,
-        }
-    }
 }
 
 /// What is remembered of an object of the host that ipvsd added or set.
@@ -287,27 +258,23 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_adds_to_a_daemon_is_no_difference() {
-        let wanted = SyncSettings {
-            interface: "eth1".to_owned(),
-            id: 7,
-            group: SyncSettings::GROUP,
-            port: SyncSettings::PORT,
-            ttl: SyncSettings::TTL,
-            sync_maxlen: None,
-        };
-        let live = SyncSettings { sync_maxlen: Some(1472), ..wanted.clone() };
-        let value = |settings: &SyncSettings| HostValue::Sync(settings.clone());
-        assert!(value(&wanted).is_met_by(&value(&live)));
-        assert!(!value(&SyncSettings { sync_maxlen: Some(1400), ..wanted.clone() }).is_met_by(&value(&live)));
-        assert!(!value(&SyncSettings { id: 8, ..wanted }).is_met_by(&value(&live)));
+    fn an_interface_of_another_kind_is_taken_as_it_is() {
+        let key = HostKey::Interface("ipvs0".to_owned());
+        let is_met = |dummy, up| key.is_met(&HostValue::LINK, &HostValue::Link { dummy, up, foreign: 3 });
+        assert!(is_met(true, true));
+        assert!(!is_met(true, false));
+        assert!(is_met(false, false));
     }
 
     #[test]
-    fn an_interface_of_another_kind_is_taken_as_it_is() {
-        let live = |dummy, up| HostValue::Link { dummy, up, foreign: 3 };
-        assert!(HostValue::LINK.is_met_by(&live(true, true)));
-        assert!(!HostValue::LINK.is_met_by(&live(true, false)));
-        assert!(HostValue::LINK.is_met_by(&live(false, false)));
+    fn a_defence_that_the_kernel_has_turned_on_is_as_wanted() {
+        let is_met = |name: &str, wanted: &str, live: &str| {
+            let value = |text: &str| HostValue::Text(text.to_owned());
+            HostKey::Sysctl(name.to_owned()).is_met(&value(wanted), &value(live))
+        };
+        assert!(is_met("net.ipv4.vs.drop_entry", "1", "2"));
+        assert!(!is_met("net.ipv4.vs.drop_entry", "3", "2"));
+        assert!(!is_met("net.ipv4.vs.drop_entry", "1", "3"));
+        assert!(!is_met("net.ipv4.vs.conntrack", "1", "2"));
     }
 }

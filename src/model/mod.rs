@@ -16,6 +16,7 @@ mod overrides;
 mod record;
 mod scheduler;
 mod service;
+mod sync;
 mod table;
 
 pub use address::ParseKeyError;
@@ -26,10 +27,11 @@ pub use check::{
 pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
 pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
-pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, SyncRole, SyncSettings, Timeout};
+pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};
 pub use overrides::{Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};
+pub use sync::{SyncRole, SyncSettings};
 pub use table::{Service, Table};

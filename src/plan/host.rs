@@ -156,7 +156,7 @@ pub fn host_wanted(
     }
     wanted.extend(sysctls.iter().map(|(name, value)| (HostKey::Sysctl(name.clone()), HostValue::Text(value.clone()))));
     wanted.extend(timeouts.iter().map(|(timeout, value)| (HostKey::Timeout(*timeout), HostValue::Seconds(*value))));
-    wanted.extend(sync.iter().map(|(role, settings)| (HostKey::Sync(*role), HostValue::Sync(settings.clone()))));
+    wanted.extend(sync.iter().map(|(role, settings)| (HostKey::Sync(*role), HostValue::Sync(settings.kept(*role)))));
     if let Some(interface) = addresses {
         let key = |address| HostKey::Address { interface: interface.clone(), address };
         let mut keys: BTreeSet<HostKey> = addresses_of(desired.table.services.keys()).into_iter().map(key).collect();
@@ -201,10 +201,10 @@ pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
     for (key, value) in wanted {
         let value = restored(key).unwrap_or(value);
         match live.get(key) {
-            Some(found) if value.is_met_by(found) => plan.unchanged += 1,
+            Some(found) if key.is_met(value, found) => plan.unchanged += 1,
             found => {
                 let left = record.get(key).and_then(|owned| owned.left.as_ref());
-                let drifted = left.is_some_and(|left| value.is_met_by(left));
+                let drifted = left.is_some_and(|left| key.is_met(value, left));
                 plan.push(key, found, Some(value), if drifted { Cause::Drift } else { Cause::Change });
             }
         }
@@ -235,8 +235,11 @@ pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
             }
         }
     }
-    // What is put back is among them.
-    plan.steps.sort_by_key(|step| step.operation.kind() == Verb::Delete);
+    // What is put back stands among what is deleted; and of sysctls those that reset others are the first.
+    plan.steps.sort_by_key(|HostStep { operation, .. }| match operation.kind() {
+        Verb::Add | Verb::Edit => (false, operation.key.stage(), !operation.key.resets_others()),
+        Verb::Delete => (true, 0, false),
+    });
     plan.addresses =
         record.keys().filter(|key| matches!(key, HostKey::Address { .. }) && live.contains_key(key)).count();
     let daemons = live.keys().filter(|key| matches!(key, HostKey::Sync(_)));

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use std::fmt;
 
-use crate::ipvs::{Errno, Error, Ipvs, KernelSettings, Setting};
-use crate::model::{Desired, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
+use crate::ipvs::{Errno, Error, Ipvs, KernelSettings, Refusal, Setting};
+use crate::model::{Desired, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey, SyncRole, SyncSettings};
 use crate::plan::render::host_value;
 use crate::plan::{self, HostInputs, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
 
@@ -148,11 +148,24 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 
 /// Adds and edits: what comes before the table. One result for each step, in the plan's order; that of a delete means
 /// nothing yet.
-pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan) -> Result<Vec<HostResult>, Error> {
+pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
     let chosen: Vec<usize> = indices(plan, |operation| operation.kind() != Verb::Delete).collect();
     set(ground, plan, &chosen, &mut results)?;
+    let mut outcomes = plan.steps.iter().zip(&results);
+    if outcomes.any(|(step, result)| result.is_ok() && step.operation.key.resets_others()) {
+        set_again(ground.host, &seen.wanted, plan);
+    }
     Ok(results)
+}
+
+/// Sets what was as it should be, and was reset by something that was set. What comes of it the next pass sees.
+fn set_again(host: &mut dyn Host, wanted: &Values, plan: &HostPlan) {
+    let planned: BTreeSet<&HostKey> = plan.steps.iter().map(|step| &step.operation.key).collect();
+    let sysctls = wanted.iter().filter(|(key, _)| matches!(key, HostKey::Sysctl(_)) && !planned.contains(key));
+    let Ok(live) = host.look(&sysctls.clone().map(|(key, _)| key.clone()).collect()) else { return };
+    let reset = sysctls.filter(|(key, value)| live.get(*key).is_some_and(|live| !key.is_met(value, live)));
+    host.set(&reset.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
 }
 
 /// Takes the deletes of what services have that are there after all out of the plan, and says so in its notes.
@@ -224,25 +237,52 @@ fn of_kernel(plan: &HostPlan, index: usize) -> bool {
     is_of_kernel(&plan.steps[index].operation.key)
 }
 
-/// Sets a timeout, or starts and stops a daemon. A daemon cannot be edited: it ends and begins again, which loses some
-/// messages and no connection.
+/// Sets a timeout, or starts and stops a daemon.
 fn set_in_kernel(ipvs: &mut dyn Ipvs, operation: &HostOperation) -> Result<Result<(), String>, Error> {
     let HostOperation { key, from, to } = operation;
-    let refusal = match (key, to) {
+    let result = match (key, to) {
         (HostKey::Timeout(timeout), Some(HostValue::Seconds(seconds))) => {
             ipvs.set(Setting::Timeout(*timeout, *seconds))?
         }
-        (HostKey::Sync(role), to) => {
-            let stopped = if from.is_some() { ipvs.set(Setting::StopSync(*role))? } else { Ok(()) };
-            match (stopped, to) {
-                (Err(refusal), _) if refusal.errno != Errno::SRCH => Err(refusal),
-                (_, Some(HostValue::Sync(settings))) => ipvs.set(Setting::StartSync(*role, settings))?,
-                _ => Ok(()),
-            }
-        }
+        (HostKey::Sync(role), Some(HostValue::Sync(settings))) => start_sync(ipvs, *role, from.as_ref(), settings)?,
+        (HostKey::Sync(role), None) => stop_sync(ipvs, *role)?,
         _ => return Ok(Err(format!("{key} cannot be set so"))),
     };
-    Ok(refusal.map_err(|refusal| refusal.to_string()))
+    Ok(result.map_err(|refusal| refusal.to_string()))
+}
+
+/// Starts a daemon. One that runs cannot be edited: it ends and another begins, which loses some messages and no
+/// connection.
+fn start_sync(
+    ipvs: &mut dyn Ipvs,
+    role: SyncRole,
+    from: Option<&HostValue>,
+    settings: &SyncSettings,
+) -> Result<Result<(), Refusal>, Error> {
+    let start = Setting::StartSync(role, settings);
+    // Most of what the kernel has against the new one it says before it says that there is an old one, which then stays.
+    let refusal = match ipvs.set(start)? {
+        Err(refusal) if refusal.errno == Errno::EXIST => refusal,
+        result => return Ok(result),
+    };
+    let Some(HostValue::Sync(old)) = from else { return Ok(Err(refusal)) };
+    if let Err(refusal) = stop_sync(ipvs, role)? {
+        return Ok(Err(refusal));
+    }
+    let result = ipvs.set(start)?;
+    if result.is_err() {
+        // Better than none; if it cannot be had again either, what the new one got is the reason to tell.
+        drop(ipvs.set(Setting::StartSync(role, old))?);
+    }
+    Ok(result)
+}
+
+/// One that is gone already was stopped.
+fn stop_sync(ipvs: &mut dyn Ipvs, role: SyncRole) -> Result<Result<(), Refusal>, Error> {
+    match ipvs.set(Setting::StopSync(role))? {
+        Err(refusal) if refusal.errno != Errno::SRCH => Ok(Err(refusal)),
+        _ => Ok(Ok(())),
+    }
 }
 
 /// Looks at what was touched again, corrects `results` by what is found, and gives back what is remembered now.
@@ -302,7 +342,7 @@ pub(super) fn left_behind(
 /// Whether what is found is what the operation asked for, or in words what it is instead.
 fn verify(operation: &HostOperation, found: Option<&HostValue>) -> Result<(), String> {
     match (&operation.to, found) {
-        (Some(wanted), Some(found)) if wanted.is_met_by(found) => Ok(()),
+        (Some(wanted), Some(found)) if operation.key.is_met(wanted, found) => Ok(()),
         (Some(_), Some(found)) => Err(format!("it is {}", host_value(found))),
         (Some(_), None) => Err("it is not there".to_owned()),
         (None, Some(_)) => Err("it is still there".to_owned()),

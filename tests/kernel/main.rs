@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attributes;
+mod balance;
 mod chaos;
 mod churn;
 mod cli;
@@ -16,24 +17,31 @@ mod daemon;
 mod daemon_process;
 mod drains;
 mod frail;
+mod hashes;
 mod health;
 mod health_pains;
 mod health_reasons;
 mod hooks;
 mod host;
+mod host_settings;
 mod limits;
+mod marking;
+mod marks;
 mod module_missing;
 mod netns;
 mod network;
 mod nlmon;
+mod one_packet;
 mod operators;
 mod oracle;
 mod ownership;
+mod persistence;
 mod program;
 mod rolling;
 mod rtnl;
 mod rules;
 mod scenarios;
+mod schedulers;
 mod sessions;
 mod table;
 mod tour;
@@ -48,6 +56,7 @@ macro_rules! on_the_real_kernel {
                 #[test]
                 fn $case() {
                     let mut kernel = crate::netns::enter();
+                    crate::netns::add_interfaces(&crate::conformance::INTERFACES);
                     crate::conformance::$case(&mut crate::conformance::Subject {
                         thresholds_are_checked: crate::netns::release() >= (6, 12),
                         ipvs: &mut kernel,

@@ -28,6 +28,16 @@ pub(crate) fn enter() -> Kernel {
     kernel
 }
 
+/// Makes interfaces: each with its name, its MTU, and whether it is up. They have no IPv4 address.
+pub(crate) fn add_interfaces(interfaces: &[(&str, u32, bool)]) {
+    let links = interfaces.iter().map(|(name, mtu, is_up)| {
+        // The first word after `set` may be a keyword, as `down` is.
+        let up = if *is_up { format!("link set dev {name} up\n") } else { String::new() };
+        format!("link add name {name} mtu {mtu} type dummy\n{up}")
+    });
+    ip_batch(&links.collect::<String>());
+}
+
 /// Moves this thread, and all that it starts from now on, into a new network namespace as the kernel makes them.
 pub(crate) fn enter_bare() {
     #[expect(unsafe_code, reason = "unshare is unsafe for what it can do to descriptors")]
@@ -41,7 +51,8 @@ pub(crate) fn ipvsadm(arguments: &[&str], input: &str) -> String {
     run("ipvsadm", arguments, input)
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> String {
+/// Runs a program in this thread's namespace, `input` on its standard input, and gives back what it printed. It has to succeed.
+pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())

@@ -45,6 +45,50 @@ pub(crate) fn wait_weights(what: &str, service: &str, are_they: impl Fn(&BTreeMa
     }
 }
 
+/// A destination's line of an `ipvsadm` listing: its address, and its columns after that. In the kernel's own order, which is what
+/// schedulers walk through: newest first. `service` as `ipvsadm -L` takes it: `["-t", "192.0.2.10:80"]`.
+fn listed(service: &[&str], options: &[&str]) -> Vec<(String, Vec<String>)> {
+    let said = ipvsadm(&[&["-Ln", "--nosort"], options, service].concat(), "");
+    let lines = said.lines().filter_map(|line| line.trim_start().strip_prefix("-> "));
+    let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<String>>());
+    words
+        .filter(|words| words[0] != "RemoteAddress:Port")
+        .map(|words| (words[0].clone(), words[1..].to_vec()))
+        .collect()
+}
+
+/// The destinations of a service in the kernel's own order, with their weights.
+pub(crate) fn order(service: &[&str]) -> Vec<(String, u32)> {
+    let listed = listed(service, &[]).into_iter();
+    listed.map(|(destination, columns)| (destination, columns[1].parse().unwrap())).collect()
+}
+
+/// How many active connections each destination of a service has.
+pub(crate) fn active(service: &[&str]) -> BTreeMap<String, u64> {
+    let listed = listed(service, &[]).into_iter();
+    listed.map(|(destination, columns)| (destination, columns[2].parse().unwrap())).collect()
+}
+
+/// How many connections each destination of a service has been given since it is there.
+pub(crate) fn connections(service: &[&str]) -> BTreeMap<String, u64> {
+    let listed = listed(service, &["--stats", "--exact"]).into_iter();
+    listed.map(|(destination, columns)| (destination, columns[0].parse().unwrap())).collect()
+}
+
+/// Waits until the kernel has counted so many connections: it adds them up every two seconds (`estimation_timer`).
+#[track_caller]
+pub(crate) fn wait_connections(what: &str, service: &[&str], expected: &BTreeMap<String, u64>) {
+    let begin = Instant::now();
+    loop {
+        let counted = connections(service);
+        if counted == *expected {
+            return;
+        }
+        assert!(begin.elapsed() < WITHIN, "waited for {what}: {counted:?}, expected {expected:?}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
 /// What `ipvsd show` says, for programs.
 #[track_caller]
 pub(crate) fn shown(program: &Program, config: &str) -> Value {

@@ -3,6 +3,7 @@
 mod defaults;
 mod destinations;
 mod policy;
+mod schedulers;
 mod warnings;
 
 use std::collections::{BTreeMap, HashMap};

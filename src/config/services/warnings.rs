@@ -6,7 +6,7 @@ use crate::config::fault::Fault;
 use crate::config::problem::Severity;
 use crate::config::tree::Place;
 use crate::config::{Facts, names, raw, values};
-use crate::model::{OnDown, Policy, Protocol, ServiceFlags, ServiceKey, ServiceSettings, Share};
+use crate::model::{OnDown, Policy, Protocol, ServiceKey, ServiceSettings, Share};
 
 /// A service at all its addresses.
 pub(super) struct Outlook<'r> {
@@ -25,11 +25,11 @@ impl Outlook<'_> {
     }
 
     /// Whether a destination that is down gets weight 0.
-    fn quiesces(&self) -> bool {
+    pub(super) fn quiesces(&self) -> bool {
         self.policy.on_down == OnDown::Quiesce && self.is_checked()
     }
 
-    fn drains(&self) -> bool {
+    pub(super) fn drains(&self) -> bool {
         !self.policy.drain.is_zero() && !self.listed.is_empty()
     }
 
@@ -41,7 +41,7 @@ impl Outlook<'_> {
 impl Gather<'_, '_> {
     /// All of them, of one service.
     pub(super) fn warn(&mut self, outlook: &Outlook<'_>) {
-        self.quiesced_under_a_hash(outlook);
+        self.of_scheduler(outlook);
         self.without_effect(outlook);
         self.nothing_to_ramp(outlook);
         self.never_healthy(outlook);
@@ -50,35 +50,8 @@ impl Gather<'_, '_> {
         }
     }
 
-    fn warning(&mut self, fault: Fault, help: impl Into<String>) {
+    pub(super) fn warning(&mut self, fault: Fault, help: impl Into<String>) {
         self.faults.push(fault.severity(Severity::Warning).help(help));
-    }
-
-    /// `sh` and `mh` without their fallback refuse the clients whose hash leads to a destination of weight 0, rather than
-    /// taking another (`ip_vs_sh_get`, `ip_vs_mh_get`).
-    fn quiesced_under_a_hash(&mut self, outlook: &Outlook<'_>) {
-        let Outlook { raw, settings, listed, .. } = outlook;
-        let scheduler = settings.scheduler.as_str();
-        if !matches!(scheduler, "sh" | "mh") || settings.flags.contains(ServiceFlags::SCHED1) {
-            return;
-        }
-        let weight = |listed: &Listed<'_>| listed.settings.map(|settings| settings.weight);
-        let others = listed.iter().filter(|listed| weight(listed).is_some_and(|weight| weight > 0)).count();
-        let (place, which) = if let Some(listed) = listed.iter().find(|listed| weight(listed) == Some(0) && others > 0)
-        {
-            (listed.raw.weight.place().or(Some(listed.place)), "of weight 0")
-        } else if others > 1 && outlook.quiesces() {
-            (None, "that is down: on_down = \"quiesce\" gives it weight 0")
-        } else if others > 1 && outlook.drains() {
-            (None, "that drains, as one does that is deleted")
-        } else {
-            return;
-        };
-        let places = [raw.scheduler.place(), self.defaults.raw.scheduler.place(), raw.name.place()];
-        let Some(place) = place.or(places.into_iter().flatten().next()) else { return };
-        let message = format!("`{scheduler}` refuses the clients whose hash leads to a destination {which}");
-        let help = format!("add \"{scheduler}-fallback\" to scheduler_flags, and they go to another");
-        self.warning(Fault::new(place, message), help);
     }
 
     /// Keys that wait for the word of a check, where there is none.

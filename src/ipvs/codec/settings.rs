@@ -46,8 +46,9 @@ pub(in crate::ipvs) fn decode_daemon(message: &[u8]) -> Result<(SyncRole, SyncSe
                     _ => None,
                 }
             }
-            attr::MCAST_IFN => interface = attribute.as_text(),
-            attr::SYNC_ID => id = attribute.as_number(),
+            attr::MCAST_IFN => interface = Some(name(attribute.value)),
+            // A number of 32 bits to the kernel; what goes over the wire are the lower eight.
+            attr::SYNC_ID => id = attribute.as_number::<u32>().map(|id| id.to_le_bytes()[0]),
             attr::SYNC_MAXLEN => settings.sync_maxlen = attribute.as_number().filter(|length| *length != 0),
             attr::MCAST_GROUP => {
                 if let Ok(octets) = <[u8; 4]>::try_from(attribute.value) {
@@ -67,5 +68,14 @@ pub(in crate::ipvs) fn decode_daemon(message: &[u8]) -> Result<(SyncRole, SyncSe
     let role = role.ok_or("a synchronisation daemon: it is neither a master nor a backup")?;
     let interface = interface.ok_or("a synchronisation daemon: it has no interface")?;
     let id = id.ok_or("a synchronisation daemon: it has no id")?;
-    Ok((role, SyncSettings { interface: interface.to_owned(), id, ..settings }))
+    Ok((role, SyncSettings { interface, id, ..settings }))
 }
+
+/// Up to the first NUL. The kernel takes any bytes but a few for an interface's name.
+fn name(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

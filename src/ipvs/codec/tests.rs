@@ -14,14 +14,14 @@ fn key(text: &str) -> ServiceKey {
     text.parse().unwrap()
 }
 
-fn bytes(request: Request<'_>) -> Vec<u8> {
+pub(super) fn bytes(request: Request<'_>) -> Vec<u8> {
     let mut batch = Batch::new(5);
     request.push(&mut batch, 0x1b);
     batch.acknowledged().to_vec()
 }
 
 /// A request behind netlink's header: what a kernel that answered with it would have sent.
-fn payload(request: Request<'_>) -> Vec<u8> {
+pub(super) fn payload(request: Request<'_>) -> Vec<u8> {
     bytes(request)[16..].to_vec()
 }
 
@@ -164,7 +164,7 @@ mod vectors {
 }
 
 /// An answer with the attributes that `write` puts into the nest `kind`.
-fn answer(kind: u16, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+pub(super) fn answer(kind: u16, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let mut bytes = vec![0; 4];
     Writer(&mut bytes).nested(kind, write);
     bytes

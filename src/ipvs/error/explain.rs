@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use super::Errno;
 use crate::ipvs::Setting;
-use crate::model::{DestinationKey, DestinationSettings, Forward, Netmask, ServiceKey, ServiceSettings, TunnelType};
+use crate::model::{
+    DestinationKey, DestinationSettings, Forward, Netmask, ServiceKey, ServiceSettings, SyncSettings, TunnelType,
+};
 use crate::plan::Operation;
 
 /// `i32::MAX`: weights beyond it are negative to the kernel, and thresholds beyond it too large for some.
@@ -51,9 +53,19 @@ pub(super) fn setting(setting: Setting<'_>, errno: Errno) -> Option<String> {
             format!("a synchronisation daemon runs as {} already", role.as_str())
         }
         (Setting::StartSync(_, settings), Errno::NODEV) => format!("there is no interface {}", settings.interface),
+        // Of a master: it connects to the group.
+        (Setting::StartSync(_, SyncSettings { interface, group, .. }), Errno::NETUNREACH) => {
+            let or = if group.is_ipv4() { "" } else { ", or has no IPv6" };
+            format!("the interface {interface} is down{or}; try `ip link set {interface} up`")
+        }
+        (Setting::StartSync(_, settings), Errno::INVAL) if settings.interface.len() > 15 => {
+            format!("the interface's name `{}` is longer than 15 bytes", settings.interface)
+        }
+        (Setting::StartSync(_, settings), Errno::INVAL) if !settings.group.is_multicast() => {
+            format!("the group {} is not a multicast address", settings.group)
+        }
         (Setting::StartSync(..), Errno::INVAL) => {
-            "the kernel starts no synchronisation daemon while a destination is of another family than its service, and \
-             none with settings that it does not take"
+            "the kernel synchronises no connections while a destination is of another address family than its service"
                 .to_owned()
         }
         (Setting::StartSync(..), Errno::AFNOSUPPORT) => {

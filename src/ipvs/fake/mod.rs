@@ -18,6 +18,7 @@ use crate::model::{
     DestinationKey, Live, LiveDestination, LiveService, Scheduler, ServiceKey, Stats, SyncRole, SyncSettings,
 };
 use crate::plan::Operation;
+pub use settings::FakeInterface;
 use settings::Settings;
 
 /// Something that another process does to the table.
@@ -109,8 +110,8 @@ impl Fake {
     }
 
     /// Gives an interface, on which a synchronisation daemon can be started; `lo` is there.
-    pub fn with_interface(&mut self, name: &str) {
-        self.settings.interfaces.insert(name.to_owned());
+    pub fn with_interface(&mut self, name: &str, interface: FakeInterface) {
+        self.settings.interfaces.insert(name.to_owned(), interface);
     }
 
     /// The synchronisation daemons, to change them behind everybody's back.

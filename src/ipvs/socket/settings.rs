@@ -56,8 +56,13 @@ impl Kernel {
         let mut refused = None;
         let mut batch = self.link.batch();
         Request::Set(setting).push(&mut batch, self.family);
-        self.link.exchange(batch, doing, &mut |_, answer| {
-            if let Answer::Refused(errno, text) = answer {
+        if let Setting::StopSync(_) = setting {
+            // Stopping a thread that has not begun to run ends it, and is EINTR to the kernel (`kthread_stop`), for which
+            // netlink sends no answer at all (`netlink_rcv_skb`). The answer to a second request tells that it was done.
+            Request::Info.push(&mut batch, self.family);
+        }
+        self.link.exchange(batch, doing, &mut |index, answer| {
+            if let (0, Answer::Refused(errno, text)) = (index, answer) {
                 refused = Some((errno, text));
             }
         })?;

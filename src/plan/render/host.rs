@@ -30,10 +30,10 @@ pub fn sync_settings(settings: &SyncSettings) -> String {
     text
 }
 
-/// `id 3 → 7, port 8848 → 8849`. A length that nobody asks for is no change.
+/// `id 3 → 7, port 8848 → 8849`.
 fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
     let SyncSettings { interface, id, group, port, ttl, sync_maxlen } = to;
-    let was = |length: Option<u16>| length.map_or_else(|| "none".to_owned(), |length| length.to_string());
+    let length = |length: Option<u16>| length.map_or_else(|| "default".to_owned(), |length| length.to_string());
     let mut changes = vec![
         ("interface", from.interface.clone(), interface.clone()),
         ("id", from.id.to_string(), id.to_string()),
@@ -41,8 +41,8 @@ fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
         ("port", from.port.to_string(), port.to_string()),
         ("ttl", from.ttl.to_string(), ttl.to_string()),
     ];
-    if let Some(length) = sync_maxlen {
-        changes.push(("sync_maxlen", was(from.sync_maxlen), length.to_string()));
+    if !to.maxlen_is_met_by(from) {
+        changes.push(("sync_maxlen", length(from.sync_maxlen), length(*sync_maxlen)));
     }
     changes.retain(|(_, from, to)| from != to);
     let changes = changes.into_iter().map(|(name, from, to)| format!("{name} {from} {ARROW} {to}"));

@@ -300,26 +300,35 @@ fn what_is_about_to_be_added_is_written_down_before() {
 #[test]
 fn a_daemon_is_not_edited_but_ended_and_begun_anew() {
     let mut stage = Stage::new();
-    let wants = |id| Desired {
-        host: Wanted { sync: BTreeMap::from([(SyncRole::Master, master(id))]), ..Wanted::default() },
+    let wants = |settings: SyncSettings| Desired {
+        host: Wanted { sync: BTreeMap::from([(SyncRole::Master, settings)]), ..Wanted::default() },
         ..desired(&[])
     };
-    stage.pass(&wants(7));
-    stage.is_settled_after(&["start master"], &wants(7));
-    stage.pass(&wants(8));
-    stage.is_settled_after(&["stop master", "start master"], &wants(8));
+    stage.pass(&wants(master(7)));
+    stage.is_settled_after(&["start master"], &wants(master(7)));
+    stage.pass(&wants(master(8)));
+    stage.is_settled_after(&["start master", "stop master", "start master"], &wants(master(8)));
     // One that is gone already was stopped.
     stage.kernel.0.daemons().clear();
-    assert!(stage.pass(&wants(8)).plan.has_drift());
-    stage.is_settled_after(&["start master"], &wants(8));
-    let report = stage.pass(&Desired {
-        host: Wanted {
-            sync: BTreeMap::from([(SyncRole::Master, SyncSettings { interface: "eth9".into(), ..master(8) })]),
-            ..Wanted::default()
-        },
-        ..desired(&[])
-    });
+    assert!(stage.pass(&wants(master(8))).plan.has_drift());
+    stage.is_settled_after(&["start master"], &wants(master(8)));
+    // One that cannot be had leaves the one that runs.
+    let running = stage.kernel.0.daemons().clone();
+    let on = |interface: &str| SyncSettings { interface: interface.to_owned(), ..master(9) };
+    let report = stage.pass(&wants(on("eth9")));
     assert_eq!(report.host_results, [HostResult::Failed("there is no interface eth9".to_owned())]);
+    assert_eq!(stage.log(), ["start master"]);
+    stage.kernel.0.with_interface("eth9", FakeInterface { is_up: false, ..FakeInterface::default() });
+    let report = stage.pass(&wants(on("eth9")));
+    let reason = "the interface eth9 is down; try `ip link set eth9 up`".to_owned();
+    assert_eq!(report.host_results, [HostResult::Failed(reason)]);
+    assert_eq!(stage.log(), ["start master", "stop master", "start master", "start master"]);
+    assert_eq!(*stage.kernel.0.daemons(), running);
+    stage.kernel.0.with_interface("eth9", FakeInterface::default());
+    stage.pass(&wants(on("eth9")));
+    stage.is_settled_after(&["start master", "stop master", "start master"], &wants(on("eth9")));
+    stage.pass(&desired(&[]));
+    stage.is_settled_after(&["stop master"], &desired(&[]));
 }
 
 impl Stage {

@@ -23,7 +23,7 @@ use super::run::{Company, Config, ConfigSource, Loop};
 use super::schedule::{Event, Now, Why};
 use super::sight::Sight;
 use super::store::{Found, RecordStore};
-use crate::ipvs::{Errno, Error, Fake, Hidden, Info, Ipvs, KernelSettings, Refusal, Setting};
+use crate::ipvs::{Errno, Error, Fake, FakeInterface, Hidden, Info, Ipvs, KernelSettings, Refusal, Setting};
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Manage, MaxDelete,
     Overrides, Record, Scheduler, Service, ServiceFlags, ServiceKey, ServiceSettings, SharedChecks, Stats, Table,

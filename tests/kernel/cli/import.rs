@@ -71,6 +71,31 @@ fn an_import_is_a_configuration_that_plans_to_nothing() {
     Rules::live().assert_are(&table, &"made anew from import.yaml");
 }
 
+/// The kernel's own settings belong to what is imported, where they are not as at boot.
+#[test]
+fn timeouts_and_synchronisation_are_imported() {
+    let (_kernel, program) = host();
+    ipvsadm(&["-A", "-t", "192.0.2.10:80", "-s", "rr"], "");
+    assert!(!program.runs(CONFIG, &["import"], 0).contains("timeouts"), "they are as at boot");
+    ipvsadm(&["--set", "100", "120", "20"], "");
+    let master = ["--start-daemon", "master", "--mcast-interface", "v0", "--syncid", "7", "--mcast-port", "9000"];
+    ipvsadm(&master, "");
+    let shown = || (ipvsadm(&["-L", "--timeout"], ""), ipvsadm(&["-L", "--daemon"], ""));
+    let before = shown();
+    assert!(before.1.contains("syncid=7"), "{before:?}");
+    for format in ["toml", "yaml"] {
+        let text = program.runs(CONFIG, &["import", "--output", format], 0);
+        let file = format!("settings.{format}");
+        program.write(&file, &text);
+        let plan = program.run(&file, &["plan"]);
+        assert_eq!(plan.code, Some(0), "{}{}\n{text}", plan.out, plan.err);
+        ipvsadm(&["--stop-daemon", "master"], "");
+        ipvsadm(&["--set", "900", "120", "300"], "");
+        program.runs(&file, &["apply"], 0);
+        assert_eq!(shown(), before, "made anew from\n{text}");
+    }
+}
+
 #[test]
 fn an_import_says_what_it_leaves_out() {
     let (mut kernel, program) = host();

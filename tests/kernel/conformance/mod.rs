@@ -5,11 +5,13 @@
 mod convergence;
 mod destinations;
 mod services;
+mod settings;
 mod tables;
 
 pub(crate) use convergence::*;
 pub(crate) use destinations::*;
 pub(crate) use services::*;
+pub(crate) use settings::*;
 pub(crate) use tables::*;
 
 use std::collections::BTreeMap;
@@ -180,6 +182,17 @@ macro_rules! every_case {
             what_exists_already_becomes_what_was_wanted,
             what_exists_and_cannot_become_what_was_wanted_failed,
             what_depends_on_a_failure_is_skipped,
+            timeouts_are_set_one_by_one,
+            timeouts_have_a_longest,
+            a_daemon_runs_until_it_is_stopped,
+            one_daemon_of_each_role_runs,
+            a_daemon_needs_an_interface,
+            an_interface_that_is_down_has_no_master,
+            every_id_comes_back,
+            the_group_is_a_multicast_address,
+            no_port_and_no_ttl_are_the_usual_ones,
+            messages_have_a_length,
+            no_connection_is_synchronised_beside_mixed_families,
         }
     };
 }

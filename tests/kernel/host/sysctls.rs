@@ -61,6 +61,25 @@ fn drift_is_repaired_and_said() {
     assert_eq!(line.message(), "edit sysctl net.ipv4.vs.conntrack: 1 → 0");
 }
 
+/// Forwarding as a whole resets that of every interface, whichever comes first in the file.
+#[test]
+fn what_one_resets_is_set_again() {
+    let _kernel = netns::enter();
+    set_sysctl("net.ipv4.ip_forward", "0");
+    let program = Program::new();
+    let both = "net.ipv4.conf.v0.forwarding = 0\nnet.ipv4.ip_forward = 1";
+    program.write(FILE, &configuration(&head(both), &[]));
+    applied(&program, &[]);
+    let values = || (sysctl("net.ipv4.conf.v0.forwarding"), sysctl("net.ipv4.ip_forward"));
+    assert_eq!(values(), ("0".to_owned(), "1".to_owned()), "it was as it should be, and was reset");
+    assert_eq!(applied(&program, &[]), "changed=0 failed=0 unchanged=2");
+    for name in ["net.ipv4.ip_forward", "net.ipv4.conf.v0.forwarding"] {
+        set_sysctl(name, if name.ends_with("ip_forward") { "0" } else { "1" });
+    }
+    applied(&program, &[]);
+    assert_eq!(values(), ("0".to_owned(), "1".to_owned()));
+}
+
 #[test]
 fn what_the_kernel_does_not_have_or_take_is_said() {
     let _kernel = netns::enter();
