@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
-use super::{Exit, Format, Global, Outcome};
+use super::{Exit, Format, Global, Outcome, doctor};
 use crate::config::{self, Problems};
 use crate::daemon::facts;
+use crate::host::doctor::Stage;
 use crate::plan::render::words;
 
 #[derive(Debug, Args)]
@@ -16,6 +17,9 @@ pub(super) struct Check {
     /// Files or directories to check together, instead of --config
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Also look at this host, as `doctor` does, for when the configuration is in force here; exit code 1 if it would not work
+    #[arg(long)]
+    host: bool,
     /// How to print what was found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Format,
@@ -26,13 +30,14 @@ impl Check {
         let paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
         let config::Loaded { sources, desired, warnings } = config::load_for(&paths, &facts())?;
         let problems = Problems { sources, list: warnings };
+        let findings = if self.host { Some(doctor::diagnose(global, &desired, Stage::OnceInForce)?) } else { None };
         match self.output {
             Format::Json => {
-                out.json(&json!({
-                    "problems": problems.to_json(),
-                    "services": desired.table.services.len(),
-                    "destinations": desired.table.destination_count(),
-                }))?;
+                let mut document = findings.as_deref().map_or_else(|| json!({}), doctor::document);
+                document["problems"] = problems.to_json();
+                document["services"] = desired.table.services.len().into();
+                document["destinations"] = desired.table.destination_count().into();
+                out.json(&document)?;
             }
             Format::Text => {
                 out.warnings(&problems);
@@ -42,9 +47,15 @@ impl Check {
                     0 => String::new(),
                     number => format!("; {}", words::count(number, "warning")),
                 };
-                out.text(&format!("The configuration is good: {services}, {destinations}{warnings}.\n"))?;
+                let host = match findings.as_deref() {
+                    None => String::new(),
+                    Some([]) => " This host is ready for it.".to_owned(),
+                    Some(findings) => format!(" This host: {}.", doctor::counts(findings)),
+                };
+                let said = findings.as_deref().map_or_else(String::new, |findings| doctor::text(findings, out));
+                out.text(&format!("{said}The configuration is good: {services}, {destinations}{warnings}.{host}\n"))?;
             }
         }
-        Ok(Exit::Done)
+        Ok(findings.as_deref().map_or(Exit::Done, doctor::exit))
     }
 }

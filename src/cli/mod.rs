@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod doctor;
 mod drain;
 mod exit;
 mod health;
@@ -91,6 +92,8 @@ enum Command {
     Health(health::SetHealth),
     /// List what was set with `drain`, `weight` and `health`
     Overrides(overrides::ListOverrides),
+    /// Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad
+    Doctor(doctor::Doctor),
     /// Print the live table as a configuration
     Import(import::Import),
     /// Print the JSON Schema of the configuration
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Weight(command) => command.run(&global, &mut out),
         Command::Health(command) => command.run(&global, &mut out),
         Command::Overrides(command) => command.run(&global, &mut out),
+        Command::Doctor(command) => command.run(&global, &mut out),
         Command::Import(command) => command.run(&global, &mut out),
         Command::Schema(command) => command.run(&mut out),
     };
@@ -177,6 +181,7 @@ impl Command {
             Self::Weight(command) => command.about.output,
             Self::Health(command) => command.about.output,
             Self::Overrides(command) => command.output,
+            Self::Doctor(command) => command.output,
             Self::Import(command) => command.output.of_errors(),
             Self::Run(_) => Format::Text,
             Self::Schema(_) => Format::Json,
@@ -190,6 +195,17 @@ impl Global {
         self.config.clone().unwrap_or_else(config::default_path)
     }
 
+    /// A command line that does something with the same configuration, for a shell in any folder.
+    fn command_line(&self, command: &str) -> String {
+        let option = |name: &str, path: &Option<PathBuf>| {
+            let path = path.as_ref()?;
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            Some(format!(" --{name} {}", quoted(&path.display().to_string())))
+        };
+        let options = [option("config", &self.config), option("state-dir", &self.state_dir)];
+        format!("ipvsd{} {command}", options.into_iter().flatten().collect::<String>())
+    }
+
     /// The configuration, with what the command line overrides; warnings are printed.
     fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
         let config::Loaded { sources, mut desired, warnings } = config::load_for(&[self.config()], &facts())?;
@@ -198,5 +214,33 @@ impl Global {
             desired.state_dir = std::path::absolute(state_dir)?;
         }
         Ok(desired)
+    }
+}
+
+/// A word for a shell.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:,@".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_is_one_word() {
+        for (word, want) in [
+            ("/etc/ipvsd/ipvsd.toml", "/etc/ipvsd/ipvsd.toml"),
+            ("/tmp/a b", "'/tmp/a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), want);
+        }
     }
 }

@@ -49,7 +49,7 @@ fn why(name: &str, value: &str, path: &Path, error: &io::Error) -> String {
 }
 
 /// Why there is no such sysctl.
-fn missing(name: &str) -> String {
+pub(super) fn missing(name: &str) -> String {
     let mut parts = name.split('.');
     let reason = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (_, Some("ipv4"), Some("vs"), _) => {

@@ -1,6 +1,6 @@
 //! A whole IPVS table, sorted, without counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,5 +42,20 @@ impl Table {
     /// The number of services and destinations together.
     pub fn entry_count(&self) -> usize {
         self.services.len() + self.destination_count()
+    }
+
+    /// The kernel modules that it needs, by their names with underscores.
+    pub fn modules(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::from(["ip_vs".to_owned()]);
+        for Service { settings, .. } in self.services.values() {
+            // No scheduler has no module.
+            if settings.scheduler.as_str() != "none" {
+                names.insert(format!("ip_vs_{}", settings.scheduler));
+            }
+            if let Some(engine) = settings.persistence.as_ref().and_then(|sticky| sticky.engine.as_ref()) {
+                names.insert(format!("ip_vs_pe_{engine}"));
+            }
+        }
+        names
     }
 }

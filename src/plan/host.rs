@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Desired, Host, HostKey, HostValue, MaxDelete, OwnedHost, ServiceKey, Table};
+use crate::model::{Desired, Host, HostKey, HostValue, MaxDelete, OwnedHost, ServiceKey};
 
 use super::guard::TooManyDeletes;
 use super::note::Held;
@@ -166,7 +166,7 @@ pub fn host_wanted(
     let Host { addresses, sysctls, modules, timeouts, sync } = &desired.host;
     let mut wanted = BTreeMap::new();
     if *modules {
-        wanted.extend(needed_modules(&desired.table).into_iter().map(|name| (HostKey::Module(name), HostValue::There)));
+        wanted.extend(desired.table.modules().into_iter().map(|name| (HostKey::Module(name), HostValue::There)));
     }
     wanted.extend(sysctls.iter().map(|(name, value)| (HostKey::Sysctl(name.clone()), HostValue::Text(value.clone()))));
     wanted.extend(timeouts.iter().map(|(timeout, value)| (HostKey::Timeout(*timeout), HostValue::Seconds(*value))));
@@ -186,21 +186,6 @@ pub fn host_wanted(
         wanted.extend(of_services.iter().map(|address| (key(*address), HostValue::There)));
     }
     wanted
-}
-
-/// The modules that a table needs, by their names with underscores.
-pub fn needed_modules(table: &Table) -> BTreeSet<String> {
-    let mut names = BTreeSet::from(["ip_vs".to_owned()]);
-    for service in table.services.values() {
-        // No scheduler has no module.
-        if service.settings.scheduler.as_str() != "none" {
-            names.insert(format!("ip_vs_{}", service.settings.scheduler));
-        }
-        if let Some(engine) = service.settings.persistence.as_ref().and_then(|sticky| sticky.engine.as_ref()) {
-            names.insert(format!("ip_vs_pe_{engine}"));
-        }
-    }
-    names
 }
 
 /// The addresses of services, each once. Those that stand for every address are nobody's, and the host has all of its own

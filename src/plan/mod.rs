@@ -46,9 +46,7 @@ mod testing;
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};
 pub use hold::{Skip, SkipReason, await_first_checks, held_back, hold};
-pub use host::{
-    HostInputs, HostNote, HostOperation, HostPlan, HostStep, addresses_of, host_diff, host_wanted, needed_modules,
-};
+pub use host::{HostInputs, HostNote, HostOperation, HostPlan, HostStep, addresses_of, host_diff, host_wanted};
 pub use leave::{Leave, connections, drain};
 pub use note::{Held, Note};
 pub use operation::{Cause, Operation, ParseVerbError, Stage, Step, Verb};
