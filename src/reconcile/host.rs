@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use crate::ipvs::{Error, Ipvs, KernelSettings};
 use crate::model::{Desired, Footing, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
 use crate::plan::render::host_value;
-use crate::plan::{self, HostInputs, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
+use crate::plan::{self, HostInputs, HostNote, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
 
 use kernel::Footings;
 
@@ -159,8 +159,21 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 /// nothing yet.
 pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
-    let chosen: Vec<usize> = indices(plan, |operation| operation.kind() != Verb::Delete).collect();
-    set(ground, plan, &chosen, &mut results)?;
+    let chosen = indices(plan, |operation| operation.kind() != Verb::Delete);
+    let (first, rest): (Vec<usize>, Vec<usize>) =
+        chosen.partition(|index| is_ground(&plan.steps[*index].operation.key));
+    set(ground, plan, &first, &mut results)?;
+    let outcomes = first.iter().map(|index| (&plan.steps[*index].operation, &results[*index]));
+    let missing = outcomes.filter(|(operation, result)| operation.kind() == Verb::Add && !result.is_ok());
+    let missing: BTreeSet<&str> = missing.filter_map(|(operation, _)| operation.key.interface()).collect();
+    let (skipped, rest): (Vec<usize>, Vec<usize>) = rest.into_iter().partition(|index| {
+        let key = &plan.steps[*index].operation.key;
+        key.address().is_some() && key.interface().is_some_and(|name| missing.contains(name))
+    });
+    for index in skipped {
+        results[index] = HostResult::Skipped("its interface is not there".to_owned());
+    }
+    set(ground, plan, &rest, &mut results)?;
     let mut outcomes = plan.steps.iter().zip(&results);
     if outcomes.any(|(step, result)| result.is_ok() && step.operation.key.resets_others()) {
         set_again(ground.host, &seen.wanted, plan);
@@ -177,15 +190,34 @@ fn set_again(host: &mut dyn Host, wanted: &Values, plan: &HostPlan) {
     host.set(&reset.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
 }
 
-/// Takes the deletes of what services have that are there after all out of the plan, and says so in its notes.
+/// Whether it is set before addresses are, which stand on it.
+fn is_ground(key: &HostKey) -> bool {
+    matches!(key, HostKey::Module(_) | HostKey::Interface(_) | HostKey::Sysctl(_) | HostKey::Timeout(_))
+}
+
+/// Takes the deletes of what services have that are there after all out of the plan, and of what is not where it is to be
+/// instead; and says so in its notes.
 pub(super) fn keep_in_use(
     plan: &mut HostPlan,
     results: &mut Vec<HostResult>,
     seen: &HostSeen,
     after: &BTreeMap<ServiceKey, LiveService>,
 ) {
+    if plan.count(Verb::Delete) == 0 {
+        return;
+    }
     let stays: BTreeSet<IpAddr> = addresses_of(after.keys()).difference(&seen.in_use).copied().collect();
-    plan.keep(|address| stays.contains(address));
+    plan.keep(|address| stays.contains(address), |key| HostNote::Draining { key });
+    // What waits after a failure is not among the steps, so it is what is there that counts.
+    let outcomes = plan.steps.iter().zip(&*results);
+    let done = outcomes.filter(|(step, result)| step.operation.kind() != Verb::Delete && result.is_ok());
+    let done: BTreeSet<&HostKey> = done.map(|(step, _)| &step.operation.key).collect();
+    let is_there = |key: &&HostKey| seen.live.contains_key(*key) || done.contains(*key);
+    let wanted = || seen.wanted.keys().filter(|key| key.address().is_some());
+    let there: BTreeSet<&IpAddr> = wanted().filter(is_there).filter_map(HostKey::address).collect();
+    let missing: BTreeSet<IpAddr> =
+        wanted().filter_map(HostKey::address).filter(|address| !there.contains(address)).copied().collect();
+    plan.keep(|address| missing.contains(address), |key| HostNote::Unmoved { key });
     // Deletes stand last, and have no result yet.
     results.truncate(plan.steps.len());
 }
@@ -286,8 +318,8 @@ pub(super) fn left_behind(
     if started.iter().any(|key| matches!(key, HostKey::Sync(_))) {
         footings = kernel::footings(ground.host, &wanted);
     }
-    let is_dummy = |name: &String| {
-        matches!(live.get(&HostKey::Interface(name.clone())), Some(HostValue::Link { dummy: true, .. }))
+    let is_dummy = |name: &str| {
+        matches!(live.get(&HostKey::Interface(name.to_owned())), Some(HostValue::Link { dummy: true, .. }))
     };
     let mut owned = BTreeMap::new();
     for (key, value) in &live {
@@ -299,7 +331,7 @@ pub(super) fn left_behind(
             HostKey::Module(_) => false,
             // Adopted with the interface that is for them; elsewhere they may have been somebody's before.
             HostKey::Address { interface, .. } => known.is_some() || (wanted.contains_key(key) && is_dummy(interface)),
-            HostKey::Interface(_) => known.is_some(),
+            HostKey::Interface(name) => known.is_some() && is_dummy(name),
             HostKey::Sysctl(_) | HostKey::Timeout(_) | HostKey::Sync(_) => known.is_some() || wanted.contains_key(key),
         };
         if is_ours && !put_back {

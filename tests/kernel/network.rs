@@ -38,11 +38,11 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A thread in a network namespace of its own, that does what it is told.
 pub(crate) struct Host {
     jobs: Sender<Job>,
-    /// What `ip link set … netns` calls the namespace.
-    pub(crate) namespace: String,
+    namespace: String,
 }
 
 impl Host {
+    /// One in a new namespace, which goes away when this, and all that runs in it, has.
     pub(crate) fn new() -> Self {
         let (jobs, queue) = channel::<Job>();
         let (ready, wait) = channel();
@@ -57,6 +57,11 @@ impl Host {
             }
         });
         Self { jobs, namespace: wait.recv_timeout(PATIENCE).unwrap() }
+    }
+
+    /// What `ip link set … netns` calls the namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Runs `job` in the namespace. Threads that it starts stay there.

@@ -82,6 +82,9 @@ pub fn host_note_line(note: &HostNote) -> String {
             format!("{key} is kept: it has {} of somebody else", words::count(*addresses, "address"))
         }
         HostNote::Draining { key } => format!("{key} stays for now: a service that is on its way out has it"),
+        HostNote::Unmoved { key } => {
+            format!("{key} stays for now: it is not where it is to be instead, and a service that goes on has it")
+        }
         HostNote::Foreign { key } => format!("{key} is foreign: left alone"),
         HostNote::Unknown { reason } => format!("the host is left alone, for it cannot be looked at: {reason}"),
         HostNote::Waiting { verb, key, held: Held { seconds, reason } } => {
@@ -129,7 +132,7 @@ pub(super) fn section(out: &mut String, plan: &HostPlan, before: bool, style: St
 ///
 /// Values are texts (sysctls), seconds (timeouts), `true` (modules and addresses), `{ "up": true, … }` (interfaces) or
 /// the keys of the configuration (`sync`). Notes are of the kind `kept` (with `value` and `before`), `in_use` (with
-/// `addresses`, their number), `draining`, `foreign`, `unknown` (with `reason`) and `waiting` (with `op`, `seconds`, `reason`).
+/// `addresses`, their number), `draining`, `unmoved`, `foreign`, `unknown` (with `reason`) and `waiting` (with `op`, `seconds`, `reason`).
 pub fn host_json(plan: &HostPlan) -> Value {
     json!({
         "operations": plan.steps.iter().map(step).collect::<Vec<_>>(),
@@ -177,6 +180,7 @@ fn note(note: &HostNote) -> Value {
             about
         }
         HostNote::Draining { key } => about("draining", key),
+        HostNote::Unmoved { key } => about("unmoved", key),
         HostNote::Foreign { key } => about("foreign", key),
         HostNote::Unknown { reason } => json!({ "kind": "unknown", "object": null, "reason": reason }),
         HostNote::Waiting { verb, key, held: Held { seconds, reason } } => {

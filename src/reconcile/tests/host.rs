@@ -4,7 +4,7 @@ mod daemons;
 
 use super::*;
 use crate::model::{Drain, Host as Wanted, HostKey, HostValue, SyncRole, SyncSettings, Timeout};
-use crate::plan::HostNote;
+use crate::plan::{Held, HostNote};
 use crate::reconcile::HostResult;
 
 const VIP: &str = "address 192.0.2.10 on ipvs0";
@@ -108,7 +108,16 @@ impl Stage {
     }
 
     fn pass_with(&mut self, desired: &Desired, restore_host: bool) -> Report {
-        let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
+        self.pass_held(desired, restore_host, &|_| None)
+    }
+
+    fn pass_held(
+        &mut self,
+        desired: &Desired,
+        restore_host: bool,
+        host_held: &dyn Fn(&HostKey) -> Option<Held>,
+    ) -> Report {
+        let options = Options { force: false, only: None, held: &|_| None, host_held };
         let mut host = self.host().clone();
         let ground = Ground { ipvs: &mut self.kernel, host: &mut host };
         let hands = Hands { ground, record: &mut self.record, store: &mut self.store };
@@ -261,7 +270,7 @@ fn one_that_fails_stops_no_other_and_is_not_owned() {
         Desired { host: Wanted { addresses: Some("ipvs0".into()), ..forwarding("1") }, ..desired(&[(WEB, &[(A, 1)])]) };
     let report = stage.pass(&wanted);
     let results: Vec<String> = report.host_results.iter().map(ToString::to_string).collect();
-    assert_eq!(results, ["no dummies here", "done", "there is no such interface"]);
+    assert_eq!(results, ["no dummies here", "done", "skipped: its interface is not there"]);
     assert_eq!((report.changed(), report.failed()), (3, 2), "the table is set, and so is the sysctl");
     assert_eq!(stage.record.host.keys().collect::<Vec<_>>(), [&host_key(FORWARDS)]);
 }
@@ -305,4 +314,74 @@ impl Stage {
         assert_eq!(self.log(), log);
         self.is_settled(desired);
     }
+}
+
+/// A service that has connections, and is not wanted any more.
+fn draining(stage: &mut Stage, host: Wanted) {
+    stage.pass(&with(&[(WEB, &[(A, 1)])], host));
+    let table = stage.kernel.0.table();
+    table.get_mut(&key(WEB)).unwrap().destinations.get_mut(&destination(A)).unwrap().active_connections = 3;
+}
+
+#[test]
+fn the_address_of_a_service_that_drains_stays_even_if_the_key_goes_or_names_another_interface() {
+    for then in [Wanted::default(), on("vip0")] {
+        let mut stage = Stage::new();
+        draining(&mut stage, on("ipvs0"));
+        let nothing = with(&[], then);
+        for _ in 0..3 {
+            let report = stage.pass(&nothing);
+            assert_eq!(report.refused, None);
+            assert_eq!(stage.there(VIP), Some(HostValue::There), "{nothing:?}");
+        }
+        stage
+            .kernel
+            .0
+            .table()
+            .get_mut(&key(WEB))
+            .unwrap()
+            .destinations
+            .get_mut(&destination(A))
+            .unwrap()
+            .active_connections = 0;
+        stage.pass(&nothing);
+        assert_eq!(stage.host().0.borrow().there, BTreeMap::new());
+        assert_eq!(stage.record, Record::default());
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_added_elsewhere_is_not_deleted_here() {
+    let mut stage = Stage::new();
+    stage.pass(&with(&[(WEB, &[(A, 1)])], on("ipvs0")));
+    let moved = with(&[(WEB, &[(A, 1)])], on("vip0"));
+    for refused in ["interface vip0", "address 192.0.2.10 on vip0"] {
+        stage.host().0.borrow_mut().refused = BTreeMap::from([(host_key(refused), "not so".to_owned())]);
+        let report = stage.pass(&moved);
+        assert_eq!(stage.there(VIP), Some(HostValue::There), "{report:?}");
+        assert!(report.plan.host.notes.contains(&HostNote::Unmoved { key: host_key(VIP) }), "{report:?}");
+        // As long as it waits to be tried again, too.
+        let held =
+            |key: &HostKey| (*key == host_key(refused)).then(|| Held { seconds: 9, reason: "not so".to_owned() });
+        let report = stage.pass_held(&moved, false, &held);
+        assert!(report.plan.host.is_empty(), "{:?}", report.plan);
+        assert_eq!(stage.there(VIP), Some(HostValue::There));
+        assert!(stage.record.host.contains_key(&host_key(VIP)));
+    }
+    stage.host().0.borrow_mut().refused.clear();
+    stage.pass(&moved);
+    assert_eq!((stage.there(VIP), stage.there("interface ipvs0")), (None, None));
+    assert_eq!(stage.there("address 192.0.2.10 on vip0"), Some(HostValue::There));
+}
+
+#[test]
+fn an_interface_that_somebody_replaced_is_not_ours_any_more() {
+    let mut stage = Stage::new();
+    stage.pass(&with(&[(WEB, &[])], on("ipvs0")));
+    stage.set("interface ipvs0", HostValue::Link { dummy: false, up: false, foreign: 0 });
+    let report = stage.pass(&with(&[], on("ipvs0")));
+    assert_eq!(report.failed(), 0, "{report:?}");
+    assert_eq!(stage.there(VIP), None);
+    assert!(stage.there("interface ipvs0").is_some());
+    assert_eq!(stage.record, Record::default());
 }

@@ -19,6 +19,8 @@ pub(super) struct HostState {
     pub(super) refused: BTreeMap<HostKey, String>,
     /// Where daemons would stand, by interface.
     pub(super) footings: BTreeMap<String, Footing>,
+    /// What is set to what as well, when a key is set.
+    pub(super) drags: BTreeMap<HostKey, (HostKey, HostValue)>,
     /// Nothing can be seen.
     pub(super) dark: bool,
     /// What was asked for, in order.
@@ -59,7 +61,12 @@ impl Host for Surroundings {
                 Some(_) if key.address().is_some() && !interface.is_some_and(|key| state.there.contains_key(&key)) => {
                     return Err("there is no such interface".to_owned());
                 }
-                Some(value) => drop(state.there.insert(key, value)),
+                Some(value) => {
+                    if let Some((dragged, value)) = state.drags.get(&key).cloned() {
+                        state.there.insert(dragged, value);
+                    }
+                    state.there.insert(key, value);
+                }
                 None => {
                     if let HostKey::Interface(name) = &key {
                         state.there.retain(|key, _| key.interface() != Some(name));

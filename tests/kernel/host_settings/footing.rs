@@ -37,7 +37,7 @@ impl Director {
         let Self { host, name, address, .. } = self;
         ip_batch(&format!(
             "link add to-{name} type veth peer name s0 netns {}\nlink set to-{name} master br0 up\n",
-            host.namespace
+            host.namespace()
         ));
         let set_up = format!("address add {address}/24 dev s0\nlink set s0 up\n");
         host.run(move || ip_batch(&set_up));

@@ -105,7 +105,7 @@ impl Pair {
         for (port, host) in [("to-client", &client), ("to-a", &a), ("to-b", &b), ("to-21", &one), ("to-22", &two)] {
             links += &format!(
                 "link add {port} type veth peer name eth0 netns {}\nlink set {port} master br0 up\n",
-                host.namespace
+                host.namespace()
             );
         }
         ip_batch(&links);
