@@ -38,12 +38,12 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A thread in a network namespace of its own, that does what it is told.
 pub(crate) struct Host {
     jobs: Sender<Job>,
-    /// What `ip link set … netns` calls the namespace.
     namespace: String,
 }
 
 impl Host {
-    fn new() -> Self {
+    /// One in a new namespace, which goes away when this, and all that runs in it, has.
+    pub(crate) fn new() -> Self {
         let (jobs, queue) = channel::<Job>();
         let (ready, wait) = channel();
         thread::spawn(move || {
@@ -57,6 +57,16 @@ impl Host {
             }
         });
         Self { jobs, namespace: wait.recv_timeout(PATIENCE).unwrap() }
+    }
+
+    /// What `ip link set … netns` calls the namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Starts `job` in the namespace, once those before it have ended.
+    pub(crate) fn start(&self, job: impl FnOnce() + Send + 'static) {
+        self.jobs.send(Box::new(job)).unwrap();
     }
 
     /// Runs `job` in the namespace. Threads that it starts stay there.
