@@ -66,7 +66,8 @@ fn golden_cases() {
             waiting.get(&object).map(|&seconds| Held { seconds, reason })
         });
         let (wanted, live, record, in_use) = (&host.wanted, &host.live, &host.record, &BTreeSet::new());
-        let of_host = host_diff(&HostInputs { wanted, live, record, in_use, restore: false });
+        let adrift = &BTreeSet::new();
+        let of_host = host_diff(&HostInputs { wanted, live, record, in_use, adrift, restore: false });
         plan.host = of_host.hold(&|key| {
             let reason = "/proc/sys is mounted read-only".to_owned();
             waiting.get(&key.to_string()).map(|&seconds| Held { seconds, reason })

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::rtnl::{AddressInfo, Error, LinkInfo, Refusal, Rtnl};
 use super::{modules, sysctl};
-use crate::model::{HostKey, HostValue};
+use crate::model::{Footing, HostKey, HostValue};
 use crate::reconcile::Host;
 
 /// The host around IPVS, in the network namespace of the thread that uses it.
@@ -52,6 +52,10 @@ impl Host for Edge {
             }
         }
         results
+    }
+
+    fn footing(&mut self, interface: &str) -> Result<Option<Footing>, String> {
+        self.with(|rtnl| footing(rtnl, interface)).map_err(|error| error.to_string())
     }
 }
 
@@ -108,6 +112,16 @@ fn interfaces(rtnl: &mut Rtnl, keys: &BTreeSet<HostKey>) -> Result<BTreeMap<Host
         }
     }
     Ok(found)
+}
+
+fn footing(rtnl: &mut Rtnl, interface: &str) -> Result<Option<Footing>, Error> {
+    let Some(link) = rtnl.link(interface)? else { return Ok(None) };
+    let addresses = rtnl.addresses()?;
+    let address = addresses.into_iter().filter(|info| info.index == link.index).find_map(|info| match info.address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    Ok(Some(Footing { index: link.index, address }))
 }
 
 fn is_dummy(link: &LinkInfo) -> bool {

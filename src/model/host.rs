@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SyncRole, SyncSettings};
+use super::{Footing, SyncRole, SyncSettings};
 
 /// One of the kernel's own timeouts for connections (`IPVS_CMD_SET_CONFIG`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -232,6 +232,9 @@ pub struct OwnedHost {
     /// How the last pass left it; nothing while it is about to be added or set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<HostValue>,
+    /// Of a synchronisation daemon, where it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footing: Option<Footing>,
 }
 
 #[cfg(test)]

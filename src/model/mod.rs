@@ -33,5 +33,5 @@ pub use overrides::{Forced, HealthOverride, Override, Overrides, WeightOverride}
 pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};
-pub use sync::{SyncRole, SyncSettings};
+pub use sync::{Footing, SyncRole, SyncSettings};
 pub use table::{Service, Table};

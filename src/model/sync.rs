@@ -109,6 +109,28 @@ impl SyncSettings {
     }
 }
 
+/// Where a daemon stands: its sockets stay with the interface, and a master's with the address as well, that there was when
+/// it was started. Once those are gone it reaches nobody, though the kernel goes on to say that it runs, even after the
+/// interface was made anew under its old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footing {
+    /// The number of the interface.
+    pub index: u32,
+    /// The first IPv4 address of the interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
+}
+
+impl Footing {
+    /// What of it such a daemon depends on. A backup receives whatever the addresses are; those of IPv6 come and go, and are
+    /// not looked at.
+    #[must_use]
+    pub fn of(self, role: SyncRole, settings: &SyncSettings) -> Self {
+        let address = self.address.filter(|_| role == SyncRole::Master && settings.group.is_ipv4());
+        Self { address, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::SyncRole::{Backup, Master};

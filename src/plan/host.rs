@@ -50,6 +50,8 @@ pub enum HostNote {
     InUse { key: HostKey, addresses: usize },
     /// An address that goes with its last service, which is still there.
     Draining { key: HostKey },
+    /// An address that is to be on another interface, and is not there yet.
+    Unmoved { key: HostKey },
     /// A synchronisation daemon that nobody wants here and that is not ours.
     Foreign { key: HostKey },
     /// The host could not be looked at, so nothing is done to it.
@@ -85,7 +87,10 @@ impl HostPlan {
 
     /// Whether something is wanted that this plan does not do.
     pub fn is_waiting(&self) -> bool {
-        self.notes.iter().any(|note| matches!(note, HostNote::Waiting { .. } | HostNote::Unknown { .. }))
+        let waits = |note: &HostNote| {
+            matches!(note, HostNote::Waiting { .. } | HostNote::Unmoved { .. } | HostNote::Unknown { .. })
+        };
+        self.notes.iter().any(waits)
     }
 
     /// No plan, for the host could not be looked at.
@@ -104,8 +109,8 @@ impl HostPlan {
         TooManyDeletes::check(self.taken, self.addresses, "address", max)
     }
 
-    /// Takes the deletes of addresses that `stays` names, and of their interfaces, out of the plan.
-    pub fn keep(&mut self, stays: impl Fn(&IpAddr) -> bool) {
+    /// Takes the deletes of addresses that `stays` names, and of their interfaces, out of the plan, and notes each.
+    pub fn keep(&mut self, stays: impl Fn(&IpAddr) -> bool, note: impl Fn(HostKey) -> HostNote) {
         let is_delete = |step: &HostStep| step.operation.kind() == Verb::Delete;
         let deletes = self.steps.iter().filter(|step| is_delete(step));
         let kept: Vec<HostKey> =
@@ -116,7 +121,7 @@ impl HostPlan {
             let is_full = matches!(key, HostKey::Interface(name) if full.contains(&**name));
             !(is_delete(step) && (is_full || key.address().is_some_and(&stays)))
         });
-        self.notes.extend(kept.into_iter().map(|key| HostNote::Draining { key }));
+        self.notes.extend(kept.into_iter().map(note));
     }
 
     fn push(&mut self, key: &HostKey, from: Option<&HostValue>, to: Option<&HostValue>, cause: Cause) {
@@ -124,13 +129,22 @@ impl HostPlan {
         self.steps.push(HostStep { operation, cause });
     }
 
-    /// Takes out what `held` names.
+    /// Takes out what `held` names, and with an interface that waits the addresses that need it.
     #[must_use]
     pub fn hold(mut self, held: &dyn Fn(&HostKey) -> Option<Held>) -> Self {
+        let missing = self.steps.iter().filter_map(|HostStep { operation, .. }| match &operation.key {
+            HostKey::Interface(name) if operation.kind() == Verb::Add => Some((name.clone(), held(&operation.key)?)),
+            _ => None,
+        });
+        let missing: BTreeMap<String, Held> = missing.collect();
+        let needs = |HostOperation { key, to, .. }: &HostOperation| match key {
+            HostKey::Address { interface, .. } if to.is_some() => missing.get(interface).cloned(),
+            _ => None,
+        };
         let mut steps = Vec::with_capacity(self.steps.len());
         for step in self.steps {
             let HostOperation { key, .. } = &step.operation;
-            match held(key) {
+            match held(key).or_else(|| needs(&step.operation)) {
                 Some(held) => {
                     let (verb, key) = (step.operation.kind(), key.clone());
                     self.notes.push(HostNote::Waiting { verb, key, held });
@@ -157,25 +171,31 @@ pub fn host_wanted(
     wanted.extend(sysctls.iter().map(|(name, value)| (HostKey::Sysctl(name.clone()), HostValue::Text(value.clone()))));
     wanted.extend(timeouts.iter().map(|(timeout, value)| (HostKey::Timeout(*timeout), HostValue::Seconds(*value))));
     wanted.extend(sync.iter().map(|(role, settings)| (HostKey::Sync(*role), HostValue::Sync(settings.kept(*role)))));
-    if let Some(interface) = addresses {
+    let of_services = addresses_of(desired.table.services.keys());
+    // What drains stays reachable where it is, whatever becomes of the key.
+    let leaving = |address: &IpAddr| in_use.contains(address) && !of_services.contains(address);
+    for key in record.keys().filter(|key| key.address().is_some_and(leaving)) {
+        wanted.insert(key.clone(), HostValue::There);
+        let interface = key.interface().map(|name| HostKey::Interface(name.to_owned()));
+        let is_ours = |key: &HostKey| record.contains_key(key) || key.interface() == addresses.as_deref();
+        wanted.extend(interface.filter(is_ours).map(|key| (key, HostValue::LINK)));
+    }
+    if let Some(interface) = addresses.as_ref().filter(|_| !of_services.is_empty()) {
         let key = |address| HostKey::Address { interface: interface.clone(), address };
-        let mut keys: BTreeSet<HostKey> = addresses_of(desired.table.services.keys()).into_iter().map(key).collect();
-        keys.extend(in_use.iter().copied().map(key).filter(|key| record.contains_key(key)));
-        if !keys.is_empty() {
-            wanted.insert(HostKey::Interface(interface.clone()), HostValue::LINK);
-        }
-        wanted.extend(keys.into_iter().map(|key| (key, HostValue::There)));
+        wanted.insert(HostKey::Interface(interface.clone()), HostValue::LINK);
+        wanted.extend(of_services.iter().map(|address| (key(*address), HostValue::There)));
     }
     wanted
 }
 
-/// The addresses of services, each once. Those that stand for every address are nobody's.
+/// The addresses of services, each once. Those that stand for every address are nobody's, and the host has all of its own
+/// loopback as it is (the kernel takes `::1` on no other interface).
 pub fn addresses_of<'a>(services: impl IntoIterator<Item = &'a ServiceKey>) -> BTreeSet<IpAddr> {
     let addresses = services.into_iter().filter_map(|key| match key {
         ServiceKey::Address { address, .. } => Some(*address),
         ServiceKey::Mark { .. } => None,
     });
-    addresses.filter(|address| !address.is_unspecified()).collect()
+    addresses.filter(|address| !address.is_unspecified() && !address.is_loopback()).collect()
 }
 
 /// What a plan of the host is made from.
@@ -187,6 +207,8 @@ pub struct HostInputs<'a> {
     pub record: &'a BTreeMap<HostKey, OwnedHost>,
     /// See [`host_wanted`].
     pub in_use: &'a BTreeSet<IpAddr>,
+    /// Synchronisation daemons that run, and have lost what they stand on ([`crate::model::Footing`]).
+    pub adrift: &'a BTreeSet<HostKey>,
     /// Put settings back to what they were before they were set, wanted or not.
     pub restore: bool,
 }
@@ -195,13 +217,13 @@ pub struct HostInputs<'a> {
 ///
 /// Settings that are not wanted any more keep their value, unless `restore` asks for what they were before.
 pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
-    let HostInputs { wanted, live, record, in_use, restore } = *inputs;
+    let HostInputs { wanted, live, record, in_use, adrift, restore } = *inputs;
     let mut plan = HostPlan::default();
     let restored = |key: &HostKey| record.get(key)?.before.as_ref().filter(|_| restore && key.is_setting());
     for (key, value) in wanted {
         let value = restored(key).unwrap_or(value);
         match live.get(key) {
-            Some(found) if key.is_met(value, found) => plan.unchanged += 1,
+            Some(found) if key.is_met(value, found) && !adrift.contains(key) => plan.unchanged += 1,
             found => {
                 let left = record.get(key).and_then(|owned| owned.left.as_ref());
                 let drifted = left.is_some_and(|left| key.is_met(value, left));
@@ -222,8 +244,8 @@ pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
                 }
                 (None, None) => {}
             },
-            // Nobody is hurt by a module that nobody needs.
-            (HostKey::Module(_), _) => {}
+            // Nobody is hurt by a module that nobody needs; and an interface of another kind is not the one that was ours.
+            (HostKey::Module(_), _) | (HostKey::Interface(_), HostValue::Link { dummy: false, .. }) => {}
             (HostKey::Interface(_), HostValue::Link { foreign: addresses @ 1.., .. }) => {
                 plan.notes.push(HostNote::InUse { key: key.clone(), addresses: *addresses });
             }

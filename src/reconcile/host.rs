@@ -2,15 +2,18 @@
 //!
 //! Timeouts and synchronisation daemons are the kernel's IPVS; all else is behind the trait [`Host`].
 
+mod kernel;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
-use std::fmt;
-
-use crate::ipvs::{Errno, Error, Ipvs, KernelSettings, Refusal, Setting};
-use crate::model::{Desired, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey, SyncRole, SyncSettings};
+use crate::ipvs::{Error, Ipvs, KernelSettings};
+use crate::model::{Desired, Footing, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
 use crate::plan::render::host_value;
-use crate::plan::{self, HostInputs, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
+use crate::plan::{self, HostInputs, HostNote, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
+
+use kernel::Footings;
 
 /// Addresses, interfaces, sysctls and modules of the network namespace at hand.
 pub trait Host {
@@ -25,6 +28,13 @@ pub trait Host {
     /// Makes each so, in order, and gone what has no value; one result for each, a failure in words. What is so already
     /// is no failure, and one that fails stops no other.
     fn set(&mut self, changes: &[(&HostKey, Option<&HostValue>)]) -> Vec<Result<(), String>>;
+
+    /// Where a synchronisation daemon would stand that was started now: nowhere, if there is no such interface.
+    ///
+    /// # Errors
+    ///
+    /// In words, if that cannot be seen.
+    fn footing(&mut self, interface: &str) -> Result<Option<Footing>, String>;
 }
 
 /// What a pass looks at and acts on.
@@ -73,6 +83,7 @@ pub struct HostSeen {
     live: Values,
     /// The addresses of the services that are there after the pass, if all goes well.
     in_use: BTreeSet<IpAddr>,
+    footings: Footings,
 }
 
 /// Plans the host for a pass over a table that is `live` and has `table` planned for it.
@@ -87,7 +98,7 @@ pub(super) fn plan(
     let stays = live.keys().filter(|key| !gone.contains(key));
     let in_use = addresses_of(stays.chain(desired.table.services.keys()));
     let wanted = plan::host_wanted(desired, &record.host, &in_use);
-    let mut seen = HostSeen { wanted, live: Values::new(), in_use };
+    let mut seen = HostSeen { wanted, in_use, ..HostSeen::default() };
     if seen.wanted.is_empty() && record.host.is_empty() {
         return Ok((HostPlan::default(), seen));
     }
@@ -95,8 +106,11 @@ pub(super) fn plan(
     let plan = match look(ground, &keys)? {
         Ok(live) => {
             seen.live = live;
-            let HostSeen { wanted, live, in_use } = &seen;
-            plan::host_diff(&HostInputs { wanted, live, record: &record.host, in_use, restore })
+            seen.footings = kernel::footings(ground.host, &seen.wanted);
+            let HostSeen { wanted, live, in_use, footings } = &seen;
+            let record = &record.host;
+            let adrift = &kernel::adrift(footings, record);
+            plan::host_diff(&HostInputs { wanted, live, record, in_use, adrift, restore })
         }
         Err(reason) => HostPlan::unknown(reason),
     };
@@ -107,7 +121,7 @@ pub(super) fn plan(
 fn look(ground: &mut Ground<'_>, keys: &BTreeSet<HostKey>) -> Result<Result<Values, String>, Error> {
     let Ground { ipvs, host } = ground;
     let mut live = Values::new();
-    if keys.iter().any(is_of_kernel) {
+    if keys.iter().any(kernel::has) {
         let KernelSettings { timeouts, sync } = ipvs.settings()?;
         let timeouts = timeouts.into_iter().map(|(name, value)| (HostKey::Timeout(name), HostValue::Seconds(value)));
         live.extend(timeouts.filter(|(key, _)| keys.contains(key)));
@@ -115,7 +129,7 @@ fn look(ground: &mut Ground<'_>, keys: &BTreeSet<HostKey>) -> Result<Result<Valu
             live.extend(sync.into_iter().map(|(role, settings)| (HostKey::Sync(role), HostValue::Sync(settings))));
         }
     }
-    let of_host: BTreeSet<HostKey> = keys.iter().filter(|key| !is_of_kernel(key)).cloned().collect();
+    let of_host: BTreeSet<HostKey> = keys.iter().filter(|key| !kernel::has(key)).cloned().collect();
     if of_host.is_empty() {
         return Ok(Ok(live));
     }
@@ -123,11 +137,6 @@ fn look(ground: &mut Ground<'_>, keys: &BTreeSet<HostKey>) -> Result<Result<Valu
         live.extend(found);
         live
     }))
-}
-
-/// Whether it is the kernel's IPVS itself.
-fn is_of_kernel(key: &HostKey) -> bool {
-    matches!(key, HostKey::Timeout(_) | HostKey::Sync(_))
 }
 
 /// The record with all that the plan is going to add and set.
@@ -141,7 +150,7 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
         };
         if is_ours && to.is_some() {
             let before = from.clone().filter(|_| key.is_setting());
-            record.host.entry(key.clone()).or_insert(OwnedHost { before, left: None });
+            record.host.entry(key.clone()).or_insert(OwnedHost { before, ..OwnedHost::default() });
         }
     }
 }
@@ -150,8 +159,21 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 /// nothing yet.
 pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
-    let chosen: Vec<usize> = indices(plan, |operation| operation.kind() != Verb::Delete).collect();
-    set(ground, plan, &chosen, &mut results)?;
+    let chosen = indices(plan, |operation| operation.kind() != Verb::Delete);
+    let (first, rest): (Vec<usize>, Vec<usize>) =
+        chosen.partition(|index| is_ground(&plan.steps[*index].operation.key));
+    set(ground, plan, &first, &mut results)?;
+    let outcomes = first.iter().map(|index| (&plan.steps[*index].operation, &results[*index]));
+    let missing = outcomes.filter(|(operation, result)| operation.kind() == Verb::Add && !result.is_ok());
+    let missing: BTreeSet<&str> = missing.filter_map(|(operation, _)| operation.key.interface()).collect();
+    let (skipped, rest): (Vec<usize>, Vec<usize>) = rest.into_iter().partition(|index| {
+        let key = &plan.steps[*index].operation.key;
+        key.address().is_some() && key.interface().is_some_and(|name| missing.contains(name))
+    });
+    for index in skipped {
+        results[index] = HostResult::Skipped("its interface is not there".to_owned());
+    }
+    set(ground, plan, &rest, &mut results)?;
     let mut outcomes = plan.steps.iter().zip(&results);
     if outcomes.any(|(step, result)| result.is_ok() && step.operation.key.resets_others()) {
         set_again(ground.host, &seen.wanted, plan);
@@ -168,15 +190,34 @@ fn set_again(host: &mut dyn Host, wanted: &Values, plan: &HostPlan) {
     host.set(&reset.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
 }
 
-/// Takes the deletes of what services have that are there after all out of the plan, and says so in its notes.
+/// Whether it is set before addresses are, which stand on it.
+fn is_ground(key: &HostKey) -> bool {
+    matches!(key, HostKey::Module(_) | HostKey::Interface(_) | HostKey::Sysctl(_) | HostKey::Timeout(_))
+}
+
+/// Takes the deletes of what services have that are there after all out of the plan, and of what is not where it is to be
+/// instead; and says so in its notes.
 pub(super) fn keep_in_use(
     plan: &mut HostPlan,
     results: &mut Vec<HostResult>,
     seen: &HostSeen,
     after: &BTreeMap<ServiceKey, LiveService>,
 ) {
+    if plan.count(Verb::Delete) == 0 {
+        return;
+    }
     let stays: BTreeSet<IpAddr> = addresses_of(after.keys()).difference(&seen.in_use).copied().collect();
-    plan.keep(|address| stays.contains(address));
+    plan.keep(|address| stays.contains(address), |key| HostNote::Draining { key });
+    // What waits after a failure is not among the steps, so it is what is there that counts.
+    let outcomes = plan.steps.iter().zip(&*results);
+    let done = outcomes.filter(|(step, result)| step.operation.kind() != Verb::Delete && result.is_ok());
+    let done: BTreeSet<&HostKey> = done.map(|(step, _)| &step.operation.key).collect();
+    let is_there = |key: &&HostKey| seen.live.contains_key(*key) || done.contains(*key);
+    let wanted = || seen.wanted.keys().filter(|key| key.address().is_some());
+    let there: BTreeSet<&IpAddr> = wanted().filter(is_there).filter_map(HostKey::address).collect();
+    let missing: BTreeSet<IpAddr> =
+        wanted().filter_map(HostKey::address).filter(|address| !there.contains(address)).copied().collect();
+    plan.keep(|address| missing.contains(address), |key| HostNote::Unmoved { key });
     // Deletes stand last, and have no result yet.
     results.truncate(plan.steps.len());
 }
@@ -212,7 +253,7 @@ fn set(ground: &mut Ground<'_>, plan: &HostPlan, chosen: &[usize], results: &mut
     for run in chosen.chunk_by(|a, b| of_kernel(plan, *a) == of_kernel(plan, *b)) {
         if run.first().is_some_and(|index| of_kernel(plan, *index)) {
             for index in run {
-                results[*index] = match set_in_kernel(ground.ipvs, &plan.steps[*index].operation)? {
+                results[*index] = match kernel::set(ground.ipvs, &plan.steps[*index].operation)? {
                     Ok(()) => HostResult::Done,
                     Err(reason) => HostResult::Failed(reason),
                 };
@@ -234,55 +275,7 @@ fn set(ground: &mut Ground<'_>, plan: &HostPlan, chosen: &[usize], results: &mut
 }
 
 fn of_kernel(plan: &HostPlan, index: usize) -> bool {
-    is_of_kernel(&plan.steps[index].operation.key)
-}
-
-/// Sets a timeout, or starts and stops a daemon.
-fn set_in_kernel(ipvs: &mut dyn Ipvs, operation: &HostOperation) -> Result<Result<(), String>, Error> {
-    let HostOperation { key, from, to } = operation;
-    let result = match (key, to) {
-        (HostKey::Timeout(timeout), Some(HostValue::Seconds(seconds))) => {
-            ipvs.set(Setting::Timeout(*timeout, *seconds))?
-        }
-        (HostKey::Sync(role), Some(HostValue::Sync(settings))) => start_sync(ipvs, *role, from.as_ref(), settings)?,
-        (HostKey::Sync(role), None) => stop_sync(ipvs, *role)?,
-        _ => return Ok(Err(format!("{key} cannot be set so"))),
-    };
-    Ok(result.map_err(|refusal| refusal.to_string()))
-}
-
-/// Starts a daemon. One that runs cannot be edited: it ends and another begins, which loses some messages and no
-/// connection.
-fn start_sync(
-    ipvs: &mut dyn Ipvs,
-    role: SyncRole,
-    from: Option<&HostValue>,
-    settings: &SyncSettings,
-) -> Result<Result<(), Refusal>, Error> {
-    let start = Setting::StartSync(role, settings);
-    // Most of what the kernel has against the new one it says before it says that there is an old one, which then stays.
-    let refusal = match ipvs.set(start)? {
-        Err(refusal) if refusal.errno == Errno::EXIST => refusal,
-        result => return Ok(result),
-    };
-    let Some(HostValue::Sync(old)) = from else { return Ok(Err(refusal)) };
-    if let Err(refusal) = stop_sync(ipvs, role)? {
-        return Ok(Err(refusal));
-    }
-    let result = ipvs.set(start)?;
-    if result.is_err() {
-        // Better than none; if it cannot be had again either, what the new one got is the reason to tell.
-        drop(ipvs.set(Setting::StartSync(role, old))?);
-    }
-    Ok(result)
-}
-
-/// One that is gone already was stopped.
-fn stop_sync(ipvs: &mut dyn Ipvs, role: SyncRole) -> Result<Result<(), Refusal>, Error> {
-    match ipvs.set(Setting::StopSync(role))? {
-        Err(refusal) if refusal.errno != Errno::SRCH => Ok(Err(refusal)),
-        _ => Ok(Ok(())),
-    }
+    kernel::has(&plan.steps[index].operation.key)
 }
 
 /// Looks at what was touched again, corrects `results` by what is found, and gives back what is remembered now.
@@ -293,7 +286,7 @@ pub(super) fn left_behind(
     (record, restore): (&Record, bool),
     results: &mut [HostResult],
 ) -> Result<BTreeMap<HostKey, OwnedHost>, Error> {
-    let HostSeen { wanted, mut live, in_use: _ } = seen;
+    let HostSeen { wanted, mut live, in_use: _, mut footings } = seen;
     if !plan.steps.is_empty() {
         let keys = wanted.keys().chain(record.host.keys()).cloned().collect();
         match look(ground, &keys)? {
@@ -308,32 +301,45 @@ pub(super) fn left_behind(
     } else if plan.is_unknown() {
         return Ok(record.host.clone());
     }
-    for (HostStep { operation, .. }, result) in plan.steps.iter().zip(results) {
+    for (HostStep { operation, .. }, result) in plan.steps.iter().zip(results.iter_mut()) {
         if result.is_ok()
             && let Err(found) = verify(operation, live.get(&operation.key))
         {
             *result = HostResult::Unverified(found);
         }
     }
-    let is_dummy = |name: &String| {
-        matches!(live.get(&HostKey::Interface(name.clone())), Some(HostValue::Link { dummy: true, .. }))
+    let started: BTreeSet<&HostKey> = plan
+        .steps
+        .iter()
+        .zip(&*results)
+        .filter(|(_, result)| result.is_ok())
+        .map(|(step, _)| &step.operation.key)
+        .collect();
+    if started.iter().any(|key| matches!(key, HostKey::Sync(_))) {
+        footings = kernel::footings(ground.host, &wanted);
+    }
+    let is_dummy = |name: &str| {
+        matches!(live.get(&HostKey::Interface(name.to_owned())), Some(HostValue::Link { dummy: true, .. }))
     };
     let mut owned = BTreeMap::new();
     for (key, value) in &live {
         let known = record.host.get(key);
         let before = known.and_then(|known| known.before.clone());
+        let footing = known.and_then(|known| known.footing).filter(|_| !started.contains(key));
         let put_back = key.is_setting() && before.as_ref() == Some(value) && (restore || !wanted.contains_key(key));
         let is_ours = match key {
             HostKey::Module(_) => false,
             // Adopted with the interface that is for them; elsewhere they may have been somebody's before.
             HostKey::Address { interface, .. } => known.is_some() || (wanted.contains_key(key) && is_dummy(interface)),
-            HostKey::Interface(_) => known.is_some(),
+            HostKey::Interface(name) => known.is_some() && is_dummy(name),
             HostKey::Sysctl(_) | HostKey::Timeout(_) | HostKey::Sync(_) => known.is_some() || wanted.contains_key(key),
         };
         if is_ours && !put_back {
             // What is as it should be when it is first seen, was so before.
             let first = Some(value.clone()).filter(|_| key.is_setting());
-            owned.insert(key.clone(), OwnedHost { before: before.or(first), left: Some(value.clone()) });
+            // One that ran before it was first seen stands where it would if it had been started now, for all that is known.
+            let footing = footing.or_else(|| footings.remove(key).flatten());
+            owned.insert(key.clone(), OwnedHost { before: before.or(first), left: Some(value.clone()), footing });
         }
     }
     Ok(owned)

@@ -149,7 +149,7 @@ fn notes(report: &Report, said: &mut Vec<String>) {
     let mut kept = Vec::new();
     for note in &report.plan.host.notes {
         match note {
-            HostNote::Kept { .. } | HostNote::InUse { .. } | HostNote::Unknown { .. } => {
+            HostNote::Kept { .. } | HostNote::InUse { .. } | HostNote::Unmoved { .. } | HostNote::Unknown { .. } => {
                 kept.push(host_note_line(note))
             }
             HostNote::Draining { .. } | HostNote::Foreign { .. } | HostNote::Waiting { .. } => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
 use super::checker::Checker;
-use super::host::{Ground, Host};
+use super::host::{Ground, Host, HostResult};
 use super::narrate;
 use super::notice::{Listener, Notice};
 use super::observe::{Inputs, observe};
@@ -20,7 +20,7 @@ use super::store::RecordStore;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::{host_operation_line, operation_line};
-use crate::plan::{self, Cause, Of};
+use crate::plan::{self, Cause, HostStep, Of, Verb};
 
 /// As many events are taken between two looks at the schedule.
 const MOST_EVENTS: usize = 1000;
@@ -367,7 +367,12 @@ impl<'a> Loop<'a> {
                 }
             }
         }
-        for (step, result) in report.host_outcomes().filter(|(_, result)| !result.is_ok()) {
+        let has_its_time = |(step, result): &(&HostStep, &HostResult)| match result {
+            HostResult::Done => false,
+            HostResult::Skipped(_) => step.operation.kind() == Verb::Delete,
+            HostResult::Failed(_) | HostResult::Unverified(_) => true,
+        };
+        for (step, result) in report.host_outcomes().filter(has_its_time) {
             failing.insert(Object::Host(step.operation.key.clone()), result.to_string());
         }
         let mut waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();

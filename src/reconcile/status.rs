@@ -189,7 +189,11 @@ fn host_trouble(report: &Report) -> Vec<HostTrouble> {
     let waiting = report.plan.host.notes.iter().filter_map(|note| match note {
         HostNote::Waiting { verb: _, key, held } => Some((key.to_string(), held.reason.clone())),
         HostNote::Unknown { reason } => Some(("the host".to_owned(), reason.clone())),
-        HostNote::Kept { .. } | HostNote::InUse { .. } | HostNote::Draining { .. } | HostNote::Foreign { .. } => None,
+        HostNote::Kept { .. }
+        | HostNote::InUse { .. }
+        | HostNote::Draining { .. }
+        | HostNote::Unmoved { .. }
+        | HostNote::Foreign { .. } => None,
     });
     failed.chain(waiting).map(|(object, reason)| HostTrouble { object, reason }).collect()
 }

@@ -114,6 +114,11 @@ impl Fake {
         self.settings.interfaces.insert(name.to_owned(), interface);
     }
 
+    /// Takes an interface away. Daemons on it go on to run, for all that the kernel says.
+    pub fn without_interface(&mut self, name: &str) {
+        self.settings.interfaces.remove(name);
+    }
+
     /// The synchronisation daemons, to change them behind everybody's back.
     pub fn daemons(&mut self) -> &mut BTreeMap<SyncRole, SyncSettings> {
         &mut self.settings.kept.sync

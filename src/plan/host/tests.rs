@@ -27,7 +27,9 @@ fn map(pairs: &[(&str, HostValue)]) -> BTreeMap<HostKey, HostValue> {
 
 /// What was added, and is left as it is.
 fn added(live: &[(&str, HostValue)]) -> BTreeMap<HostKey, OwnedHost> {
-    let own = |(text, value): &(&str, HostValue)| (key(text), OwnedHost { before: None, left: Some(value.clone()) });
+    let own = |(text, value): &(&str, HostValue)| {
+        (key(text), OwnedHost { left: Some(value.clone()), ..OwnedHost::default() })
+    };
     live.iter().map(own).collect()
 }
 
@@ -44,14 +46,15 @@ struct Case {
     live: BTreeMap<HostKey, HostValue>,
     record: BTreeMap<HostKey, OwnedHost>,
     in_use: BTreeSet<IpAddr>,
+    adrift: BTreeSet<HostKey>,
     restore: bool,
 }
 
 impl Case {
     fn plan(&self) -> HostPlan {
-        let Self { desired, live, record, in_use, restore } = self;
+        let Self { desired, live, record, in_use, adrift, restore } = self;
         let wanted = host_wanted(desired, record, in_use);
-        host_diff(&HostInputs { wanted: &wanted, live, record, in_use, restore: *restore })
+        host_diff(&HostInputs { wanted: &wanted, live, record, in_use, adrift, restore: *restore })
     }
 
     fn lines(&self) -> Vec<String> {
@@ -67,13 +70,20 @@ impl Case {
 
 fn case(desired: Desired, live: &[(&str, HostValue)]) -> Case {
     let in_use = addresses_of(desired.table.services.keys());
-    Case { desired, live: map(live), record: added(live), in_use, restore: false }
+    Case { desired, live: map(live), record: added(live), in_use, adrift: BTreeSet::new(), restore: false }
 }
 
 #[test]
 fn an_address_is_there_once_however_many_services_have_it() {
-    let services =
-        ["tcp://192.0.2.10:80", "udp://192.0.2.10:53", "tcp://[2001:db8::10]:80", "fwmark:7", "tcp://0.0.0.0:0"];
+    let services = [
+        "tcp://192.0.2.10:80",
+        "udp://192.0.2.10:53",
+        "tcp://[2001:db8::10]:80",
+        "fwmark:7",
+        "tcp://0.0.0.0:0",
+        "tcp://127.0.0.1:80",
+        "tcp://[::1]:80",
+    ];
     let case = case(desired(&services, on("ipvs0")), &[]);
     assert_eq!(
         case.lines(),
@@ -85,6 +95,7 @@ fn an_address_is_there_once_however_many_services_have_it() {
             live: &host_wanted(&case.desired, &case.record, &case.in_use),
             record: &BTreeMap::new(),
             in_use: &case.in_use,
+            adrift: &BTreeSet::new(),
             restore: false,
         })
         .is_empty()
@@ -163,7 +174,7 @@ fn settings_are_remembered_kept_and_put_back() {
     let mut case = case(desired(&[], host), &[(name, text("0"))]);
     case.record.clear();
     assert_eq!(case.lines(), ["edit sysctl net.ipv4.ip_forward"]);
-    case.record.insert(key(name), OwnedHost { before: Some(text("0")), left: Some(text("1")) });
+    case.record.insert(key(name), OwnedHost { before: Some(text("0")), left: Some(text("1")), footing: None });
     assert_eq!(case.lines(), ["edit sysctl net.ipv4.ip_forward (drift)"]);
 
     case.live = map(&[(name, text("1"))]);
@@ -203,6 +214,9 @@ fn daemons_of_others_are_left_alone_and_ours_follow_the_file() {
     let live = [("sync master", HostValue::Sync(SyncSettings { sync_maxlen: Some(1472), ..settings(7) }))];
     assert_eq!(case(desired(&[], wants(7)), &live).plan(), HostPlan { unchanged: 1, ..HostPlan::default() });
     assert_eq!(case(desired(&[], wants(8)), &live).lines(), ["edit sync master"]);
+    // It runs as it should, and reaches nobody.
+    let adrift = BTreeSet::from([key("sync master")]);
+    assert_eq!(Case { adrift, ..case(desired(&[], wants(7)), &live) }.lines(), ["edit sync master (drift)"]);
     let mut case = case(desired(&[], Host::default()), &live);
     assert_eq!(case.lines(), ["delete sync master"]);
     case.record.clear();
@@ -228,6 +242,7 @@ fn what_failed_waits_and_the_rest_goes_on() {
         (*found == key("interface ipvs0")).then(|| Held { seconds: 5, reason: "no dummies".to_owned() })
     };
     let plan = case.plan().hold(&held);
-    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps, [], "nor can an address be put on an interface that is not there");
+    assert_eq!(plan.notes.len(), 2);
     assert!(plan.is_waiting());
 }

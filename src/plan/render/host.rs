@@ -30,7 +30,7 @@ pub fn sync_settings(settings: &SyncSettings) -> String {
     text
 }
 
-/// `id 3 → 7, port 8848 → 8849`.
+/// `id 3 → 7, port 8848 → 8849`; or why it is started anew.
 fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
     let SyncSettings { interface, id, group, port, ttl, sync_maxlen } = to;
     let length = |length: Option<u16>| length.map_or_else(|| "default".to_owned(), |length| length.to_string());
@@ -45,6 +45,9 @@ fn sync_changes(from: &SyncSettings, to: &SyncSettings) -> String {
         changes.push(("sync_maxlen", length(from.sync_maxlen), length(*sync_maxlen)));
     }
     changes.retain(|(_, from, to)| from != to);
+    if changes.is_empty() {
+        return "anew, for the interface or its address is another one than when it was started".to_owned();
+    }
     let changes = changes.into_iter().map(|(name, from, to)| format!("{name} {from} {ARROW} {to}"));
     changes.collect::<Vec<_>>().join(", ")
 }
@@ -79,6 +82,9 @@ pub fn host_note_line(note: &HostNote) -> String {
             format!("{key} is kept: it has {} of somebody else", words::count(*addresses, "address"))
         }
         HostNote::Draining { key } => format!("{key} stays for now: a service that is on its way out has it"),
+        HostNote::Unmoved { key } => {
+            format!("{key} stays for now: it is not where it is to be instead, and a service that goes on has it")
+        }
         HostNote::Foreign { key } => format!("{key} is foreign: left alone"),
         HostNote::Unknown { reason } => format!("the host is left alone, for it cannot be looked at: {reason}"),
         HostNote::Waiting { verb, key, held: Held { seconds, reason } } => {
@@ -126,7 +132,7 @@ pub(super) fn section(out: &mut String, plan: &HostPlan, before: bool, style: St
 ///
 /// Values are texts (sysctls), seconds (timeouts), `true` (modules and addresses), `{ "up": true, … }` (interfaces) or
 /// the keys of the configuration (`sync`). Notes are of the kind `kept` (with `value` and `before`), `in_use` (with
-/// `addresses`, their number), `draining`, `foreign`, `unknown` (with `reason`) and `waiting` (with `op`, `seconds`, `reason`).
+/// `addresses`, their number), `draining`, `unmoved`, `foreign`, `unknown` (with `reason`) and `waiting` (with `op`, `seconds`, `reason`).
 pub fn host_json(plan: &HostPlan) -> Value {
     json!({
         "operations": plan.steps.iter().map(step).collect::<Vec<_>>(),
@@ -174,6 +180,7 @@ fn note(note: &HostNote) -> Value {
             about
         }
         HostNote::Draining { key } => about("draining", key),
+        HostNote::Unmoved { key } => about("unmoved", key),
         HostNote::Foreign { key } => about("foreign", key),
         HostNote::Unknown { reason } => json!({ "kind": "unknown", "object": null, "reason": reason }),
         HostNote::Waiting { verb, key, held: Held { seconds, reason } } => {

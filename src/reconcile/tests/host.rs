@@ -1,8 +1,10 @@
 //! The host around the table, pass by pass.
 
+mod daemons;
+
 use super::*;
 use crate::model::{Drain, Host as Wanted, HostKey, HostValue, SyncRole, SyncSettings, Timeout};
-use crate::plan::HostNote;
+use crate::plan::{Held, HostNote};
 use crate::reconcile::HostResult;
 
 const VIP: &str = "address 192.0.2.10 on ipvs0";
@@ -106,7 +108,16 @@ impl Stage {
     }
 
     fn pass_with(&mut self, desired: &Desired, restore_host: bool) -> Report {
-        let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
+        self.pass_held(desired, restore_host, &|_| None)
+    }
+
+    fn pass_held(
+        &mut self,
+        desired: &Desired,
+        restore_host: bool,
+        host_held: &dyn Fn(&HostKey) -> Option<Held>,
+    ) -> Report {
+        let options = Options { force: false, only: None, held: &|_| None, host_held };
         let mut host = self.host().clone();
         let ground = Ground { ipvs: &mut self.kernel, host: &mut host };
         let hands = Hands { ground, record: &mut self.record, store: &mut self.store };
@@ -259,7 +270,7 @@ fn one_that_fails_stops_no_other_and_is_not_owned() {
         Desired { host: Wanted { addresses: Some("ipvs0".into()), ..forwarding("1") }, ..desired(&[(WEB, &[(A, 1)])]) };
     let report = stage.pass(&wanted);
     let results: Vec<String> = report.host_results.iter().map(ToString::to_string).collect();
-    assert_eq!(results, ["no dummies here", "done", "there is no such interface"]);
+    assert_eq!(results, ["no dummies here", "done", "skipped: its interface is not there"]);
     assert_eq!((report.changed(), report.failed()), (3, 2), "the table is set, and so is the sysctl");
     assert_eq!(stage.record.host.keys().collect::<Vec<_>>(), [&host_key(FORWARDS)]);
 }
@@ -297,44 +308,80 @@ fn what_is_about_to_be_added_is_written_down_before() {
     assert_eq!((stage.there(VIP), stage.there("interface ipvs0")), (None, None));
 }
 
-#[test]
-fn a_daemon_is_not_edited_but_ended_and_begun_anew() {
-    let mut stage = Stage::new();
-    let wants = |settings: SyncSettings| Desired {
-        host: Wanted { sync: BTreeMap::from([(SyncRole::Master, settings)]), ..Wanted::default() },
-        ..desired(&[])
-    };
-    stage.pass(&wants(master(7)));
-    stage.is_settled_after(&["start master"], &wants(master(7)));
-    stage.pass(&wants(master(8)));
-    stage.is_settled_after(&["start master", "stop master", "start master"], &wants(master(8)));
-    // One that is gone already was stopped.
-    stage.kernel.0.daemons().clear();
-    assert!(stage.pass(&wants(master(8))).plan.has_drift());
-    stage.is_settled_after(&["start master"], &wants(master(8)));
-    // One that cannot be had leaves the one that runs.
-    let running = stage.kernel.0.daemons().clone();
-    let on = |interface: &str| SyncSettings { interface: interface.to_owned(), ..master(9) };
-    let report = stage.pass(&wants(on("eth9")));
-    assert_eq!(report.host_results, [HostResult::Failed("there is no interface eth9".to_owned())]);
-    assert_eq!(stage.log(), ["start master"]);
-    stage.kernel.0.with_interface("eth9", FakeInterface { is_up: false, ..FakeInterface::default() });
-    let report = stage.pass(&wants(on("eth9")));
-    let reason = "the interface eth9 is down; try `ip link set eth9 up`".to_owned();
-    assert_eq!(report.host_results, [HostResult::Failed(reason)]);
-    assert_eq!(stage.log(), ["start master", "stop master", "start master", "start master"]);
-    assert_eq!(*stage.kernel.0.daemons(), running);
-    stage.kernel.0.with_interface("eth9", FakeInterface::default());
-    stage.pass(&wants(on("eth9")));
-    stage.is_settled_after(&["start master", "stop master", "start master"], &wants(on("eth9")));
-    stage.pass(&desired(&[]));
-    stage.is_settled_after(&["stop master"], &desired(&[]));
-}
-
 impl Stage {
     #[track_caller]
     fn is_settled_after(&mut self, log: &[&str], desired: &Desired) {
         assert_eq!(self.log(), log);
         self.is_settled(desired);
     }
+}
+
+/// A service that has connections, and is not wanted any more.
+fn draining(stage: &mut Stage, host: Wanted) {
+    stage.pass(&with(&[(WEB, &[(A, 1)])], host));
+    let table = stage.kernel.0.table();
+    table.get_mut(&key(WEB)).unwrap().destinations.get_mut(&destination(A)).unwrap().active_connections = 3;
+}
+
+#[test]
+fn the_address_of_a_service_that_drains_stays_even_if_the_key_goes_or_names_another_interface() {
+    for then in [Wanted::default(), on("vip0")] {
+        let mut stage = Stage::new();
+        draining(&mut stage, on("ipvs0"));
+        let nothing = with(&[], then);
+        for _ in 0..3 {
+            let report = stage.pass(&nothing);
+            assert_eq!(report.refused, None);
+            assert_eq!(stage.there(VIP), Some(HostValue::There), "{nothing:?}");
+        }
+        stage
+            .kernel
+            .0
+            .table()
+            .get_mut(&key(WEB))
+            .unwrap()
+            .destinations
+            .get_mut(&destination(A))
+            .unwrap()
+            .active_connections = 0;
+        stage.pass(&nothing);
+        assert_eq!(stage.host().0.borrow().there, BTreeMap::new());
+        assert_eq!(stage.record, Record::default());
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_added_elsewhere_is_not_deleted_here() {
+    let mut stage = Stage::new();
+    stage.pass(&with(&[(WEB, &[(A, 1)])], on("ipvs0")));
+    let moved = with(&[(WEB, &[(A, 1)])], on("vip0"));
+    for refused in ["interface vip0", "address 192.0.2.10 on vip0"] {
+        stage.host().0.borrow_mut().refused = BTreeMap::from([(host_key(refused), "not so".to_owned())]);
+        let report = stage.pass(&moved);
+        assert_eq!(stage.there(VIP), Some(HostValue::There), "{report:?}");
+        assert!(report.plan.host.notes.contains(&HostNote::Unmoved { key: host_key(VIP) }), "{report:?}");
+        // As long as it waits to be tried again, too.
+        let held =
+            |key: &HostKey| (*key == host_key(refused)).then(|| Held { seconds: 9, reason: "not so".to_owned() });
+        let report = stage.pass_held(&moved, false, &held);
+        assert!(report.plan.host.is_empty(), "{:?}", report.plan);
+        assert_eq!(stage.there(VIP), Some(HostValue::There));
+        assert!(stage.record.host.contains_key(&host_key(VIP)));
+    }
+    stage.host().0.borrow_mut().refused.clear();
+    stage.pass(&moved);
+    assert_eq!((stage.there(VIP), stage.there("interface ipvs0")), (None, None));
+    assert_eq!(stage.there("address 192.0.2.10 on vip0"), Some(HostValue::There));
+}
+
+#[test]
+fn an_interface_that_somebody_replaced_is_not_ours_any_more() {
+    let mut stage = Stage::new();
+    stage.pass(&with(&[(WEB, &[])], on("ipvs0")));
+    stage.set("interface ipvs0", HostValue::Link { dummy: false, up: false, foreign: 0 });
+    let report = stage.pass(&with(&[], on("ipvs0")));
+    assert_eq!(report.failed(), 0, "{report:?}");
+    assert_eq!(stage.there(VIP), None);
+    assert!(stage.there("interface ipvs0").is_some());
+    assert_eq!(stage.record, Record::default());
 }

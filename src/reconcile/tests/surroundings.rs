@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::model::{HostKey, HostValue};
+use crate::model::{Footing, HostKey, HostValue};
 use crate::reconcile::Host;
 
 /// A host in memory. Sysctls are there if they were set before; addresses need their interface.
@@ -17,6 +17,10 @@ pub(super) struct HostState {
     pub(super) there: BTreeMap<HostKey, HostValue>,
     /// What cannot be set, and why.
     pub(super) refused: BTreeMap<HostKey, String>,
+    /// Where daemons would stand, by interface.
+    pub(super) footings: BTreeMap<String, Footing>,
+    /// What is set to what as well, when a key is set.
+    pub(super) drags: BTreeMap<HostKey, (HostKey, HostValue)>,
     /// Nothing can be seen.
     pub(super) dark: bool,
     /// What was asked for, in order.
@@ -57,7 +61,12 @@ impl Host for Surroundings {
                 Some(_) if key.address().is_some() && !interface.is_some_and(|key| state.there.contains_key(&key)) => {
                     return Err("there is no such interface".to_owned());
                 }
-                Some(value) => drop(state.there.insert(key, value)),
+                Some(value) => {
+                    if let Some((dragged, value)) = state.drags.get(&key).cloned() {
+                        state.there.insert(dragged, value);
+                    }
+                    state.there.insert(key, value);
+                }
                 None => {
                     if let HostKey::Interface(name) = &key {
                         state.there.retain(|key, _| key.interface() != Some(name));
@@ -68,5 +77,10 @@ impl Host for Surroundings {
             Ok(())
         };
         changes.iter().map(one).collect()
+    }
+
+    fn footing(&mut self, interface: &str) -> Result<Option<Footing>, String> {
+        let state = self.0.borrow();
+        if state.dark { Err("it is dark".to_owned()) } else { Ok(state.footings.get(interface).copied()) }
     }
 }

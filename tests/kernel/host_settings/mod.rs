@@ -1,5 +1,6 @@
 //! The kernel's own timeouts and its connection synchronisation: set by ipvsd, looked at with `ipvsadm`.
 
+mod footing;
 mod refused;
 mod sync;
 mod timeouts;

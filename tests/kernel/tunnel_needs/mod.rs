@@ -1,0 +1,4 @@
+//! [`crate::forwarding_needs`] for tunnels.
+
+mod packet_size;
+mod server;
