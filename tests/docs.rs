@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ipvsd::config::{self, Source};
+use ipvsd::host::doctor::{KINDS, Kind};
 
 /// The fenced blocks of a language, with the line at which each begins.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<(usize, String)> {
@@ -42,15 +43,61 @@ fn every_configuration_in_the_documents_is_good() {
     assert!(parsed >= 5, "only {parsed} blocks were found");
 }
 
-#[test]
-fn the_example_of_a_hooks_document_is_json() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/doc/health.md");
-    let text = fs::read_to_string(path).unwrap();
+/// The JSON blocks of a document.
+fn json(name: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/doc").join(name)).unwrap();
     let found = blocks(&text, "json");
-    assert!(!found.is_empty());
-    for (line, block) in found {
-        let value: serde_json::Value =
-            serde_json::from_str(&block).unwrap_or_else(|error| panic!("line {line}: {error}"));
+    assert!(!found.is_empty(), "{name} has no JSON");
+    let parse = |(line, block): (usize, String)| {
+        serde_json::from_str(&block).unwrap_or_else(|error| panic!("{name}, line {line}: {error}"))
+    };
+    found.into_iter().map(parse).collect()
+}
+
+#[test]
+fn the_examples_of_json_are_json() {
+    for value in json("health.md") {
         assert_eq!(value["version"], 1);
+    }
+    for value in json("doctor.md") {
+        let id = &value["findings"][0]["id"];
+        assert!(KINDS.iter().any(|kind| id == kind.id), "{id} is no finding");
+    }
+}
+
+/// Findings that no test provokes on a real kernel, and why; unit tests make them from facts.
+const NOT_PROVOKED: &[(&str, &str)] = &[
+    ("table-unreadable", "the lab has no seccomp filter, and no security module, to keep netlink from a process"),
+    ("kernel-locked-down", "User Mode Linux has no lockdown"),
+    ("kernel-too-old", "the lab's kernels have all that can be configured"),
+    ("reuse-delay", "the lab's kernels are later than 5.9"),
+];
+
+/// The table of doctor.md has each kind of finding in the order of the code, with its severity; and each is provoked on a
+/// real kernel.
+#[test]
+fn the_doctors_findings_are_documented_and_provoked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("packaging/doc/doctor.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented: Vec<(&str, &str)> = rows
+        .map(|row| {
+            let (id, rest) = row.split_once("` | ").unwrap_or_else(|| panic!("not a row: {row}"));
+            let cells: Vec<&str> = rest.split(" | ").collect();
+            assert_eq!(cells.len(), 3, "{id}: {cells:?}");
+            (id, cells[0].split(';').next().unwrap())
+        })
+        .collect();
+    let known: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.id, kind.severity.as_str())).collect();
+    assert_eq!(documented, known);
+
+    let tests = root.join("tests/kernel");
+    let mut files = vec![tests.join("doctor_modules.rs"), tests.join("doctor_locked.rs")];
+    files.extend(fs::read_dir(tests.join("doctor")).unwrap().map(|entry| entry.unwrap().path()));
+    let source: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for Kind { id, .. } in KINDS {
+        let excused = NOT_PROVOKED.iter().any(|(name, _)| name == id);
+        let provoked = source.contains(&format!("\"{id}\""));
+        assert!(excused != provoked, "{id}: excused {excused}, provoked {provoked}");
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// | code | meaning |
 /// |---|---|
 /// | 0 | done, or nothing to do |
-/// | 1 | failed, or not everything could be done |
+/// | 1 | failed, or not everything could be done; `doctor`, `check --host`: there is an error-level finding |
 /// | 2 | `plan`: there are changes |
 /// | 64 | the command line is wrong (`EX_USAGE`, sysexits.h) |
 /// | 78 | the configuration is wrong (`EX_CONFIG`, sysexits.h) |

@@ -32,8 +32,10 @@ use output::Out;
 /// Keeps the kernel's IPVS load balancer as a file says it should be.
 #[derive(Debug, Parser)]
 #[command(name = "ipvsd", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done or nothing to do, 1 failed, 2 `plan`: there are changes, \
-64 usage, 78 the configuration is wrong.")]
+#[command(
+    after_help = "Exit codes: 0 done or nothing to do, 1 failed (`doctor`: there is an error), 2 `plan`: there are \
+changes, 64 usage, 78 the configuration is wrong."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

@@ -64,6 +64,11 @@ impl Host {
         &self.namespace
     }
 
+    /// Starts `job` in the namespace, once those before it have ended.
+    pub(crate) fn start(&self, job: impl FnOnce() + Send + 'static) {
+        self.jobs.send(Box::new(job)).unwrap();
+    }
+
     /// Runs `job` in the namespace. Threads that it starts stay there.
     pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, wait) = channel();

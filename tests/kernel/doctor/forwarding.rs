@@ -35,7 +35,8 @@ fn a_host_that_does_not_forward() {
 
     // The switch for all, in the configuration.
     provoke();
-    clinic.configure(&format!("{}[host.sysctls]\n\"net.ipv4.ip_forward\" = 1\n", WEB.replace("10.0.0.11", "10.2.0.11")));
+    clinic
+        .configure(&format!("{}[host.sysctls]\n\"net.ipv4.ip_forward\" = 1\n", WEB.replace("10.0.0.11", "10.2.0.11")));
     assert_eq!(clinic.findings_of(&clinic.ipvsd(&["check", "--host", "--output", "json"])), [Value::Null; 0]);
     clinic.run(&command(&clinic.finding("forwarding-off")));
     assert_eq!((clinic.ids(), asked()), (vec![], Some(1)));
@@ -61,33 +62,44 @@ fn a_host_that_does_not_forward_ipv6() {
     router.run(|| {
         ip_batch("link set v1 addrgenmode none\nlink set v1 up\naddress add fe80::1/64 dev v1 nodad\n");
     });
-    wait("an address to hear advertisements with", || !ip(&["-6", "address", "show", "dev", "v0"]).contains("tentative"));
+    wait("an address to hear advertisements with", || {
+        !ip(&["-6", "address", "show", "dev", "v0"]).contains("tentative")
+    });
     let default = || ip(&["-6", "route", "show", "default"]);
+    // Gives whether a route comes of it.
     let advertise = || {
+        ip_batch_forced("route delete default via fe80::1 dev v0\n");
+        assert_eq!(default(), "");
+        let before = received();
         router.run(advertise);
-        wait("the advertised route", || default().contains("proto ra"));
+        wait("the advertisement to come in", || received() > before);
+        default().contains("via fe80::1 dev v0 proto ra")
     };
     let text = WEB.replace("192.0.2.10:80", "[2001:db8:ffff::10]:80").replace("10.0.0.11:8080", "[2001:db8:9::11]:80");
     let clinic = Clinic::open(&text);
     let provoke = || {
         set("ipv6/conf/v0/accept_ra", "1");
         set("ipv6/conf/all/forwarding", "0");
-        advertise();
+        assert!(advertise());
     };
     let finding = clinic.mends("forwarding-off", provoke);
-    assert_eq!(
-        texts(&finding, "command"),
-        ["sysctl -w net.ipv6.conf.v0.accept_ra=2 net.ipv6.conf.all.forwarding=1"]
-    );
-    assert!(default().contains("proto ra"), "the route is still there: {}", default());
-    // Without the first half it would not be.
-    provoke();
-    set("ipv6/conf/all/forwarding", "1");
-    wait("the route to go", || !default().contains("proto ra"));
+    assert_eq!(texts(&finding, "command"), ["sysctl -w net.ipv6.conf.v0.accept_ra=2 net.ipv6.conf.all.forwarding=1"]);
+    assert!(default().contains("proto ra"), "the mend takes no route away: {}", default());
+    assert!(advertise(), "and the next advertisement is heard");
+    // It takes the first half of it.
+    set("ipv6/conf/v0/accept_ra", "1");
+    assert!(!advertise());
     // And where it is another one's, there is no first half.
     set("ipv6/conf/all/forwarding", "0");
     ip_batch("route add ::/0 via 2001:db8:ffff::2\n");
     assert_eq!(texts(&clinic.finding("forwarding-off"), "command"), ["sysctl -w net.ipv6.conf.all.forwarding=1"]);
+}
+
+/// `Icmp6InRouterAdvertisements` of `/proc/net/snmp6`.
+fn received() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/net/snmp6").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Icmp6InRouterAdvertisements")).unwrap();
+    line.trim().parse().unwrap()
 }
 
 /// A router advertisement (RFC 4861, section 4.2) with a lifetime of half an hour, to all nodes.
@@ -119,8 +131,10 @@ fn redirects_from_one_leg() {
         network.client.namespace()
     ));
     network.client.run(|| {
-        ip_batch("address add 10.2.0.99/24 dev eth0\naddress add 198.51.100.2/32 dev lo\nlink set lo up\nlink set eth0 up\n\
-                  route add default via 10.2.0.1 src 198.51.100.2\n");
+        ip_batch(
+            "address add 10.2.0.99/24 dev eth0\naddress add 198.51.100.2/32 dev lo\nlink set lo up\nlink set eth0 up\n\
+                  route add default via 10.2.0.1 src 198.51.100.2\n",
+        );
     });
     let clinic = Clinic::open(&WEB.replace("10.0.0.11", "10.2.0.11"));
     assert_eq!(clinic.ipvsd(&["apply"]).code, Some(0));

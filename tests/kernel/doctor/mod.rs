@@ -18,6 +18,7 @@ mod server;
 mod tunnels;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -149,7 +150,10 @@ impl Clinic {
                 assert!(later.iter().all(|finding| self::id(finding) != id), "{text}\n{later:#?}");
                 let finding = self.finding(id);
                 let apply = texts(&finding, "command");
-                assert!(apply.iter().any(|command| command.ends_with(" apply")), "what is written takes an apply: {finding:#}");
+                assert!(
+                    apply.iter().any(|command| command.ends_with(" apply")),
+                    "what is written takes an apply: {finding:#}"
+                );
                 self.run(&apply[0]);
             }
             self.is_gone(id);
@@ -197,4 +201,12 @@ fn wait(what: &str, is_it: impl Fn() -> bool) {
         assert!(begin.elapsed() < Duration::from_secs(30), "waited for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// `ip -force -batch`: what fails is left out.
+fn ip_batch_forced(batch: &str) {
+    let mut child =
+        Command::new("ip").args(["-force", "-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
+    child.wait().unwrap();
 }

@@ -35,17 +35,20 @@ fn missing(scene: Scene<'_>, vip: IpAddr, services: &[&ServiceKey]) -> Option<Fi
     let why = "packets to it are routed on or dropped, and never reach IPVS";
     let used = named(scene, services);
     let subject = format!("address {vip}");
-    if let Some((_, link)) = scene.held(vip).find(|(_, link)| !link.up) {
-        let saw = format!("it is on {}, which is down; {used}", link.name);
-        return Some(ADDRESS_MISSING.of(subject, saw, why).command(format!("ip link set {} up", link.name)));
-    }
-    if let Some((_, link)) = scene.held(vip).find(|(info, _)| info.tentative) {
-        let saw = format!("it is on {}, tentative or a duplicate; {used}", link.name);
-        let advice = format!(
-            "wait two seconds and look at `ip -6 address show dev {}`: dadfailed means that another host has the address, and \
-             one of the two has to give it up",
-            link.name
-        );
+    if let Some((info, link)) = scene.held(vip).next() {
+        // Being down, or not confirmed yet, keeps no address from being local; being a duplicate does.
+        let (state, advice) = if info.tentative {
+            let advice = format!(
+                "look at `ip -6 address show dev {}`: dadfailed means that another host has the address, and one of the two has \
+                 to give it up",
+                link.name
+            );
+            ("as a duplicate", advice)
+        } else {
+            let advice = format!("see `ip rule` and `ip route get {vip}`: a rule stands before the table local");
+            ("but the routing rules lead elsewhere", advice)
+        };
+        let saw = format!("it is on {}, {state}; {used}", link.name);
         return Some(ADDRESS_MISSING.of(subject, saw, why).advice(advice));
     }
     let saw = format!("it is on no interface, and no route makes it local; {used}");
@@ -178,14 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_down_is_set_up() {
-        let mut case = Case::good();
-        case.route("192.0.2.10", RouteKind::Unicast, Some("eth0"), Some("192.0.2.254"));
-        case.at("ipvs0").up = false;
-        assert_eq!(case.finds(&["address-missing"])[0].mend, [command("ip link set ipvs0 up")]);
-    }
-
-    #[test]
     fn a_duplicate_is_not_taken_by_force() {
         let mut case = Case::good();
         case.service("tcp://[2001:db8::10]:80", "six", &[]);
@@ -194,6 +189,14 @@ mod tests {
         case.facts.addresses.last_mut().unwrap().tentative = true;
         let found = case.finds(&["address-missing"]);
         assert!(matches!(&found[0].mend[..], [Mend::Advice(_)]), "{found:?}");
+    }
+
+    #[test]
+    fn rules_may_lead_elsewhere() {
+        let mut case = Case::good();
+        case.route("192.0.2.10", RouteKind::Unicast, Some("eth0"), Some("192.0.2.254"));
+        let found = case.finds(&["address-missing"]);
+        assert!(matches!(&found[0].mend[..], [Mend::Advice(advice)] if advice.contains("`ip rule`")), "{found:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::doctor::finding::{FORWARDING_OFF, Finding, REDIRECTS_SENT};
+use crate::host::doctor::finding::{FORWARDING_OFF, Finding, Mend, REDIRECTS_SENT};
 use crate::host::doctor::scene::{Scene, Stage, Target, ipv4_conf, listed};
 use crate::host::rtnl::LinkInfo;
 use crate::model::Family;
@@ -89,14 +89,21 @@ fn off6(scene: Scene<'_>, targets: &[Target<'_>]) -> Option<Finding> {
         if targets.len() == 1 { "is" } else { "are" },
         destinations(targets)
     );
-    if !lost.is_empty() {
+    let mends = if lost.is_empty() {
+        scene.set(&values)
+    } else {
         let interfaces = listed(&lost);
         saw += &format!(
             "; a router advertised the default route on {interfaces}, and a host that forwards drops such a route unless \
              accept_ra is 2"
         );
-    }
-    Some(FORWARDING_OFF.of("IPv6", saw, why()).mends(scene.set(&values)))
+        // In that order: what is written is set in another, and the route would be gone until the next advertisement.
+        let commands = scene.set(&values).into_iter().filter(|mend| matches!(mend, Mend::Command(_)));
+        let lines: Vec<String> = values.iter().map(|(name, value)| format!("\"{name}\" = {value}")).collect();
+        let keep = format!("then, to keep it so, write {} under [host.sysctls]", lines.join(" and "));
+        commands.chain([Mend::Advice(keep)]).collect()
+    };
+    Some(FORWARDING_OFF.of("IPv6", saw, why()).mends(mends))
 }
 
 /// With one leg, answers leave where they came in. The kernel then tells the server of the nearer way (`ip_forward`), and a
@@ -127,7 +134,6 @@ fn redirects(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::doctor::finding::Mend;
     use crate::host::doctor::testing::{Case, WEB, tunnel};
     use crate::host::rtnl::RouteKind;
     use crate::model::{Forward, TunnelType};

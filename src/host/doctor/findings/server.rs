@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::host::doctor::finding::{Finding, Mend, SERVER_ANSWERS_ARP, SERVER_DROPS_TUNNELLED};
+use crate::host::doctor::finding::{Finding, SERVER_ANSWERS_ARP, SERVER_DROPS_TUNNELLED};
 use crate::host::doctor::scene::{Scene, Stage, Target, host_prefix, ipv4_conf, listed, vip};
 use crate::host::rtnl::LinkInfo;
 use crate::model::{Family, Forward, TunnelType};
@@ -13,6 +13,9 @@ use crate::model::{Family, Forward, TunnelType};
 const ONLY_OWN: [i64; 3] = [1, 2, 8];
 /// Always the best local address (ip-sysctl.rst).
 const BEST: i64 = 2;
+/// `[host]` is a director's.
+const KEEP: &str = "to keep it over a boot, write it where this host keeps such things, as in /etc/sysctl.d: [host] in ipvsd's \
+                    configuration is for directors";
 
 pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
     let targets: Vec<Target<'_>> = scene.targets().filter(|target| is_served_here(scene, target)).collect();
@@ -79,18 +82,14 @@ fn answers(scene: Scene<'_>, link: &LinkInfo, targets: &[&Target<'_>]) -> Option
     let why = "it answers when its neighbours ask who has the service's address, so clients come here, past the director, or to \
                now the one and now the other";
     let finding = SERVER_ANSWERS_ARP.of(format!("interface {}", link.name), saw.join("; "), why);
-    let set = scene.set(&values);
-    Some(match (values.is_empty(), lines.is_empty()) {
-        (_, true) => finding.mends(set),
-        (true, false) => finding.command(lines.join("\n")),
-        (false, false) => {
-            let commands = set.iter().filter_map(|mend| match mend {
-                Mend::Command(command) => Some(command.clone()),
-                Mend::Configuration(_) | Mend::Advice(_) => None,
-            });
-            finding.command(commands.chain(lines).collect::<Vec<_>>().join("\n"))
-        }
-    })
+    let commands: Vec<String> = setting(&values).into_iter().chain(lines).collect();
+    Some(finding.command(commands.join("\n")).advice(KEEP))
+}
+
+/// Not by ipvsd, which would balance here as well.
+fn setting(values: &[(String, i64)]) -> Option<String> {
+    let words: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (!words.is_empty()).then(|| format!("sysctl -w {}", words.join(" ")))
 }
 
 /// The kind of the interface at the end of a tunnel that carries IPv4 (rtnetlink's IFLA_INFO_KIND).
@@ -129,23 +128,19 @@ fn drops(scene: Scene<'_>, link: &LinkInfo, targets: &[&Target<'_>]) -> Option<F
     let why = "what comes out of the tunnel is from clients whose way back leads through another interface, and the kernel \
                drops it as forged";
     let finding = SERVER_DROPS_TUNNELLED.of(format!("interface {}", link.name), saw, why);
-    if !bare {
-        return Some(finding.mends(scene.set(&[(name, 2)])));
-    }
-    if scene.number("net.ipv4.conf.all.rp_filter") == Some(0) {
-        return Some(finding.mends(scene.set(&[(name, 0)])));
-    }
-    // With the filter on for all, this interface cannot have it off. With an address it can have it loose.
-    let addresses: Vec<IpAddr> = targets.iter().filter_map(|target| vip(target.service)).take(1).collect();
-    let adds = addresses.iter().map(|vip| format!("ip address add {} dev {}", host_prefix(*vip), link.name));
-    let lines: Vec<String> = adds.chain([format!("sysctl -w {name}=2")]).collect();
-    Some(finding.command(lines.join("\n")))
+    // With the filter on for all, one interface cannot have it off. With an address it can have it loose.
+    let off = bare && scene.number("net.ipv4.conf.all.rp_filter") == Some(0);
+    let missing = targets.iter().filter_map(|target| vip(target.service)).take(usize::from(bare && !off));
+    let adds = missing.map(|vip| format!("ip address add {} dev {}", host_prefix(vip), link.name));
+    let lines: Vec<String> = adds.chain(setting(&[(name, if off { 0 } else { 2 })])).collect();
+    Some(finding.command(lines.join("\n")).advice(KEEP))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::doctor::facts::Table;
+    use crate::host::doctor::finding::Mend;
     use crate::host::doctor::testing::{Case, WEB, tunnel};
 
     /// This host is the real server 10.0.0.1.
@@ -188,10 +183,10 @@ mod tests {
         case.address("eth1", "192.0.2.10", 24);
         let found = case.finds(&["server-answers-arp"]);
         let lines = "ip address add 192.0.2.10/32 dev lo\nip address delete 192.0.2.10/24 dev eth1";
-        assert_eq!(found[0].mend, [command(lines)]);
+        assert_eq!(found[0].mend[0], command(lines));
         case.sysctl("net.ipv4.conf.eth1.arp_ignore", 0);
         let found = case.finds(&["server-answers-arp"]);
-        assert_eq!(found[0].mend, [command(&format!("sysctl -w net.ipv4.conf.eth1.arp_ignore=1\n{lines}"))]);
+        assert_eq!(found[0].mend[0], command(&format!("sysctl -w net.ipv4.conf.eth1.arp_ignore=1\n{lines}")));
     }
 
     #[test]
@@ -237,8 +232,8 @@ mod tests {
         case.sysctl(name, 0);
         case.sysctl("net.ipv4.conf.all.rp_filter", 1);
         assert_eq!(
-            case.finds(&["server-drops-tunnelled"])[0].mend,
-            [command("ip address add 192.0.2.10/32 dev tunl0\nsysctl -w net.ipv4.conf.tunl0.rp_filter=2")]
+            case.finds(&["server-drops-tunnelled"])[0].mend[0],
+            command("ip address add 192.0.2.10/32 dev tunl0\nsysctl -w net.ipv4.conf.tunl0.rp_filter=2")
         );
         case.address("tunl0", "192.0.2.10", 32);
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use super::ask;
 use crate::host::doctor::facts::Module;
@@ -9,6 +10,8 @@ use crate::host::modules;
 
 /// `/proc/self/ns/user` in the first user namespace (`PROC_USER_INIT_INO` in `include/linux/proc_ns.h`).
 const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
+/// As many other schedulers are worth naming.
+const FEW: usize = 4;
 /// Its bit in the sets of capabilities (capabilities(7)).
 const CAP_NET_ADMIN: u32 = 12;
 
@@ -50,12 +53,18 @@ pub(super) fn initial_user_namespace() -> bool {
     fs::read_link("/proc/self/ns/user").map_or(true, |link| link.as_os_str() == FIRST_USER_NAMESPACE)
 }
 
-/// How each of the wanted modules can be had; and if one of them cannot, each of the known ones.
-pub(super) fn modules(wanted: &BTreeSet<String>, known: &BTreeSet<String>, disabled: bool) -> BTreeMap<String, Module> {
+/// How each of the wanted modules can be had. If a scheduler's cannot, some of those of `known` that can are among them.
+pub(super) fn modules(wanted: &BTreeSet<String>, known: &[String], disabled: bool) -> BTreeMap<String, Module> {
     let mut found = have(wanted, disabled);
-    if found.values().any(|module| matches!(module, Module::Missing(_))) {
-        let more: BTreeSet<String> = known.difference(wanted).cloned().collect();
-        found.extend(have(&more, disabled));
+    let is_missing =
+        |name: &String| matches!(found.get(name), Some(Module::Missing(_))) && !name.starts_with("ip_vs_pe_");
+    if wanted.iter().any(|name| name.starts_with("ip_vs_") && is_missing(name)) {
+        // Each takes a process or two, so not all of them are asked for.
+        let one = |name: &String| have(&BTreeSet::from([name.clone()]), disabled).pop_first();
+        let others = known.iter().filter(|name| !wanted.contains(*name)).filter_map(one);
+        let others: Vec<_> =
+            others.filter(|(_, module)| matches!(module, Module::There | Module::OnDemand)).take(FEW).collect();
+        found.extend(others);
     }
     found
 }
@@ -64,6 +73,8 @@ fn have(names: &BTreeSet<String>, disabled: bool) -> BTreeMap<String, Module> {
     let present = modules::present(names.iter().map(String::as_str));
     let module = |name: &String| match present.contains(name) {
         true => Module::There,
+        // It may be that sysfs is not to be seen here.
+        false if name == "ip_vs" && Path::new("/proc/thread-self/net/ip_vs").exists() => Module::There,
         false if disabled => Module::Missing("kernel.modules_disabled is 1".to_owned()),
         false => findable(name),
     };
@@ -71,7 +82,7 @@ fn have(names: &BTreeSet<String>, disabled: bool) -> BTreeMap<String, Module> {
 }
 
 /// Whether the kernel's own loader, or modprobe, would find a module. Neither loads anything: `-n`.
-fn findable(name: &str) -> Module {
+pub(super) fn findable(name: &str) -> Module {
     let helper = text("/proc/sys/kernel/modprobe");
     if !helper.is_empty() && ask(&helper, &["-n", "-q", "--", name]).is_ok() {
         return Module::OnDemand;

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
-use super::facts::{Facts, Table};
+use super::facts::{Facts, NatRules, Table};
 use super::scene::vip;
 use crate::host::sysctl;
-use crate::model::{Desired, Scheduler};
+use crate::model::{Desired, Forward, Scheduler};
 
 /// Sysctls that matter whatever the configuration says.
 const SYSCTLS: [&str; 7] = [
@@ -48,7 +48,8 @@ pub fn look(desired: &Desired, ours: &BTreeSet<i32>) -> Result<Facts, String> {
         table: Table::Absent,
         sysctls: sysctls(&names, desired),
         processes: processes::look(ours, &names),
-        nat: rules::look(),
+        // Only nat is about it, and there may be thousands of rules.
+        nat: if uses_nat(desired) { rules::look() } else { NatRules::None },
         filters: rules::filters(),
         apply: String::new(),
         links: network.links,
@@ -67,6 +68,11 @@ fn addresses(desired: &Desired) -> Vec<IpAddr> {
     all.into_iter().collect()
 }
 
+fn uses_nat(desired: &Desired) -> bool {
+    let mut destinations = desired.table.services.values().flat_map(|service| service.destinations.values());
+    destinations.any(|settings| settings.forward == Forward::Nat)
+}
+
 /// The modules that the configuration needs.
 fn wanted(desired: &Desired) -> BTreeSet<String> {
     let mut wanted = desired.table.modules();
@@ -76,8 +82,8 @@ fn wanted(desired: &Desired) -> BTreeSet<String> {
     wanted
 }
 
-/// The modules of all schedulers: which of them there are is worth knowing once one is missing.
-fn known() -> BTreeSet<String> {
+/// The modules of all schedulers.
+fn known() -> Vec<String> {
     Scheduler::KNOWN.iter().map(|name| format!("ip_vs_{name}")).collect()
 }
 
@@ -101,5 +107,7 @@ fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let first = text.lines().next().unwrap_or("no message").trim();
-    Err(format!("`{program}`: {first}"))
+    // Programs mostly begin with their own name.
+    let first = first.strip_prefix(program).map_or(first, |rest| rest.trim_start_matches([':', ' ']));
+    Err(format!("`{program}` says \"{first}\""))
 }

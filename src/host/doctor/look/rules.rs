@@ -4,16 +4,17 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
 
 use ipnet::IpNet;
 use serde_json::Value;
 
 use super::ask;
-use crate::host::doctor::facts::{Filters, NatRules, SourceNat};
+use super::kernel::findable;
+use crate::host::doctor::facts::{Filters, Module, NatRules, SourceNat};
+use crate::host::modules;
 
 /// Modules of nftables that are there if it has rules of that kind in some network namespace.
-const OF_NFT: [&str; 3] = ["nft_masq", "nft_nat", "nft_chain_nat"];
+const OF_NFT: [&str; 2] = ["nft_masq", "nft_nat"];
 
 /// Which programs there are.
 pub(super) fn filters() -> Filters {
@@ -27,40 +28,47 @@ fn is_on_path(program: &str) -> bool {
 
 pub(super) fn look() -> NatRules {
     let mut known = Vec::new();
-    let mut unknown = None;
+    let mut hint = None;
     let mut any = false;
     for (tables, programs) in [
         ("ip_tables_names", ["iptables-legacy-save", "iptables-save"]),
         ("ip6_tables_names", ["ip6tables-legacy-save", "ip6tables-save"]),
     ] {
-        match fs::read_to_string(format!("/proc/thread-self/net/{tables}")) {
-            Ok(names) if names.lines().any(|name| name == "nat") => {
+        let names = fs::read_to_string(format!("/proc/thread-self/net/{tables}")).unwrap_or_default();
+        if names.lines().any(|name| name == "nat") {
+            any = true;
+            match ask(programs[0], &["-t", "nat"]).or_else(|_| ask(programs[1], &["-t", "nat"])) {
+                Ok(text) => known.extend(of_iptables(&text)),
+                Err(_) => hint = Some("iptables has a table nat".to_owned()),
+            }
+        }
+    }
+    if has_nft() {
+        match (of_nft_here(), modules::present(OF_NFT).pop_first()) {
+            (Some(rules), _) => {
                 any = true;
-                match ask(programs[0], &["-t", "nat"]).or_else(|_| ask(programs[1], &["-t", "nat"])) {
-                    Ok(text) => known.extend(of_iptables(&text)),
-                    Err(_) => unknown = Some("iptables has a table nat".to_owned()),
-                }
+                known.extend(rules);
             }
-            _ => {}
+            (None, Some(module)) => {
+                any = true;
+                hint = Some(format!("nftables has rules that rewrite addresses (the module {module} is loaded)"));
+            }
+            (None, None) => {}
         }
     }
-    if let Some(module) = OF_NFT.iter().find(|name| Path::new("/sys/module").join(name).is_dir()) {
-        any = true;
-        match of_nft_here() {
-            Some(rules) => known.extend(rules),
-            None => {
-                unknown = Some(format!("nftables has rules that rewrite addresses (the module {module} is loaded)"))
-            }
-        }
-    }
-    match (any, unknown) {
+    match (any, hint) {
         (false, _) => NatRules::None,
         (true, Some(hint)) if known.is_empty() => NatRules::Unknown(hint),
         (true, _) => NatRules::Known(known),
     }
 }
 
-/// Those of nftables, and those that iptables put there.
+/// Whether nftables is there, so that to ask for its rules loads nothing: it is loaded, or is no module that could be.
+fn has_nft() -> bool {
+    !modules::present(["nf_tables"]).is_empty() || matches!(findable("nf_tables"), Module::Missing(_))
+}
+
+/// Those of nftables, and those that iptables put there; nothing if it cannot be asked.
 fn of_nft_here() -> Option<Vec<SourceNat>> {
     let document: Value = serde_json::from_str(&ask("nft", &["-j", "list", "ruleset"]).ok()?).ok()?;
     let mut rules = of_nft(&document);
