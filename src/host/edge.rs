@@ -25,7 +25,7 @@ impl Host for Edge {
         found.extend(modules::present(names).into_iter().map(|name| (HostKey::Module(name), HostValue::There)));
         for key in keys {
             if let HostKey::Sysctl(name) = key
-                && let Some(value) = sysctl::read(name)
+                && let Some(value) = sysctl::try_read(name)?
             {
                 found.insert(key.clone(), HostValue::Text(value));
             }

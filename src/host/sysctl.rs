@@ -16,18 +16,35 @@ fn path(root: &Path, name: &str) -> PathBuf {
 
 /// Its value, fields separated by single spaces; nothing if there is no such sysctl, or it cannot be read.
 pub(super) fn read(name: &str) -> Option<String> {
+    try_read(name).ok().flatten()
+}
+
+/// As [`read`]; a failure in words if this process can open nothing for now, whatever there is: what it does not see then it
+/// must not take for gone.
+pub(super) fn try_read(name: &str) -> Result<Option<String>, String> {
     read_in(Path::new(ROOT), name)
 }
 
-fn read_in(root: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(path(root, name)).ok()?;
-    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+fn read_in(root: &Path, name: &str) -> Result<Option<String>, String> {
+    let path = path(root, name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.split_whitespace().collect::<Vec<_>>().join(" "))),
+        Err(error) if is_our_own(&error) => Err(format!("{}: {error}", path.display())),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the system had nothing to spare, so that it says nothing of the file.
+fn is_our_own(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOMEM))
 }
 
 /// Sets it; a failure in words.
 pub(super) fn write(name: &str, value: &str) -> Result<(), String> {
     let path = path(Path::new(ROOT), name);
-    fs::write(&path, value).map_err(|error| why(name, value, &path, &error))
+    // With the end of the line, since an empty write is none at all.
+    fs::write(&path, format!("{value}\n")).map_err(|error| why(name, value, &path, &error))
 }
 
 fn why(name: &str, value: &str, path: &Path, error: &io::Error) -> String {
@@ -104,6 +121,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("net")).unwrap();
         fs::write(dir.path().join("net/ports"), "32768\t60999\n").unwrap();
-        assert_eq!(read_in(dir.path(), "net.ports").as_deref(), Some("32768 60999"));
+        assert_eq!(read_in(dir.path(), "net.ports"), Ok(Some("32768 60999".to_owned())));
+    }
+
+    #[test]
+    fn one_that_cannot_be_opened_for_now_is_not_taken_for_gone() {
+        use rustix::io::Errno;
+        for (errno, own) in [(Errno::MFILE, true), (Errno::NFILE, true), (Errno::NOENT, false), (Errno::ACCESS, false)]
+        {
+            assert_eq!(is_our_own(&errno.into()), own, "{errno}");
+        }
     }
 }

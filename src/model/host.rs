@@ -135,6 +135,14 @@ impl HostKey {
         }
     }
 
+    /// The interface whose sysctl it is: `eth0.1` of `net.ipv4.conf.eth0/1.rp_filter`.
+    pub fn sysctl_interface(&self) -> Option<String> {
+        let Self::Sysctl(name) = self else { return None };
+        let mut parts = name.split('.').skip(2);
+        let (folder, interface) = (parts.next()?, parts.next()?);
+        (matches!(folder, "conf" | "neigh") && parts.next().is_some()).then(|| interface.replace('/', "."))
+    }
+
     /// `module`, `interface`, `sysctl`, `timeout`, `address` or `sync`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::ipvs::{Error, Ipvs, KernelSettings};
-use crate::model::{Desired, Footing, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
+use crate::model::{self, Desired, Footing, HostKey, HostValue, LiveService, OwnedHost, Record, ServiceKey};
 use crate::plan::render::host_value;
 use crate::plan::{self, HostInputs, HostNote, HostOperation, HostPlan, HostStep, Operation, Plan, Verb, addresses_of};
 
@@ -93,6 +93,9 @@ pub(super) fn plan(
     (live, table): (&BTreeMap<ServiceKey, LiveService>, &Plan),
     restore: bool,
 ) -> Result<(HostPlan, HostSeen), Error> {
+    if desired.host == model::Host::default() && record.host.is_empty() {
+        return Ok((HostPlan::default(), HostSeen::default()));
+    }
     let deletes = table.steps.iter().filter(|step| matches!(step.operation, Operation::DeleteService { .. }));
     let gone: BTreeSet<&ServiceKey> = deletes.map(|step| step.operation.service()).collect();
     let stays = live.keys().filter(|key| !gone.contains(key));
@@ -106,6 +109,7 @@ pub(super) fn plan(
     let plan = match look(ground, &keys)? {
         Ok(live) => {
             seen.live = live;
+            await_interface(&mut seen, desired);
             seen.footings = kernel::footings(ground.host, &seen.wanted);
             let HostSeen { wanted, live, in_use, footings } = &seen;
             let record = &record.host;
@@ -115,6 +119,16 @@ pub(super) fn plan(
         Err(reason) => HostPlan::unknown(reason),
     };
     Ok((plan, seen))
+}
+
+/// Without services there are no addresses, and so the interface for them need not be there: then its sysctls are not
+/// wanted either.
+fn await_interface(seen: &mut HostSeen, desired: &Desired) {
+    let HostSeen { wanted, live, .. } = seen;
+    let Some(name) = &desired.host.addresses else { return };
+    if !wanted.contains_key(&HostKey::Interface(name.clone())) {
+        wanted.retain(|key, _| key.sysctl_interface().as_ref() != Some(name) || live.contains_key(key));
+    }
 }
 
 /// What is there of `keys`; of synchronisation daemons all, if any is asked for.
@@ -157,7 +171,12 @@ pub(super) fn with_intents(record: &mut Record, plan: &HostPlan) {
 
 /// Adds and edits: what comes before the table. One result for each step, in the plan's order; that of a delete means
 /// nothing yet.
-pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) -> Result<Vec<HostResult>, Error> {
+pub(super) fn before(
+    ground: &mut Ground<'_>,
+    plan: &HostPlan,
+    seen: &HostSeen,
+    restore: bool,
+) -> Result<Vec<HostResult>, Error> {
     let mut results = vec![HostResult::Done; plan.steps.len()];
     let chosen = indices(plan, |operation| operation.kind() != Verb::Delete);
     let (first, rest): (Vec<usize>, Vec<usize>) =
@@ -176,17 +195,20 @@ pub(super) fn before(ground: &mut Ground<'_>, plan: &HostPlan, seen: &HostSeen) 
     set(ground, plan, &rest, &mut results)?;
     let mut outcomes = plan.steps.iter().zip(&results);
     if outcomes.any(|(step, result)| result.is_ok() && step.operation.key.resets_others()) {
-        set_again(ground.host, &seen.wanted, plan);
+        set_again(ground.host, plan, seen, restore);
     }
     Ok(results)
 }
 
 /// Sets what was as it should be, and was reset by something that was set. What comes of it the next pass sees.
-fn set_again(host: &mut dyn Host, wanted: &Values, plan: &HostPlan) {
+fn set_again(host: &mut dyn Host, plan: &HostPlan, seen: &HostSeen, restore: bool) {
+    let HostSeen { wanted, live, .. } = seen;
     let planned: BTreeSet<&HostKey> = plan.steps.iter().map(|step| &step.operation.key).collect();
-    let sysctls = wanted.iter().filter(|(key, _)| matches!(key, HostKey::Sysctl(_)) && !planned.contains(key));
-    let Ok(live) = host.look(&sysctls.clone().map(|(key, _)| key.clone()).collect()) else { return };
-    let reset = sysctls.filter(|(key, value)| live.get(*key).is_some_and(|live| !key.is_met(value, live)));
+    let was_good = |key: &HostKey, value| restore || wanted.get(key).is_some_and(|wanted| key.is_met(wanted, value));
+    let sysctls = live.iter().filter(|(key, _)| matches!(key, HostKey::Sysctl(_)) && !planned.contains(key));
+    let sysctls = sysctls.filter(|(key, value)| was_good(key, value));
+    let Ok(now) = host.look(&sysctls.clone().map(|(key, _)| key.clone()).collect()) else { return };
+    let reset = sysctls.filter(|(key, value)| now.get(*key).is_some_and(|now| !key.is_met(value, now)));
     host.set(&reset.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
 }
 
@@ -286,7 +308,8 @@ pub(super) fn left_behind(
     (record, restore): (&Record, bool),
     results: &mut [HostResult],
 ) -> Result<BTreeMap<HostKey, OwnedHost>, Error> {
-    let HostSeen { wanted, mut live, in_use: _, mut footings } = seen;
+    let HostSeen { wanted, live: first, in_use: _, mut footings } = seen;
+    let mut live = first.clone();
     if !plan.steps.is_empty() {
         let keys = wanted.keys().chain(record.host.keys()).cloned().collect();
         match look(ground, &keys)? {
@@ -335,11 +358,12 @@ pub(super) fn left_behind(
             HostKey::Sysctl(_) | HostKey::Timeout(_) | HostKey::Sync(_) => known.is_some() || wanted.contains_key(key),
         };
         if is_ours && !put_back {
-            // What is as it should be when it is first seen, was so before.
-            let first = Some(value.clone()).filter(|_| key.is_setting());
+            // What is as it should be when it is first seen, was so before, whatever this pass has made of it.
+            let first = first.get(key).unwrap_or(value);
+            let before = before.or_else(|| key.is_setting().then(|| first.clone()));
             // One that ran before it was first seen stands where it would if it had been started now, for all that is known.
             let footing = footing.or_else(|| footings.remove(key).flatten());
-            owned.insert(key.clone(), OwnedHost { before: before.or(first), left: Some(value.clone()), footing });
+            owned.insert(key.clone(), OwnedHost { before, left: Some(value.clone()), footing });
         }
     }
     Ok(owned)

@@ -264,7 +264,7 @@ pub fn pass(
     }
     let planned = report.plan.steps.len() + report.plan.host.steps.len();
     let broken = |source| PassError::Apply { planned, source };
-    report.host_results = host::before(&mut ground, &report.plan.host, &seen).map_err(broken)?;
+    report.host_results = host::before(&mut ground, &report.plan.host, &seen, restore_host).map_err(broken)?;
     report.results = carry::apply(ground.ipvs, &live, &table, &report.plan.steps).map_err(broken)?;
 
     let touched: BTreeSet<ServiceKey> = report.plan.steps.iter().map(|step| *step.operation.service()).collect();

@@ -14,6 +14,7 @@ pub fn host_value(value: &HostValue) -> String {
     match value {
         HostValue::There => String::new(),
         HostValue::Link { dummy: _, up, foreign: _ } => if *up { "up" } else { "down" }.to_owned(),
+        HostValue::Text(text) if text.is_empty() => "\"\"".to_owned(),
         HostValue::Text(text) => text.clone(),
         HostValue::Seconds(seconds) => words::duration(u64::from(*seconds)),
         HostValue::Sync(settings) => sync_settings(settings),

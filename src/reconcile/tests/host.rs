@@ -385,3 +385,69 @@ fn an_interface_that_somebody_replaced_is_not_ours_any_more() {
     assert!(stage.there("interface ipvs0").is_some());
     assert_eq!(stage.record, Record::default());
 }
+
+#[test]
+fn what_one_sysctl_does_to_another_is_put_right_and_what_it_was_is_known() {
+    let mut stage = Stage::new();
+    let text = |value: &str| HostValue::Text(value.to_owned());
+    const LEG: &str = "sysctl net.ipv4.conf.eth0.forwarding";
+    stage.set(FORWARDS, text("0"));
+    stage.set(LEG, text("0"));
+    stage.host().0.borrow_mut().drags = BTreeMap::from([(host_key(FORWARDS), (host_key(LEG), text("1")))]);
+    let mut wanted = with(&[], forwarding("1"));
+    wanted.host.sysctls.insert("net.ipv4.conf.eth0.forwarding".to_owned(), "0".to_owned());
+    stage.pass(&wanted);
+    assert_eq!((stage.there(FORWARDS), stage.there(LEG)), (Some(text("1")), Some(text("0"))));
+    assert_eq!(stage.record.host[&host_key(LEG)].before, Some(text("0")));
+    stage.log();
+    stage.is_settled(&wanted);
+}
+
+#[test]
+fn what_was_before_is_what_was_seen_before_the_pass() {
+    let mut stage = Stage::new();
+    let text = |value: &str| HostValue::Text(value.to_owned());
+    const OTHER: &str = "sysctl net.ipv4.conf.all.accept_redirects";
+    stage.set(FORWARDS, text("0"));
+    stage.set(OTHER, text("1"));
+    stage.host().0.borrow_mut().drags = BTreeMap::from([(host_key(FORWARDS), (host_key(OTHER), text("0")))]);
+    stage.host().0.borrow_mut().refused.insert(host_key(OTHER), "not so".to_owned());
+    let mut wanted = with(&[], forwarding("1"));
+    wanted.host.sysctls.insert("net.ipv4.conf.all.accept_redirects".to_owned(), "1".to_owned());
+    stage.pass(&wanted);
+    assert_eq!(stage.record.host[&host_key(OTHER)].before, Some(text("1")));
+}
+
+#[test]
+fn what_is_put_back_already_stays_so() {
+    let mut stage = Stage::new();
+    let text = |value: &str| HostValue::Text(value.to_owned());
+    const LEG: &str = "sysctl net.ipv4.conf.eth0.forwarding";
+    stage.set(FORWARDS, text("0"));
+    stage.set(LEG, text("1"));
+    let mut wanted = with(&[], forwarding("1"));
+    wanted.host.sysctls.insert("net.ipv4.conf.eth0.forwarding".to_owned(), "0".to_owned());
+    stage.pass(&wanted);
+    stage.set(LEG, text("1"));
+    stage.host().0.borrow_mut().drags = BTreeMap::from([(host_key(FORWARDS), (host_key(LEG), text("0")))]);
+    stage.pass_with(&wanted, true);
+    assert_eq!((stage.there(FORWARDS), stage.there(LEG)), (Some(text("0")), Some(text("1"))));
+}
+
+#[test]
+fn sysctls_of_the_interface_of_the_addresses_wait_for_it() {
+    let mut stage = Stage::new();
+    let mut host = on("ipvs0.1");
+    host.sysctls.insert("net.ipv4.conf.ipvs0/1.rp_filter".to_owned(), "2".to_owned());
+    stage.is_settled(&with(&[], host.clone()));
+    stage.pass(&with(&[(WEB, &[])], host));
+    assert_eq!(
+        stage.log(),
+        [
+            "set interface ipvs0.1",
+            "set sysctl net.ipv4.conf.ipvs0/1.rp_filter",
+            "set address 192.0.2.10 on ipvs0.1",
+            "add tcp://192.0.2.10:80"
+        ]
+    );
+}
