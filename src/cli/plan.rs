@@ -27,7 +27,13 @@ impl PlanCommand {
         let around = Around::peek(&desired, out)?;
         let observed = around.observe(&desired, &record, false)?;
         print(out, self.output, &observed, &desired, &around)?;
-        Ok(if observed.plan.is_empty() { Exit::Done } else { Exit::Changes })
+        Ok(if !observed.plan.is_empty() {
+            Exit::Changes
+        } else if observed.plan.host.is_unknown() {
+            Exit::Failed
+        } else {
+            Exit::Done
+        })
     }
 }
 

@@ -83,7 +83,9 @@ impl Edge {
         match (key, value) {
             (HostKey::Module(name), Some(_)) => modules::load(name),
             (HostKey::Sysctl(name), Some(HostValue::Text(value))) => sysctl::write(name, value),
-            (HostKey::Interface(name), Some(_)) => self.with(|rtnl| add(rtnl, name)).map_err(|error| error.to_string()),
+            (HostKey::Interface(name), Some(_)) => {
+                self.with(|rtnl| add(rtnl, name)).map_err(|error| error.to_string()).flatten()
+            }
             (HostKey::Interface(name), None) => self.with(|rtnl| delete(rtnl, name)).map_err(|error| error.to_string()),
             _ => Err(format!("{key} cannot be set so")),
         }
@@ -138,8 +140,13 @@ fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// Makes the interface, if it is not there, and sets it up, if it is of our kind.
-fn add(rtnl: &mut Rtnl, name: &str) -> Result<(), Error> {
+/// The interface of that name. One that has it as an alternative name only is another one: it is looked at by its own.
+fn named(rtnl: &mut Rtnl, name: &str) -> Result<Option<LinkInfo>, Error> {
+    Ok(rtnl.link(name)?.filter(|link| link.name == name))
+}
+
+/// Makes the interface, if it is not there, and sets it up, if it is of our kind; or in words why it cannot be.
+fn add(rtnl: &mut Rtnl, name: &str) -> Result<Result<(), String>, Error> {
     if rtnl.link(name)?.is_none() {
         match rtnl.add_dummy(name) {
             // Somebody else was faster.
@@ -148,14 +155,17 @@ fn add(rtnl: &mut Rtnl, name: &str) -> Result<(), Error> {
         }
     }
     match rtnl.link(name)? {
-        Some(link) if is_dummy(&link) && !link.up => rtnl.set_up(link.index),
-        _ => Ok(()),
+        Some(link) if link.name != name => {
+            Ok(Err(format!("{name} is an alternative name of the interface {0}: write {0}", link.name)))
+        }
+        Some(link) if is_dummy(&link) && !link.up => rtnl.set_up(link.index).map(Ok),
+        _ => Ok(Ok(())),
     }
 }
 
 /// Deletes the interface, if it is of our kind.
 fn delete(rtnl: &mut Rtnl, name: &str) -> Result<(), Error> {
-    match rtnl.link(name)? {
+    match named(rtnl, name)? {
         Some(link) if is_dummy(&link) => match rtnl.delete_link(link.index) {
             Err(Error::Refused(refusal)) if refusal.is_missing() => Ok(()),
             other => other,
@@ -171,7 +181,7 @@ fn set_addresses(
     addresses: &[IpAddr],
     add: bool,
 ) -> Result<Vec<Result<(), String>>, Error> {
-    let Some(link) = rtnl.link(interface)? else {
+    let Some(link) = named(rtnl, interface)? else {
         // Addresses go with their interface.
         let outcome = if add { Err(format!("there is no interface {interface}")) } else { Ok(()) };
         return Ok(vec![outcome; addresses.len()]);

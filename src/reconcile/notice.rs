@@ -60,9 +60,9 @@ pub enum Notice {
     },
     /// Somebody else had changed something of the host around the table.
     HostDriftRepaired {
-        /// `sysctl net.ipv4.ip_forward`, `address 192.0.2.10 on ipvs0`
+        /// `sysctl net.ipv4.ip_forward`; `interface ipvs0` for it and all of its addresses.
         object: String,
-        /// What was done, in words.
+        /// What was done, in words: a line for each operation.
         repair: String,
     },
     DriftRepaired {

@@ -18,7 +18,7 @@ use super::standing::Standing;
 use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, OnDown, Overrides, Record, ServiceKey, SharedChecks};
+use crate::model::{Desired, HostKey, OnDown, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render::{host_operation_line, operation_line};
 use crate::plan::{self, Cause, HostStep, Of, Verb};
 
@@ -342,11 +342,18 @@ impl<'a> Loop<'a> {
                 repairs.entry(*step.operation.service()).or_default().push(operation_line(&step.operation));
             }
         }
+        // And one for each interface, with all of its addresses.
+        let mut of_host: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (step, result) in report.host_outcomes() {
             if step.cause == Cause::Drift && result.is_ok() {
-                let (object, repair) = (step.operation.key.to_string(), host_operation_line(&step.operation));
-                self.company.listener.notice(&Notice::HostDriftRepaired { object, repair });
+                let key = &step.operation.key;
+                let interface = key.interface().map(|name| HostKey::Interface(name.to_owned()));
+                let object = interface.unwrap_or_else(|| key.clone()).to_string();
+                of_host.entry(object).or_default().push(host_operation_line(&step.operation));
             }
+        }
+        for (object, lines) in of_host {
+            self.company.listener.notice(&Notice::HostDriftRepaired { object, repair: lines.join("\n") });
         }
         for (service, lines) in repairs {
             let name = self.desired.origins.get(&service).map(|origin| origin.name.clone());

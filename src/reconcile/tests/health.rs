@@ -312,4 +312,5 @@ mod cuts;
 mod drains;
 mod forced;
 mod ramps;
+mod surroundings;
 mod verdicts;

@@ -173,3 +173,59 @@ fn there_may_be_thousands() {
     applied(&program, &[]);
     assert_eq!(link("ipvs0"), None);
 }
+
+#[test]
+fn an_alternative_name_is_refused_and_touches_nobody() {
+    let _kernel = netns::enter();
+    ip_batch("link add wan0 type dummy\nlink set wan0 up\nlink property add dev wan0 altname vip0\n");
+    let program = Program::new();
+    program.write(FILE, &configuration(&ON.replace("ipvs0", "vip0"), &["tcp://192.0.2.10:80"]));
+    let ended = program.run(FILE, &["apply"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.out.contains("vip0 is an alternative name of the interface wan0: write wan0\n"), "{}", ended.out);
+    assert_eq!(addresses("wan0"), set(&[]), "nobody would take it away again");
+}
+
+#[test]
+fn an_interface_that_somebody_replaced_is_left_to_them() {
+    let _kernel = netns::enter();
+    let program = Program::new();
+    program.write(FILE, &configuration(ON, &["tcp://192.0.2.10:80"]));
+    applied(&program, &[]);
+    ip_batch("link delete ipvs0\nlink add ipvs0 type bridge\n");
+    applied(&program, &[]);
+    assert_eq!(addresses("ipvs0"), set(&["192.0.2.10/32"]));
+    program.write(FILE, &configuration(ON, &[]));
+    applied(&program, &[]);
+    assert_eq!(addresses("ipvs0"), set(&[]));
+    assert!(link("ipvs0").unwrap().contains(" bridge "));
+}
+
+/// What cannot be had on the new interface is still on the old one.
+#[test]
+fn an_address_that_cannot_move_stays() {
+    let _kernel = netns::enter();
+    let program = Program::new();
+    let services = ["tcp://[2001:db8::10]:80", "tcp://192.0.2.10:80"];
+    program.write(FILE, &configuration(ON, &services));
+    applied(&program, &[]);
+    set_sysctl("net.ipv6.conf.default.disable_ipv6", "1");
+    program.write(FILE, &configuration(&ON.replace("ipvs0", "vip0"), &services));
+    let ended = program.run(FILE, &["apply"]);
+    assert_eq!(ended.code, Some(1));
+    let kept = "address 2001:db8::10 on ipvs0 stays for now: ";
+    assert!(ended.out.contains(kept), "{}", ended.out);
+    assert_eq!((addresses("ipvs0"), addresses("vip0")), (set(&["2001:db8::10/128"]), set(&["192.0.2.10/32"])));
+    set_sysctl("net.ipv6.conf.vip0.disable_ipv6", "0");
+    applied(&program, &[]);
+    assert_eq!((link("ipvs0"), addresses("vip0").len()), (None, 2));
+}
+
+#[test]
+fn loopback_addresses_are_there_as_it_is() {
+    let _kernel = netns::enter();
+    let program = Program::new();
+    program.write(FILE, &configuration(ON, &["tcp://127.0.0.1:80", "tcp://[::1]:80"]));
+    assert_eq!(applied(&program, &[]), "changed=4 failed=0 unchanged=0");
+    assert_eq!(link("ipvs0"), None);
+}

@@ -102,3 +102,16 @@ fn what_the_kernel_does_not_have_or_take_is_said() {
     }
     assert_eq!(sysctl("net.ipv4.vs.conntrack"), "1", "one that fails stops no other");
 }
+
+#[test]
+fn an_empty_value_is_put_back() {
+    let _kernel = netns::enter();
+    let program = Program::new();
+    let name = "net.ipv4.ip_local_reserved_ports";
+    assert_eq!(sysctl(name), "");
+    program.write(FILE, &configuration(&head(&format!("\"{name}\" = 8080")), &[]));
+    applied(&program, &[]);
+    assert_eq!(sysctl(name), "8080");
+    applied(&program, &["--restore-host"]);
+    assert_eq!(sysctl(name), "");
+}

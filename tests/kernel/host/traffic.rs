@@ -84,3 +84,25 @@ fn an_address_outlives_its_service_until_that_has_drained() {
     wait("the end of it", || link("ipvs0").is_none());
     assert_eq!(ipvsadm(&["-Sn"], ""), "");
 }
+
+#[test]
+fn an_address_outlives_its_service_even_if_nobody_wants_addresses_any_more() {
+    let _kernel = netns::enter();
+    let network = network();
+    let program = Program::new();
+    program.write(FILE, &served("ipvs0", 2));
+    let mut daemon = Daemon::start(&program, FILE);
+    let mut long = network.client.run(|| Long::open().unwrap());
+    let all = served("ipvs0", 0);
+    program.write(FILE, all.split_once("[host]").unwrap().0);
+    daemon.wait("the drain", |line| line.message().contains("drains"));
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        long = network.client.run(move || {
+            long.exchange().unwrap();
+            long
+        });
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    wait("the end of it", || link("ipvs0").is_none());
+}
