@@ -132,7 +132,8 @@ pub struct Finding {
     pub saw: String,
     /// What comes of it.
     pub why: String,
-    /// Each of them alone is enough; the best one first. Never empty.
+    /// The best one first; never empty. A command or configuration is enough by itself, unless advice behind it says what more
+    /// it takes.
     pub mend: Vec<Mend>,
 }
 

@@ -12,6 +12,9 @@ use crate::model::{
     Desired, DestinationKey, DestinationSettings, Family, Forward, Policy, ServiceKey, ServiceSettings,
 };
 
+/// Values of arp_ignore with which an interface answers for its own addresses only, or for none (ip-sysctl.rst).
+const ONLY_OWN: [i64; 3] = [1, 2, 8];
+
 /// For when the findings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -170,6 +173,12 @@ impl<'a> Scene<'a> {
     pub(super) fn largest(&self, link: &LinkInfo, setting: &str) -> Option<i64> {
         let all = self.number(&format!("net.ipv4.conf.all.{setting}"))?;
         Some(all.max(self.number(&ipv4_conf(link, setting))?))
+    }
+
+    /// Whether an interface answers when its neighbours ask for an IPv4 address that this host has on another one
+    /// (`arp_process` in `net/ipv4/arp.c`).
+    pub(super) fn answers_arp_for_others(&self, link: &LinkInfo) -> bool {
+        !self.largest(link, "arp_ignore").is_some_and(|value| ONLY_OWN.contains(&value))
     }
 
     /// `net.ipv4.conf.all.rp_filter = 0, net.ipv4.conf.eth1.rp_filter = 1`.

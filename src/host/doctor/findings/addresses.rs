@@ -10,8 +10,6 @@ use crate::model::ServiceKey;
 
 /// What ipvsd's own interface is called in the documents.
 const INTERFACE: &str = "ipvs0";
-/// Values of arp_ignore with which an interface answers for its own addresses only, or for none (ip-sysctl.rst).
-const ONLY_OWN: [i64; 3] = [1, 2, 8];
 
 pub(super) fn findings(scene: Scene<'_>) -> Vec<Finding> {
     let vips = scene.vips();
@@ -79,11 +77,11 @@ fn adding(vip: IpAddr, device: &str) -> String {
     format!("ip address add {} dev {device}{deprecated}", host_prefix(vip))
 }
 
-/// Whether neighbours on an interface get an answer when they ask for an address that this host has on another interface
-/// (`arp_process` in `net/ipv4/arp.c`; `ndisc_recv_ns` in `net/ipv6/ndisc.c`, which answers for none, but as a proxy).
+/// Whether neighbours on an interface get an answer when they ask for an address that this host has on another interface.
+/// IPv6 answers for none, but as a proxy (`ndisc_recv_ns` in `net/ipv6/ndisc.c`).
 fn answers_for_others(scene: Scene<'_>, vip: IpAddr, link: &LinkInfo) -> bool {
     match vip {
-        IpAddr::V4(_) => !scene.largest(link, "arp_ignore").is_some_and(|value| ONLY_OWN.contains(&value)),
+        IpAddr::V4(_) => scene.answers_arp_for_others(link),
         IpAddr::V6(_) => scene.number(&format!("net.ipv6.conf.{}.proxy_ndp", link.name.replace('.', "/"))) == Some(1),
     }
 }

@@ -50,22 +50,22 @@ fn off(scene: Scene<'_>, link: &LinkInfo, targets: &[Target<'_>]) -> Option<Find
         destinations(targets)
     );
     let finding = FORWARDING_OFF.of(format!("interface {}", link.name), saw, why());
-    let is_written = scene.written(&name).map_or_else(|| will_switch(scene), |value| value != "0");
+    let is_written = scene.written(&name).map_or_else(|| switched(scene) == Some(true), |value| value != "0");
     Some(if is_written { finding.mends([scene.apply()]) } else { finding.mends(scene.set(&[(name, 1)])) })
 }
 
-/// Whether the configuration switches forwarding on for all interfaces: only a change of the value does.
-fn will_switch(scene: Scene<'_>) -> bool {
-    let live = scene.facts.sysctls.get(ALL_V4).map(String::as_str);
-    let wanted = scene.written(ALL_V4).or_else(|| scene.written("net.ipv4.conf.all.forwarding"));
-    live == Some("0") && wanted.is_some_and(|value| value != "0")
+/// What the configuration switches forwarding to for all interfaces, if it does: only a change of the value sets them.
+fn switched(scene: Scene<'_>) -> Option<bool> {
+    let live = scene.facts.sysctls.get(ALL_V4)? != "0";
+    let wanted = scene.written(ALL_V4).or_else(|| scene.written("net.ipv4.conf.all.forwarding"))? != "0";
+    (live != wanted).then_some(wanted)
 }
 
 fn forwards(scene: Scene<'_>, name: &str) -> Option<bool> {
-    if scene.stage == Stage::OnceInForce && scene.written(name).is_none() && will_switch(scene) {
-        return Some(true);
+    match switched(scene).filter(|_| scene.stage == Stage::OnceInForce && scene.written(name).is_none()) {
+        Some(on) => Some(on),
+        None => Some(scene.number(name)? != 0),
     }
-    Some(scene.number(name)? != 0)
 }
 
 /// IPv6 asks for the setting of all interfaces (`ip6_forward`).
@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(case.finds(&["forwarding-off"])[0].mend, [Mend::Command("ipvsd apply".to_owned())]);
         case.will_find(&[]);
         case.write(OURS, 0);
+        case.will_find(&["forwarding-off"]);
+        // And off.
+        let mut case = Case::good();
+        case.write(ALL_V4, 0);
+        case.finds(&[]);
         case.will_find(&["forwarding-off"]);
     }
 

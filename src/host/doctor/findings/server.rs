@@ -9,8 +9,6 @@ use crate::host::doctor::scene::{Scene, Stage, Target, host_prefix, ipv4_conf, l
 use crate::host::rtnl::LinkInfo;
 use crate::model::{Family, Forward, TunnelType};
 
-/// Values of arp_ignore with which an interface answers for its own addresses only, or for none (ip-sysctl.rst).
-const ONLY_OWN: [i64; 3] = [1, 2, 8];
 /// Always the best local address (ip-sysctl.rst).
 const BEST: i64 = 2;
 /// `[host]` is a director's.
@@ -54,7 +52,7 @@ fn arp(scene: Scene<'_>, targets: &[Target<'_>]) -> Vec<Finding> {
 }
 
 fn answers(scene: Scene<'_>, link: &LinkInfo, targets: &[&Target<'_>]) -> Option<Finding> {
-    let loud = !ONLY_OWN.contains(&scene.largest(link, "arp_ignore")?);
+    let loud = scene.answers_arp_for_others(link);
     let tells = scene.largest(link, "arp_announce")? < BEST;
     let own: Vec<(IpAddr, u8)> = targets
         .iter()
