@@ -93,7 +93,9 @@ fn the_doctors_findings_are_documented_and_provoked() {
 
     let tests = root.join("tests/kernel");
     let mut files = vec![tests.join("doctor_modules.rs"), tests.join("doctor_locked.rs")];
-    files.extend(fs::read_dir(tests.join("doctor")).unwrap().map(|entry| entry.unwrap().path()));
+    for folder in ["doctor", "doctor_packets"] {
+        files.extend(fs::read_dir(tests.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
     let source: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     for Kind { id, .. } in KINDS {
         let excused = NOT_PROVOKED.iter().any(|(name, _)| name == id);

@@ -18,6 +18,7 @@ mod daemon_process;
 mod doctor;
 mod doctor_locked;
 mod doctor_modules;
+mod doctor_packets;
 mod drains;
 mod forwarding;
 mod forwarding6;

@@ -1,20 +1,16 @@
 //! `ipvsd doctor` on real ailments: each is provoked, found, mended by nothing but the finding's own mend, and gone then.
 //!
 //! Where a mend is a command, a shell runs it as it stands; where it is configuration, it is written behind the rest, and
-//! `ipvsd apply` puts it into force. What a mend promises of packets, packets show.
+//! `ipvsd apply` puts it into force. What a mend promises of packets, packets show, mostly in `doctor_packets`.
 //!
 //! Some findings need a kernel or a host that cannot be had in this lab: `tests/docs.rs` names them, with the reason.
 
 mod addresses;
-mod checks;
 mod command;
 mod connections;
-mod forwarding;
-mod network;
 mod permission;
 mod processes;
 mod routes;
-mod server;
 mod tunnels;
 
 use std::fs;
@@ -184,18 +180,13 @@ pub(crate) fn command(finding: &Value) -> String {
 
 /// Sets a sysctl of `net.` in this thread's namespace: `ipv4/conf/v0/rp_filter`.
 #[track_caller]
-fn set(name: &str, value: &str) {
+pub(crate) fn set(name: &str, value: &str) {
     fs::write(format!("/proc/sys/net/{name}"), value).unwrap_or_else(|error| panic!("{name}: {error}"));
-}
-
-/// Does the same on another host.
-fn set_on(host: &Host, name: &'static str, value: &'static str) {
-    host.run(move || set(name, value));
 }
 
 /// Waits until something is so.
 #[track_caller]
-fn wait(what: &str, is_it: impl Fn() -> bool) {
+pub(crate) fn wait(what: &str, is_it: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_it() {
         assert!(begin.elapsed() < Duration::from_secs(30), "waited for {what}");
@@ -204,7 +195,7 @@ fn wait(what: &str, is_it: impl Fn() -> bool) {
 }
 
 /// `ip -force -batch`: what fails is left out.
-fn ip_batch_forced(batch: &str) {
+pub(crate) fn ip_batch_forced(batch: &str) {
     let mut child =
         Command::new("ip").args(["-force", "-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
@@ -212,12 +203,12 @@ fn ip_batch_forced(batch: &str) {
 }
 
 /// Whether a server answers to clients on that host.
-fn answers(host: &Host, service: &'static str) -> bool {
+pub(crate) fn answers(host: &Host, service: &'static str) -> bool {
     ask(host, service, Duration::from_secs(5))
 }
 
 /// Whether none does, for long enough on a network without a distance.
-fn is_silent(host: &Host, service: &'static str) -> bool {
+pub(crate) fn is_silent(host: &Host, service: &'static str) -> bool {
     !ask(host, service, Duration::from_millis(700))
 }
 
