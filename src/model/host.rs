@@ -107,6 +107,16 @@ impl HostKey {
         }
     }
 
+    /// When it is set among those of its stage: `accept_ra` before forwarding, which drops the routes that were learnt from
+    /// routers where that is not 2 (`addrconf_fixup_forwarding`), and what resets others before those.
+    pub fn turn(&self) -> u8 {
+        match self {
+            Self::Sysctl(name) if name.ends_with(".accept_ra") => 0,
+            key if key.resets_others() => 1,
+            _ => 2,
+        }
+    }
+
     /// Whether setting it resets others: forwarding as a whole is also that of every interface (`inet_forward_change`,
     /// `addrconf_fixup_forwarding`).
     pub fn resets_others(&self) -> bool {

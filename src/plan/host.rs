@@ -259,8 +259,8 @@ pub fn host_diff(inputs: &HostInputs<'_>) -> HostPlan {
     }
     // What is put back stands among what is deleted; and of sysctls those that reset others are the first.
     plan.steps.sort_by_key(|HostStep { operation, .. }| match operation.kind() {
-        Verb::Add | Verb::Edit => (false, operation.key.stage(), !operation.key.resets_others()),
-        Verb::Delete => (true, 0, false),
+        Verb::Add | Verb::Edit => (false, operation.key.stage(), operation.key.turn()),
+        Verb::Delete => (true, 0, 0),
     });
     plan.addresses =
         record.keys().filter(|key| matches!(key, HostKey::Address { .. }) && live.contains_key(key)).count();

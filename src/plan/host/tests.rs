@@ -194,6 +194,20 @@ fn settings_are_remembered_kept_and_put_back() {
 }
 
 #[test]
+fn sysctls_come_after_those_that_would_undo_them() {
+    let names = [
+        "net.ipv6.conf.all.accept_ra",
+        "net.ipv6.conf.all.forwarding",
+        "net.ipv4.ip_forward",
+        "net.ipv4.conf.a.rp_filter",
+    ];
+    let sysctls = names.map(|name| (name.to_owned(), "2".to_owned())).into();
+    let case = case(desired(&[], Host { sysctls, ..Host::default() }), &[]);
+    let order = ["ipv6.conf.all.accept_ra", "ipv4.ip_forward", "ipv6.conf.all.forwarding", "ipv4.conf.a.rp_filter"];
+    assert_eq!(case.lines(), order.map(|name| format!("add sysctl net.{name}")));
+}
+
+#[test]
 fn a_setting_that_the_kernel_does_not_have_is_wanted_all_the_same() {
     let host = Host { timeouts: BTreeMap::from([(Timeout::Udp, 30)]), ..Host::default() };
     let case = case(desired(&[], host), &[]);
