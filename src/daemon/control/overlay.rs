@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use crate::reconcile::{Status, Verdicts};
+use crate::model::Health;
+use crate::reconcile::{DestinationStatus, Status, Verdicts};
 
 /// Puts what the checkers say now over what they said at the last pass: a reason can change, and a destination can go
-/// down, without a pass. Weights and counts stay those of the pass. `unix` is `now` in seconds since 1970.
+/// down, without a pass. How many are up is counted again, so that no answer contradicts itself; weights, and whether the
+/// service has failed, stay those of the pass. `unix` is `now` in seconds since 1970.
 pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, unix: u64) {
     status.suspicions.clone_from(&verdicts.trouble);
     for ((service, destination), verdict) in &verdicts.destinations {
@@ -17,13 +19,17 @@ pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, 
             shown.judge(Some((verdict, since)), forced);
         }
     }
+    for service in status.services.values_mut() {
+        let is_up = |shown: &&DestinationStatus| shown.configured.is_some() && shown.health != Some(Health::Down);
+        service.up = service.destinations.values().filter(is_up).count();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Forced, Health, HealthOverride, Override};
-    use crate::reconcile::{CheckVerdict, DestinationStatus, ServiceStatus, Verdict};
+    use crate::model::{Forced, HealthOverride, Override};
+    use crate::reconcile::{CheckVerdict, DrainStatus, ServiceStatus, Verdict};
     use std::time::Duration;
 
     #[test]
@@ -76,7 +82,7 @@ mod tests {
         let service = &status.services[&web];
         assert_eq!(service.destinations[&first], want);
         assert_eq!(service.destinations[&second], unchecked, "it has no checks");
-        assert_eq!((service.destinations.len(), service.up), (2, 2), "what is gone stays gone");
+        assert_eq!((service.destinations.len(), service.up), (2, 1), "what is gone stays gone, and what went down is not counted");
         assert_eq!(status.suspicions, ["new"]);
 
         let health = HealthOverride { health: Forced::Up, since: 4_000, until: None };
@@ -84,5 +90,13 @@ mod tests {
         overlay_verdicts(&mut status, &verdicts, now, 5_000);
         let up = DestinationStatus { health: Some(Health::Up), since: Some(4_000), ..want };
         assert_eq!(status.services[&web].destinations[&first], up, "an operator goes over the checks");
+        assert_eq!(status.services[&web].up, 2);
+
+        let drain = Some(DrainStatus { connections: 3, until: 6_000 });
+        let leaving = DestinationStatus { drain, health: Some(Health::Up), ..DestinationStatus::default() };
+        let destinations = &mut status.services.get_mut(&web).expect("it was inserted above").destinations;
+        destinations.insert(gone, leaving);
+        overlay_verdicts(&mut status, &Verdicts::default(), now, 5_000);
+        assert_eq!(status.services[&web].up, 2, "what drains is not the configuration's any more");
     }
 }
