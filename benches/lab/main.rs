@@ -14,10 +14,13 @@
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
 mod guest;
+mod net;
+mod process;
 mod program;
 mod report;
 mod run;
 mod section;
+mod shape;
 
 use std::process::ExitCode;
 
