@@ -13,7 +13,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is read by tests/bench, and by people")]
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
+mod daemon;
 mod guest;
+mod markdown;
 mod net;
 mod process;
 mod program;
@@ -21,6 +23,9 @@ mod report;
 mod run;
 mod section;
 mod shape;
+mod single;
+mod svg;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -29,7 +34,7 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION];
+const SECTIONS: &[Section] = &[program::SECTION, single::SECTION];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
