@@ -102,3 +102,16 @@ pub fn wait_until(
         thread::sleep(Duration::from_micros(300));
     }
 }
+
+/// The same for what takes long, and costs something to look at.
+pub fn wait_slowly(
+    what: &str,
+    within: Duration,
+    mut is_so: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    wait_until(what, within, || {
+        thread::sleep(Duration::from_millis(200));
+        is_so()
+    })
+    .map(drop)
+}

@@ -14,8 +14,10 @@
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
 mod daemon;
+mod footprint;
 mod guest;
 mod markdown;
+mod native;
 mod net;
 mod process;
 mod program;
@@ -34,7 +36,7 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION, single::SECTION];
+const SECTIONS: &[Section] = &[program::SECTION, single::SECTION, footprint::SECTION, native::SECTION];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some(("needs", rest)) => needs(rest),
         Some(("guest", rest)) => guest::Options::parse(rest).and_then(|(options, names)| guest(&options, &names)),
         Some(("report", rest)) => report::Options::parse(rest).and_then(|options| report::report(&options, SECTIONS)),
+        Some(("first-pass", rest)) => native::first_pass(rest),
         _ => {
             eprintln!("this is run by tests/bench; see there");
             Ok(())
