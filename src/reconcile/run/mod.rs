@@ -1,26 +1,27 @@
 //! Passes for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod after;
+mod configuration;
+
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, Object};
 use super::checker::Checker;
-use super::host::{Ground, Host, HostResult};
+use super::host::{Ground, Host};
 use super::narrate;
 use super::notice::{Listener, Notice};
-use super::observe::{Inputs, observe};
 use super::overrides::OverrideSource;
-use super::pass::{Hands, Options, PassError, Refused, Report, StepResult, Terms, pass};
+use super::pass::{Hands, Options, PassError, Refused, Terms, pass};
 use super::schedule::{Event, Now, Schedule, Why};
 use super::sight::Sight;
 use super::standing::Standing;
 use super::status::{self, Board};
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, HostKey, OnDown, Overrides, Record, ServiceKey, SharedChecks};
-use crate::plan::render::{host_operation_line, operation_line};
-use crate::plan::{self, Cause, HostStep, Of, Verb};
+use crate::model::{Desired, Overrides, Record, SharedChecks};
+use crate::plan::Of;
 
 /// As many events are taken between two looks at the schedule.
 const MOST_EVENTS: usize = 1000;
@@ -196,53 +197,8 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Puts a configuration into force, unless it would delete more than it may: then it waits, and what is in force goes on.
-    /// Says whether it is in force now.
-    fn take(&mut self, desired: Box<Desired>, why: Why, clock: &dyn Fn() -> Now) -> bool {
-        let started = clock();
-        if let Some(refused) = self.refuses(&desired, started.unix) {
-            let told = self.circumstances(why, clock().at - started.at);
-            narrate::refused(told, &refused, &mut self.said);
-            self.waiting = Some((desired, refused));
-            return false;
-        }
-        self.accept(*desired);
-        self.schedule.set_resync(self.desired.resync, clock().at);
-        true
-    }
-
-    /// Why a configuration may not come into force, with the table as it is. If that cannot be read, the pass will say so.
-    fn refuses(&mut self, desired: &Desired, unix: u64) -> Option<Refused> {
-        if self.force {
-            return None;
-        }
-        let (record, overrides, farewells) = (&self.record, &self.overrides, &self.farewells);
-        let inputs = Inputs { desired, record, overrides, farewells, unix, restore_host: false };
-        let mut ground = Ground { ipvs: self.ipvs, host: self.company.host };
-        let observed = observe(&mut ground, &inputs, &mut Sight::Once { status: None }).ok()?;
-        plan::guard(&observed.plan, desired.max_delete).err().map(Refused::from)
-    }
-
     fn circumstances(&self, why: Why, took: Duration) -> narrate::Circumstances {
         narrate::Circumstances { why, took, outdated: self.outdated, waits: self.waiting.is_some() }
-    }
-
-    /// Puts a configuration into force. The checks of what it drops go on while that drains.
-    fn accept(&mut self, desired: Desired) {
-        // One that nobody went by before has no say now.
-        let heeded = self.desired.policies.iter().filter(|(_, policy)| policy.on_down != OnDown::Ignore);
-        for (service, policy) in heeded {
-            for (destination, checks) in &policy.checks {
-                self.farewells.insert((*service, *destination), checks.clone());
-            }
-        }
-        self.company.checker.set_at_once(desired.checks_at_once);
-        self.company.listener.configure(desired.hooks.as_ref());
-        self.desired = desired;
-        let (desired, record) = (&self.desired, &self.record);
-        self.farewells.retain(|(service, destination), _| {
-            record.owns_destination(service, destination) && !desired.table.has(service, destination)
-        });
     }
 
     /// Makes a pass, says what came of it, and sees when to try again.
@@ -311,82 +267,6 @@ impl<'a> Loop<'a> {
             self.record.shift_drains(i64::try_from(i128::from(now.unix) - i128::from(without)).unwrap_or(0));
             // What cannot be written now is written with the next pass.
             _ = self.company.store.save(&self.record);
-        }
-    }
-
-    /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
-    fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
-        const DRAIN: Duration = Duration::from_secs(1);
-        // While passes are refused, nothing of it can be done.
-        let goes_on = report.refused.is_none();
-        let drains = (goes_on && !report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
-        let ramps = report.picture.again.filter(|_| goes_on).map(|step| step.max(took * 5));
-        let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
-        let next = [drains, ramps, ends].into_iter().flatten().min();
-        self.schedule.set_step(next.map(|wait| now.at + wait));
-    }
-
-    /// Tells whoever listens what happened.
-    fn tell(&mut self, seen: &[Notice], result: &Result<Report, PassError>) {
-        for notice in seen {
-            self.company.listener.notice(notice);
-        }
-        let Ok(report) = result else { return };
-        for notice in &report.notices {
-            self.company.listener.notice(notice);
-        }
-        // One for each service, so that a table that was cleared makes no flood.
-        let mut repairs: BTreeMap<ServiceKey, Vec<String>> = BTreeMap::new();
-        for (step, result) in report.outcomes() {
-            if step.cause == Cause::Drift && result.is_ok() {
-                repairs.entry(*step.operation.service()).or_default().push(operation_line(&step.operation));
-            }
-        }
-        // And one for each interface, with all of its addresses.
-        let mut of_host: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (step, result) in report.host_outcomes() {
-            if step.cause == Cause::Drift && result.is_ok() {
-                let key = &step.operation.key;
-                let interface = key.interface().map(|name| HostKey::Interface(name.to_owned()));
-                let object = interface.unwrap_or_else(|| key.clone()).to_string();
-                of_host.entry(object).or_default().push(host_operation_line(&step.operation));
-            }
-        }
-        for (object, lines) in of_host {
-            self.company.listener.notice(&Notice::HostDriftRepaired { object, repair: lines.join("\n") });
-        }
-        for (service, lines) in repairs {
-            let name = self.desired.origins.get(&service).map(|origin| origin.name.clone());
-            self.company.listener.notice(&Notice::DriftRepaired { service, name, repair: lines.join("\n") });
-        }
-    }
-
-    /// Notes what failed, and forgets what did not or is not wanted any more. What was skipped has no time of its
-    /// own: it is held back for as long as what it depends on waits, and then goes with it.
-    fn remember(&mut self, report: &Report, now: Instant) {
-        let mut failing = BTreeMap::new();
-        for (step, result) in report.outcomes() {
-            match result {
-                StepResult::Failed(_) | StepResult::Unverified(_) => {
-                    failing.insert(Object::of(&step.operation), result.to_string());
-                }
-                StepResult::Done | StepResult::Converged | StepResult::Draining { .. } | StepResult::Skipped { .. } => {
-                }
-            }
-        }
-        let has_its_time = |(step, result): &(&HostStep, &HostResult)| match result {
-            HostResult::Done => false,
-            HostResult::Skipped(_) => step.operation.kind() == Verb::Delete,
-            HostResult::Failed(_) | HostResult::Unverified(_) => true,
-        };
-        for (step, result) in report.host_outcomes().filter(has_its_time) {
-            failing.insert(Object::Host(step.operation.key.clone()), result.to_string());
-        }
-        let mut waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
-        waiting.extend(report.plan.host.notes.iter().filter_map(Object::host_waiting));
-        self.backoff.keep_only(|object| failing.contains_key(object) || waiting.contains(object));
-        for (object, result) in failing {
-            self.backoff.failed(object, result, now);
         }
     }
 }
