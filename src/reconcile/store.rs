@@ -4,6 +4,7 @@
 //! fsync of the directory). Losing it loses no traffic: what is not on record is left alone. Where network namespaces
 //! take turns in one directory, each finds its own: that of another one is put aside as `owned-INODE.json`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, Form, StoreError, failed};
-use crate::model::Record;
+use crate::model::{Record, ServiceKey};
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
@@ -56,6 +57,8 @@ pub trait RecordStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError>;
     /// Replaces the record. When it returns, the new one outlives a power cut.
     fn save(&mut self, record: &Record) -> Result<(), StoreError>;
+    /// The same, for a record that is as it was saved last but for these services: it costs what they are.
+    fn save_part(&mut self, record: &Record, services: &BTreeSet<ServiceKey>) -> Result<(), StoreError>;
     /// Whether the last [`save`](Self::save) failed, so that what is kept is not what is owned.
     fn is_behind(&self) -> bool;
 }
@@ -162,6 +165,10 @@ impl RecordStore for FileStore {
         let saved = atomic::replace(&self.path, Form::Compact, &document);
         self.behind = saved.is_err();
         saved
+    }
+
+    fn save_part(&mut self, record: &Record, _: &BTreeSet<ServiceKey>) -> Result<(), StoreError> {
+        self.save(record)
     }
 
     fn is_behind(&self) -> bool {

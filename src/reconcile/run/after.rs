@@ -8,6 +8,7 @@ use crate::model::{HostKey, ServiceKey};
 use crate::plan::render::{host_operation_line, operation_line};
 use crate::plan::{Cause, HostStep, Verb};
 use crate::reconcile::backoff::Object;
+use crate::reconcile::concern::Concern;
 use crate::reconcile::host::HostResult;
 use crate::reconcile::notice::Notice;
 use crate::reconcile::pass::{PassError, Report, StepResult};
@@ -17,12 +18,14 @@ impl Loop<'_> {
     /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
     pub(super) fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
+        const SOON: Duration = Duration::from_millis(100);
         // While passes are refused, nothing of it can be done.
         let goes_on = report.refused.is_none();
-        let drains = (goes_on && !report.picture.drains.is_empty()).then_some(DRAIN.max(took * 20));
-        let ramps = report.picture.again.filter(|_| goes_on).map(|step| step.max(took * 5));
+        let drains = (goes_on && !self.record.drains.is_empty()).then_some(DRAIN.max(took * 20));
+        let ramps = self.standing.next_step(now.at).filter(|_| goes_on).map(|step| step.max(took * 5));
+        let owed = (goes_on && !self.owed.is_nothing()).then_some(SOON.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
-        let next = [drains, ramps, ends].into_iter().flatten().min();
+        let next = [drains, ramps, owed, ends].into_iter().flatten().min();
         self.schedule.set_step(next.map(|wait| now.at + wait));
     }
 
@@ -63,7 +66,7 @@ impl Loop<'_> {
 
     /// Notes what failed, and forgets what did not or is not wanted any more. What was skipped has no time of its
     /// own: it is held back for as long as what it depends on waits, and then goes with it.
-    pub(super) fn remember(&mut self, report: &Report, now: Instant) {
+    pub(super) fn remember(&mut self, report: &Report, concern: &Concern, now: Instant) {
         let mut failing = BTreeMap::new();
         for (step, result) in report.outcomes() {
             match result {
@@ -84,7 +87,8 @@ impl Loop<'_> {
         }
         let mut waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
         waiting.extend(report.plan.host.notes.iter().filter_map(Object::host_waiting));
-        self.backoff.keep_only(|object| failing.contains_key(object) || waiting.contains(object));
+        self.backoff
+            .keep_only(|object| !object.is_in(concern) || failing.contains_key(object) || waiting.contains(object));
         for (object, result) in failing {
             self.backoff.failed(object, result, now);
         }

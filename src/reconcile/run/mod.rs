@@ -2,25 +2,26 @@
 
 mod after;
 mod configuration;
+mod passes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::backoff::{Backoff, Object};
+use super::backoff::Backoff;
 use super::checker::Checker;
-use super::host::{Ground, Host};
+use super::concern::Concern;
+use super::host::Host;
 use super::narrate;
 use super::notice::{Listener, Notice};
 use super::overrides::OverrideSource;
-use super::pass::{Hands, Options, PassError, Refused, Terms, pass};
+use super::pass::Refused;
 use super::schedule::{Event, Now, Schedule, Why};
-use super::sight::Sight;
 use super::standing::Standing;
-use super::status::{self, Board};
+use super::status::Board;
 use super::store::RecordStore;
 use crate::ipvs::Ipvs;
-use crate::model::{Desired, Overrides, Record, SharedChecks};
+use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::Of;
 
 /// As many events are taken between two looks at the schedule.
@@ -81,6 +82,12 @@ pub struct Loop<'a> {
     /// health asks for.
     waiting: Option<(Box<Desired>, Refused)>,
     force: bool,
+    /// What the next pass concerns, whatever it is made for.
+    owed: Concern,
+    /// The services in which nobody takes new connections before a first check: any verdict may be what they wait for.
+    awaited: BTreeSet<ServiceKey>,
+    /// Entries that are owned.
+    owned: usize,
 }
 
 impl<'a> Loop<'a> {
@@ -112,6 +119,9 @@ impl<'a> Loop<'a> {
             outdated: false,
             waiting: None,
             force: false,
+            owed: Concern::All,
+            awaited: BTreeSet::new(),
+            owned: 0,
         }
     }
 
@@ -166,12 +176,12 @@ impl<'a> Loop<'a> {
             match source.load(why.reload) {
                 Config::New(desired) => {
                     self.outdated = false;
-                    self.waiting = None;
+                    self.wait_no_more();
                     changed = self.take(desired, why, clock);
                 }
                 Config::Refused(problems) => {
                     self.outdated = true;
-                    self.waiting = None;
+                    self.wait_no_more();
                     self.company.listener.notice(&Notice::ConfigurationRefused { problems });
                 }
                 Config::Unchanged => {}
@@ -194,79 +204,6 @@ impl<'a> Loop<'a> {
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
-        }
-    }
-
-    fn circumstances(&self, why: Why, took: Duration) -> narrate::Circumstances {
-        narrate::Circumstances { why, took, outdated: self.outdated, waits: self.waiting.is_some() }
-    }
-
-    /// Makes a pass, says what came of it, and sees when to try again.
-    fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
-        let started = clock();
-        self.follow_the_clock(started);
-        self.overrides = self.company.overrides.current(started.unix).clone();
-        let backoff = &self.backoff;
-        let options = Options {
-            force: self.force,
-            only: None,
-            held: &|operation| backoff.held(&Object::of(operation), started.at),
-            host_held: &|key| backoff.held(&Object::Host(key.clone()), started.at),
-        };
-        let ground = Ground { ipvs: self.ipvs, host: self.company.host };
-        let hands = Hands { ground, record: &mut self.record, store: self.company.store };
-        let (desired, overrides, farewells) = (&self.desired, &self.overrides, &self.farewells);
-        let terms = Terms { desired, overrides, farewells, unix: started.unix, restore_host: false };
-        let checker = &mut *self.company.checker;
-        let mut sight = Sight::Checks { checker, standing: &mut self.standing, now: started.at };
-        let result = pass(hands, terms, &mut sight, &options);
-        let now = clock();
-        let took = now.at - started.at;
-        // However long a pass takes, half of the time is free.
-        self.schedule.rest_from_health(now.at + took);
-        let told = self.circumstances(why, took);
-        // A pass that came to nothing has seen something all the same.
-        let seen = self.standing.take_notices();
-        narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
-        self.tell(&seen, &result);
-        let waits = self.waiting.as_ref().map(|(_, refused)| refused);
-        let told = status::Told { why, outdated: self.outdated, waits, now };
-        self.company.board.post(status::of(told, &result, &self.desired, &self.record, &self.overrides));
-        match result {
-            // A refusal does not go away by itself: the next resync looks again.
-            Ok(report) if report.refused.is_some() => {
-                self.trouble = 0;
-                self.schedule.set_retry(None);
-                self.look_again(&report, now, took);
-            }
-            Ok(report) => {
-                self.trouble = 0;
-                self.remember(&report, now.at);
-                // What was due at the start had its turn, be it that the pass was refused. And failures that fall
-                // due one by one make no more than a pass a second.
-                let next = self.backoff.next_after(started.at).map(|at| at.max(now.at + Backoff::FIRST));
-                self.schedule.set_retry(next);
-                self.look_again(&report, now, took);
-            }
-            Err(PassError::Observe(_) | PassError::Apply { .. }) => {
-                self.trouble = self.trouble.saturating_add(1);
-                let delay = self.backoff.delay(self.trouble);
-                self.schedule.set_retry(Some(now.at + delay));
-            }
-        }
-    }
-
-    /// Deadlines of drains are kept by the clock of the day, for the next process. If that clock was set they go with it:
-    /// nobody is cut off, and nobody stays, because the time of the day is another.
-    fn follow_the_clock(&mut self, now: Now) {
-        const SLACK: u64 = 5;
-        let ticked = now.at.saturating_duration_since(self.clock.at).as_secs();
-        let without = self.clock.unix.saturating_add(ticked);
-        self.clock = now;
-        if now.unix.abs_diff(without) > SLACK && !self.record.drains.is_empty() {
-            self.record.shift_drains(i64::try_from(i128::from(now.unix) - i128::from(without)).unwrap_or(0));
-            // What cannot be written now is written with the next pass.
-            _ = self.company.store.save(&self.record);
         }
     }
 }
