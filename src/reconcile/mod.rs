@@ -15,6 +15,7 @@ mod carry;
 mod checker;
 mod concern;
 mod host;
+mod journal;
 mod leaving;
 mod ledger;
 mod narrate;
