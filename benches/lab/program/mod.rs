@@ -87,6 +87,8 @@ const BATCH: &str = "C, batched";
 const SINGLE: &str = "C, one by one";
 const OPERATIONS: &str = "ipvsd, the operations";
 const APPLY: &str = "ipvsd apply";
+const LOAD: &str = "ipvsd, the configuration";
+const READ_BACK: &str = "ipvsd, the read back";
 const DUMP: &str = "C, bare dumps";
 const READ: &str = "ipvsd, the read alone";
 const PASS: &str = "ipvsd, a converged pass";
@@ -270,7 +272,17 @@ impl Bench<'_> {
             net::must_be_by_ipvsadm(shape)?;
         }
         self.say(DUMP, shape, round, self.minimal("dump", shape)?)?;
+        let begin = Instant::now();
+        let desired = self.load(shape)?;
+        self.say(LOAD, shape, round, begin.elapsed())?;
+        let keys: Vec<ServiceKey> = desired.table.services.keys().copied().collect();
         let mut kernel = Kernel::open()?;
+        let begin = Instant::now();
+        let found = kernel.read_services(&keys)?;
+        let took = begin.elapsed();
+        ensure!(found.len() == shape.services as usize, "{} services were read back", found.len());
+        drop(found);
+        self.say(READ_BACK, shape, round, took)?;
         let begin = Instant::now();
         let live = kernel.read()?;
         let took = begin.elapsed();

@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 
-use super::{APPLY, APPLY_AGAIN, BATCH, DUMP, KEEPALIVED, LDIRECTORD, OPERATIONS, PASS, READ, RESTORE, SINGLE};
+use super::{
+    APPLY, APPLY_AGAIN, BATCH, DUMP, KEEPALIVED, LDIRECTORD, LOAD, OPERATIONS, PASS, READ, READ_BACK, RESTORE, SINGLE,
+};
 use crate::run::{Cell, Runs};
 use crate::section::{Axis, Details, Figure, Part, Plot, Series};
 use crate::shape::Shape;
@@ -56,7 +58,21 @@ fn at(size: u32) -> String {
 
 fn details(runs: &Runs) -> anyhow::Result<Details> {
     let mut lines = Vec::new();
-    let all = [RESTORE, LDIRECTORD, KEEPALIVED, SINGLE, BATCH, OPERATIONS, APPLY, DUMP, READ, PASS, APPLY_AGAIN];
+    let all = [
+        RESTORE,
+        LDIRECTORD,
+        KEEPALIVED,
+        SINGLE,
+        BATCH,
+        OPERATIONS,
+        APPLY,
+        LOAD,
+        READ_BACK,
+        DUMP,
+        READ,
+        PASS,
+        APPLY_AGAIN,
+    ];
     for what in all {
         for size in runs.sizes(what) {
             let spread = runs.spread(ms(what, size))?;
