@@ -82,7 +82,7 @@ impl Concern {
             }
             same
         };
-        differing(policies, &after.policies, |one, other| same_policy(one, other, &same_checks), &mut services);
+        differing(policies, &after.policies, |one, other| same_policy(one, other, same_checks), &mut services);
         differing(origins, &after.origins, |one, other| one.name == other.name, &mut services);
         let marked = |policy: &Policy| policy.checks.values().any(uses_vip);
         let of = |key: &ServiceKey| [policies.get(key), after.policies.get(key)];
