@@ -3,10 +3,12 @@
 //! Events say when to look again, and this says where. Whoever is in doubt says [`Concern::All`]: that is always right, and
 //! only slower. What nobody has told of (drift, a lost event) is found by the next pass over everything, which the resync is.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::standing::uses_vip;
-use crate::model::{Desired, Host, Policy, Record, ServiceKey};
+use crate::model::{Checks, Desired, Host, Policy, Record, ServiceKey, SharedChecks};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,17 @@ impl Concern {
         if has_host && !services.is_empty() {
             return Self::All;
         }
-        differing(policies, &after.policies, |one, other| one == other, &mut services);
+        // Mostly, destinations share their checks with those before them.
+        let known: Cell<Option<[*const Checks; 2]>> = Cell::new(None);
+        let same_checks = |one: &SharedChecks, other: &SharedChecks| {
+            let pair = [Arc::as_ptr(one), Arc::as_ptr(other)];
+            let same = known.get() == Some(pair) || one == other;
+            if same {
+                known.set(Some(pair));
+            }
+            same
+        };
+        differing(policies, &after.policies, |one, other| same_policy(one, other, same_checks), &mut services);
         differing(origins, &after.origins, |one, other| one.name == other.name, &mut services);
         let marked = |policy: &Policy| policy.checks.values().any(uses_vip);
         let of = |key: &ServiceKey| [policies.get(key), after.policies.get(key)];
@@ -79,6 +91,19 @@ impl Concern {
         }
         Self::Services(services)
     }
+}
+
+fn same_policy(one: &Policy, other: &Policy, same_checks: impl Fn(&SharedChecks, &SharedChecks) -> bool) -> bool {
+    let Policy { checks, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain } = one;
+    *on_down == other.on_down
+        && *slow_start == other.slow_start
+        && *fallback == other.fallback
+        && *min_healthy == other.min_healthy
+        && *initial == other.initial
+        && *panic_threshold == other.panic_threshold
+        && *drain == other.drain
+        && checks.len() == other.checks.len()
+        && checks.iter().zip(&other.checks).all(|(one, other)| one.0 == other.0 && same_checks(one.1, other.1))
 }
 
 /// The keys of which the values are not the same in both. One walk along both.

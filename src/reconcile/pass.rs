@@ -214,6 +214,29 @@ impl<'a> Terms<'a> {
     }
 }
 
+/// What is owned, while a pass changes it. A large one is not copied before there is something to change.
+struct Book<'a> {
+    before: &'a Record,
+    changed: Option<Record>,
+    store: &'a mut dyn RecordStore,
+}
+
+impl Book<'_> {
+    fn now(&self) -> &Record {
+        self.changed.as_ref().unwrap_or(self.before)
+    }
+
+    /// Keeps what is owned now, if it is something else or what was kept before was not written.
+    fn keep(&mut self, changed: Option<Record>) -> Option<StoreError> {
+        let is_news = changed.is_some();
+        self.changed = changed.or(self.changed.take());
+        if !is_news && !self.store.is_behind() {
+            return None;
+        }
+        self.store.save(self.changed.as_ref().unwrap_or(self.before)).err()
+    }
+}
+
 /// Makes one pass.
 pub fn pass(
     hands: Hands<'_>,
@@ -221,10 +244,23 @@ pub fn pass(
     sight: &mut Sight<'_>,
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
-    let Hands { mut ground, record, store } = hands;
+    let Hands { ground, record, store } = hands;
+    let before = std::mem::take(record);
+    let mut book = Book { before: &before, changed: None, store };
+    let result = pass_by(&mut book, ground, terms, sight, options);
+    *record = book.changed.unwrap_or(before);
+    result
+}
+
+fn pass_by(
+    book: &mut Book<'_>,
+    mut ground: Ground<'_>,
+    terms: Terms<'_>,
+    sight: &mut Sight<'_>,
+    options: &Options<'_>,
+) -> Result<Report, PassError> {
     let Terms { desired, overrides, farewells, unix, restore_host, elsewhere } = terms;
-    let before = record.clone();
-    let inputs = Inputs { desired, record: &before, overrides, farewells, unix, restore_host };
+    let inputs = Inputs { desired, record: book.before, overrides, farewells, unix, restore_host };
     let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
     let Observed { live, table, effective, plan, host: seen, helpers, verdicts } = observed;
     let wanted = &effective.table;
@@ -242,7 +278,7 @@ pub fn pass(
     report.picture.awaited = awaited.map(|(key, _)| *key).collect();
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
-        report.picture.drains = ledger::drains(&inputs, record, &live.services);
+        report.picture.drains = ledger::drains(&inputs, book.now(), &live.services);
         report.notices = sight.take_notices();
         return Ok(report);
     }
@@ -252,16 +288,11 @@ pub fn pass(
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
     // its deadline before it is quiesced.
-    let mut intended = ledger::with_intents(record, &report.plan, &inputs, &live);
-    intended.helpers.extend(&helpers);
-    host::with_intents(&mut intended, &report.plan.host);
-    if intended != *record || store.is_behind() {
-        *record = intended;
-        report.store_error = store.save(record).err();
-    }
+    let intended = ledger::with_intents(book.now(), &report.plan, &inputs, (&live, &helpers));
+    report.store_error = book.keep(intended);
 
     let mut drains = Drains::new();
-    for ((service, destination), drain) in ledger::drains(&inputs, record, &live.services) {
+    for ((service, destination), drain) in ledger::drains(&inputs, book.now(), &live.services) {
         drains.entry(service).or_default().insert(destination, drain);
     }
     let planned = report.plan.steps.len() + report.plan.host.steps.len();
@@ -305,15 +336,16 @@ pub fn pass(
     report.drain_ends(&drains, &after, desired, unix);
     host::keep_in_use(&mut report.plan.host, &mut report.host_results, &seen, &after);
     host::after(&mut ground, &report.plan.host, &mut report.host_results).map_err(broken)?;
-    let mut left = ledger::left_behind(&after, wanted, record, desired, &helpers);
-    left.host =
-        host::left_behind(&mut ground, &report.plan.host, seen, (record, restore_host), &mut report.host_results)
+    let owned = book.now();
+    let mut left = ledger::left_behind(&after, wanted, owned, desired, &helpers);
+    let of_host =
+        host::left_behind(&mut ground, &report.plan.host, seen, (owned, restore_host), &mut report.host_results)
             .map_err(broken)?;
-    report.picture.drains = ledger::drains(&inputs, &left, &after);
-    if left != *record || store.is_behind() {
-        *record = left;
-        report.store_error = store.save(record).err();
+    if of_host != owned.host {
+        left.get_or_insert_with(|| owned.clone()).host = of_host;
     }
+    report.picture.drains = ledger::drains(&inputs, left.as_ref().unwrap_or(owned), &after);
+    report.store_error = book.keep(left).or(report.store_error);
     Ok(report)
 }
 

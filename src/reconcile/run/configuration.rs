@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Loop;
-use crate::model::{Desired, OnDown, Record, ServiceKey};
+use crate::model::{Desired, OnDown, Policy, Record, ServiceKey};
 use crate::plan::{self, Plan};
 use crate::reconcile::concern::{Concern, with_helpers};
 use crate::reconcile::host::Ground;
@@ -26,8 +26,8 @@ impl Loop<'_> {
             self.waiting = Some((desired, refused));
             return false;
         }
+        self.accept(*desired, &concern);
         self.owed.join(concern);
-        self.accept(*desired);
         self.schedule.set_resync(self.desired.resync, clock().at);
         true
     }
@@ -82,10 +82,17 @@ impl Loop<'_> {
     }
 
     /// Puts a configuration into force. The checks of what it drops go on while that drains.
-    fn accept(&mut self, desired: Desired) {
+    fn accept(&mut self, desired: Desired, concern: &Concern) {
         // One that nobody went by before has no say now.
-        let heeded = self.desired.policies.iter().filter(|(_, policy)| policy.on_down != OnDown::Ignore);
-        for (service, policy) in heeded {
+        let heeded = |(_, policy): &(&ServiceKey, &Policy)| policy.on_down != OnDown::Ignore;
+        let policies = &self.desired.policies;
+        let changed: Vec<_> = match concern {
+            Concern::All => policies.iter().filter(heeded).collect(),
+            Concern::Services(services) => {
+                services.iter().filter_map(|key| policies.get_key_value(key)).filter(heeded).collect()
+            }
+        };
+        for (service, policy) in changed {
             for (destination, checks) in &policy.checks {
                 if !desired.table.has(service, destination) {
                     self.farewells.insert((*service, *destination), checks.clone());
@@ -94,7 +101,7 @@ impl Loop<'_> {
         }
         self.company.checker.set_at_once(desired.checks_at_once);
         self.company.listener.configure(desired.hooks.as_ref());
-        self.desired = desired;
+        self.retired = Some(std::mem::replace(&mut self.desired, desired));
         let (desired, record) = (&self.desired, &self.record);
         self.farewells.retain(|(service, destination), _| {
             record.owns_destination(service, destination) && !desired.table.has(service, destination)

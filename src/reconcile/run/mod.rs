@@ -82,6 +82,8 @@ pub struct Loop<'a> {
     /// health asks for.
     waiting: Option<(Box<Desired>, Refused)>,
     force: bool,
+    /// What was in force before. A large one takes a while to free, which is nothing to wait for before a pass.
+    retired: Option<Desired>,
     /// What the next pass concerns, whatever it is made for.
     owed: Concern,
     /// The services in which nobody takes new connections before a first check: any verdict may be what they wait for.
@@ -119,6 +121,7 @@ impl<'a> Loop<'a> {
             outdated: false,
             waiting: None,
             force: false,
+            retired: None,
             owed: Concern::All,
             awaited: BTreeSet::new(),
             owned: 0,
@@ -205,5 +208,6 @@ impl<'a> Loop<'a> {
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
         }
+        self.retired = None;
     }
 }

@@ -270,13 +270,14 @@ impl Process {
         let end = self.now + ms;
         loop {
             let now = self.moment();
-            let idle = u64::try_from(self.looping.idle(now.at).as_micros().div_ceil(1000)).unwrap();
+            let idle = u64::try_from(self.looping.idle(now.at).as_nanos().div_ceil(1_000_000)).unwrap();
             if self.now + idle > end {
                 break;
             }
             self.now += idle;
             let now = self.moment();
             self.passes += 1;
+            assert!(self.passes < 100_000, "it spins");
             self.looping.turn(&|| now);
         }
         self.now = end;
