@@ -20,14 +20,14 @@ impl Place {
 }
 
 /// A value and the place it stands at.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Node<'a> {
     pub place: Place,
     pub value: Value<'a>,
 }
 
 /// A value of either format.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
     /// YAML's `key:` without a value.
     Nothing,
@@ -41,7 +41,7 @@ pub(super) enum Value<'a> {
 }
 
 /// One key of a table. YAML may carry a key twice; whoever reads the table has to look.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Entry<'a> {
     pub key: Cow<'a, str>,
     pub place: Place,
