@@ -48,6 +48,14 @@ pub(super) struct Entry<'a> {
     pub node: Node<'a>,
 }
 
+impl<'a> Entry<'a> {
+    /// The value, of which only the place stays.
+    pub(super) fn take(&mut self) -> Node<'a> {
+        let place = self.node.place;
+        std::mem::replace(&mut self.node, Node { place, value: Value::Nothing })
+    }
+}
+
 impl Value<'_> {
     /// In words, for "expected …, found …".
     pub(super) fn describe(&self) -> String {
