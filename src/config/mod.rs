@@ -136,8 +136,8 @@ fn parse_with(sources: &[Source], facts: Option<&Facts>) -> Result<Parsed, Probl
     let mut atlas = Atlas::new(sources);
     let mut faults = Faults::default();
     let mut desired = attempt(sources, (Positions::Addresses, facts), &mut atlas, &mut faults);
-    if !faults.is_empty() && sources.iter().any(|source| Format::of(source) == Format::Yaml) {
-        // Now that something is to be shown, it is worth knowing where everything is.
+    if faults.are_vague() {
+        // Now that something is to be shown, it is worth knowing where everything of YAML is.
         faults = Faults::default();
         desired = attempt(sources, (Positions::All, facts), &mut atlas, &mut faults);
     }

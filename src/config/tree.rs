@@ -17,6 +17,16 @@ impl Place {
         let start = u32::try_from(start).unwrap_or(u32::MAX);
         Self { file, start, end: u32::try_from(end).unwrap_or(u32::MAX).max(start) }
     }
+
+    /// Somewhere in that file: where exactly would have taken too long to find out.
+    pub(super) fn unknown(file: u32) -> Self {
+        Self { file, start: u32::MAX, end: u32::MAX }
+    }
+
+    /// Whether it stands for a place that is not known.
+    pub(super) fn is_unknown(self) -> bool {
+        self.start == u32::MAX
+    }
 }
 
 /// A value and the place it stands at.

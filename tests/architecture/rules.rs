@@ -30,7 +30,7 @@ const NO_ROOMS: &[&str] = &["utils", "util", "common", "helpers", "helper", "typ
 const CONFINED: &[(&str, &[&str], &str)] = &[
     ("toml", &["config/toml/"], "a swap of the parser is one folder"),
     ("toml_parser", &["config/toml/"], "a swap of the parser is one folder"),
-    ("serde_yaml", &["config/yaml.rs"], "a swap of the parser is one file"),
+    ("serde_yaml", &["config/yaml/"], "a swap of the parser is one folder"),
     ("neli", &["netlink/", "ipvs/", "host/rtnl/"], "nothing else speaks netlink"),
 ];
 
