@@ -127,6 +127,13 @@ impl Decode for String {
     }
 }
 
+/// For tables within tables of which there are many: mostly there is none.
+impl<T: Decode> Decode for Box<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        T::decode(node, faults).map(Self::new)
+    }
+}
+
 impl Decode for bool {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {

@@ -35,18 +35,14 @@ pub(super) enum Positions {
 
 /// The document, or nothing after saying what is wrong with its syntax.
 pub(super) fn parse<'a>(text: &'a str, file: u32, positions: Positions, faults: &mut Faults) -> Option<Node<'a>> {
-    let walk = Walk {
-        text,
-        lines: LazyCell::new(Box::new(|| Lines::of(text))),
-        marked: text.contains(['&', '!']),
-        file,
-        deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
-        room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
-        found: RefCell::new(None),
-    };
     let origin = Place::new(file, 0, 0);
-    let seed = Seed { walk: &walk, depth: 0, locate: false };
-    match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
+    let mut walk = Walk::new(text, file, positions);
+    let mut result = walk.document();
+    if result.is_err() && walk.words {
+        walk = Walk { words: false, ..Walk::new(text, file, positions) };
+        result = walk.document();
+    }
+    match result {
         Ok(Node { place: _, value }) => Some(Node { place: origin, value }),
         Err(error) => {
             let message = error.to_string();
@@ -136,12 +132,18 @@ struct Walk<'a> {
     lines: LazyCell<Lines<'a>, Box<dyn FnOnce() -> Lines<'a> + 'a>>,
     /// Whether there may be anchors and tags, at which what they belong to starts.
     marked: bool,
+    /// Whether keys are taken for words, so that nobody need find out if one is a number. If it does not work out, the
+    /// document is walked again without.
+    words: bool,
     file: u32,
     deepest: u8,
     /// Nodes that may still come.
     room: Cell<usize>,
     /// What the visitor kept when it failed on purpose.
     found: RefCell<Option<Value<'a>>>,
+    /// What is read of the containers that are open, the innermost last.
+    entries: RefCell<Vec<Entry<'a>>>,
+    items: RefCell<Vec<Node<'a>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -149,6 +151,7 @@ struct Seed<'w, 'a> {
     walk: &'w Walk<'a>,
     depth: u8,
     locate: bool,
+    is_key: bool,
 }
 
 impl<'a> Seed<'_, 'a> {
@@ -161,6 +164,11 @@ impl<'a> Seed<'_, 'a> {
         Ok(Node { place: Place::unknown(self.walk.file), value })
     }
 
+    /// A key that was taken for a word has to look like one.
+    fn judge_key<E: de::Error>(&self, text: &str) -> Result<(), E> {
+        if self.is_key && self.walk.words && !is_word(text) { Err(E::custom("not a word")) } else { Ok(()) }
+    }
+
     /// A list or table, whose place is known once it is whole.
     fn container(&self, value: Value<'a>) -> Node<'a> {
         Node { place: Place::unknown(self.walk.file), value }
@@ -169,7 +177,7 @@ impl<'a> Seed<'_, 'a> {
     /// A step down: a value below this one, which is located if that is wanted at its depth.
     fn below(&self) -> Self {
         let depth = self.depth.saturating_add(1);
-        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest }
+        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest, is_key: false }
     }
 
     /// What came of reading one value: an error on purpose is a value and its place.
@@ -190,6 +198,12 @@ impl<'a> Seed<'_, 'a> {
     }
 }
 
+/// Whether a scalar can be nothing but a string, with quotes or without: a number starts with a digit or a sign.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !["null", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
 /// Whether what stands before a scalar in its line is something, and has no mark of an anchor or a tag in it.
 fn is_unmarked(before: &[u8]) -> bool {
     let line = before.rsplit(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or(before);
@@ -207,6 +221,27 @@ fn first_place(value: &Value<'_>) -> Option<Place> {
 }
 
 impl<'a> Walk<'a> {
+    fn new(text: &'a str, file: u32, positions: Positions) -> Self {
+        let marked = text.contains(['&', '!']);
+        Self {
+            text,
+            lines: LazyCell::new(Box::new(|| Lines::of(text))),
+            marked,
+            words: positions == Positions::Addresses && !marked,
+            file,
+            deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
+            room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
+            found: RefCell::default(),
+            entries: RefCell::default(),
+            items: RefCell::default(),
+        }
+    }
+
+    fn document(&self) -> Result<Node<'a>, serde_yaml::Error> {
+        let seed = Seed { walk: self, depth: 0, locate: false, is_key: false };
+        seed.deserialize(serde_yaml::Deserializer::from_str(self.text))
+    }
+
     /// The place of a string that was lent from the text, unless it may start with an anchor or a tag.
     fn place_of(&self, lent: &str, value: &Value<'_>) -> Option<Place> {
         let at = lent.as_ptr().addr().checked_sub(self.text.as_ptr().addr())?;
@@ -237,6 +272,9 @@ impl<'a> DeserializeSeed<'a> for Seed<'_, 'a> {
     type Value = Node<'a>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Node<'a>, D::Error> {
+        if self.is_key && self.walk.words {
+            return deserializer.deserialize_str(self);
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -281,6 +319,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'a str) -> Result<Node<'a>, E> {
+        self.judge_key(text)?;
         let value = Value::Text(Cow::Borrowed(text));
         match self.walk.place_of(text, &value) {
             Some(place) => Ok(Node { place, value }),
@@ -289,6 +328,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Node<'a>, E> {
+        self.judge_key(text)?;
         self.scalar(Value::Text(Cow::Owned(text.to_owned())))
     }
 
@@ -298,25 +338,28 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<Node<'a>, A::Error> {
         let seed = self.below();
-        let mut items: Vec<Node<'a>> = Vec::new();
+        let from = self.walk.items.borrow().len();
+        let mut near = Place::new(self.walk.file, 0, 0);
         loop {
-            let near = items.last().map_or(Place::new(self.walk.file, 0, 0), |last| last.place);
             let result = match access.next_element_seed(seed) {
-                Ok(None) => return Ok(self.container(Value::List(items))),
+                Ok(None) => break,
                 Ok(Some(node)) => Ok(node),
                 Err(error) => Err(error),
             };
-            items.push(seed.outcome(result, near)?);
+            let item = seed.outcome(result, near)?;
+            near = item.place;
+            self.walk.items.borrow_mut().push(item);
         }
+        Ok(self.container(Value::List(self.walk.items.borrow_mut().drain(from..).collect())))
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<Node<'a>, A::Error> {
-        let mut entries = Vec::new();
         let below = self.below();
+        let from = self.walk.entries.borrow().len();
         loop {
-            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, ..below };
+            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, is_key: true, ..below };
             let result = match access.next_key_seed(key_seed) {
-                Ok(None) => return Ok(self.container(Value::Table(entries))),
+                Ok(None) => break,
                 Ok(Some(node)) => Ok(node),
                 Err(error) => Err(error),
             };
@@ -333,7 +376,8 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
             let wanted = self.walk.deepest == u8::MAX || text == "address";
             let seed = Seed { locate: below.locate && wanted, ..below };
             let node = seed.outcome(access.next_value_seed(seed), key.place)?;
-            entries.push(Entry { key: text, place: key.place, node });
+            self.walk.entries.borrow_mut().push(Entry { key: text, place: key.place, node });
         }
+        Ok(self.container(Value::Table(self.walk.entries.borrow_mut().drain(from..).collect())))
     }
 }
