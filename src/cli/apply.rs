@@ -1,6 +1,7 @@
 //! `ipvsd apply`
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::daemon::Lock;
 use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Record};
-use crate::plan::render::{self, host_note_line, host_operation_line, note_line, operation_line};
+use crate::plan::render::{self, OperationLine, host_note_line, host_operation_line, note_line};
 use crate::plan::{Cause, Note, Verb, only};
 use crate::reconcile::{
     FileStore, Found, Ground, Hands, HostResult, Options, Place, RecordStore as _, Report, StepResult, Terms, pass,
@@ -108,14 +109,14 @@ fn print(out: &mut Out, format: Format, report: &Report, desired: &Desired) -> i
     host(&mut text, false);
     for (step, result) in report.outcomes() {
         let drift = if step.cause == Cause::Drift { "drift: " } else { "" };
-        let line = operation_line(&step.operation);
-        if let StepResult::Draining { .. } = result {
-            text += &format!("{drift}{line}: {result}\n");
+        let line = OperationLine(&step.operation);
+        let _ = if let StepResult::Draining { .. } = result {
+            writeln!(text, "{drift}{line}: {result}")
         } else if result.is_ok() {
-            text += &format!("{drift}{line}\n");
+            writeln!(text, "{drift}{line}")
         } else {
-            text += &format!("FAILED {drift}{line}: {result}\n");
-        }
+            writeln!(text, "FAILED {drift}{line}: {result}")
+        };
     }
     host(&mut text, true);
     for note in &report.plan.host.notes {

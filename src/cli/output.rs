@@ -42,7 +42,12 @@ impl Out {
 
     /// Prints data.
     pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
-        self.stdout.write_all(text.as_bytes())?;
+        // Where there is nothing to strip, a long text need not be looked through for it, state by state.
+        if text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()) {
+            io::stdout().write_all(text.as_bytes())?;
+        } else {
+            self.stdout.write_all(text.as_bytes())?;
+        }
         self.stdout.flush()
     }
 

@@ -4,7 +4,7 @@
 //! the kernel in the fast tests, and one conformance suite (`tests/kernel`) holds it to the real one.
 
 mod carry_out;
-mod codec;
+pub mod codec;
 mod error;
 mod fake;
 mod socket;

@@ -69,9 +69,35 @@ fn split_host_port(text: &str) -> Result<(IpAddr, Option<u16>), ParseKeyError> {
 
 fn write_host_port(f: &mut fmt::Formatter<'_>, address: IpAddr, port: u16) -> fmt::Result {
     match address {
-        IpAddr::V4(address) => write!(f, "{address}:{port}"),
-        IpAddr::V6(address) => write!(f, "[{address}]:{port}"),
+        IpAddr::V4(address) => write_v4(f, address)?,
+        IpAddr::V6(address) => write!(f, "[{address}]")?,
     }
+    write!(f, ":{port}")
+}
+
+/// As [`Ipv4Addr`] prints itself, in one go: its own way through the formatter, byte by byte, is a third of what it takes
+/// to print a table.
+fn write_v4(f: &mut fmt::Formatter<'_>, address: Ipv4Addr) -> fmt::Result {
+    let mut text = [0; "255.255.255.255".len()];
+    let mut end = 0;
+    let mut push = |byte| {
+        text[end] = byte;
+        end += 1;
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
+        }
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
+    }
+    // Digits and dots are always UTF-8.
+    f.write_str(str::from_utf8(&text[..end]).unwrap_or_default())
 }
 
 impl fmt::Display for Protocol {
@@ -202,6 +228,15 @@ mod tests {
             let key: ServiceKey = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
             assert_eq!(serde_json::from_str::<ServiceKey>(&serde_json::to_string(&key).unwrap()).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn ipv4_addresses_print_as_std_has_them() {
+        let octets = || [0u8, 1, 9, 10, 99, 100, 109, 199, 200, 255].into_iter();
+        for (a, b) in octets().flat_map(|a| octets().map(move |b| (a, b))) {
+            let address = Ipv4Addr::new(a, b, b, a);
+            assert_eq!(DestinationKey { address: address.into(), port: 0 }.to_string(), format!("{address}:0"));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{DestinationKey, DestinationSettings, Service, ServiceKey, ServiceSettings, Table};
+use super::{DestinationKey, DestinationSettings, Service, ServiceKey, ServiceSettings, ServiceView, Table, TableView};
 
 /// The kernel's 64-bit counters and rates (`IPVS_SVC_ATTR_STATS64`). Rates are per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -31,12 +31,33 @@ pub struct LiveDestination {
     pub stats: Stats,
 }
 
+impl AsRef<DestinationSettings> for LiveDestination {
+    #[inline]
+    fn as_ref(&self) -> &DestinationSettings {
+        &self.settings
+    }
+}
+
 /// A service as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveService {
     pub settings: ServiceSettings,
     pub stats: Stats,
     pub destinations: BTreeMap<DestinationKey, LiveDestination>,
+}
+
+impl ServiceView for LiveService {
+    type Destination = LiveDestination;
+
+    #[inline]
+    fn settings(&self) -> &ServiceSettings {
+        &self.settings
+    }
+
+    #[inline]
+    fn destinations(&self) -> &BTreeMap<DestinationKey, LiveDestination> {
+        &self.destinations
+    }
 }
 
 impl LiveService {
@@ -55,6 +76,15 @@ pub struct Live {
     pub services: BTreeMap<ServiceKey, LiveService>,
     /// Entries that could not be understood, in words; shown, and never touched.
     pub unknown: Vec<String>,
+}
+
+impl TableView for Live {
+    type Service = LiveService;
+
+    #[inline]
+    fn services(&self) -> &BTreeMap<ServiceKey, LiveService> {
+        &self.services
+    }
 }
 
 impl Live {

@@ -34,4 +34,4 @@ pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};
 pub use sync::{Footing, SyncRole, SyncSettings};
-pub use table::{Service, Table};
+pub use table::{Service, ServiceView, Table, TableView};

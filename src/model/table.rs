@@ -6,19 +6,65 @@ use serde::{Deserialize, Serialize};
 
 use super::{DestinationKey, DestinationSettings, ServiceKey, ServiceSettings};
 
+/// A table as plans are made from it: [`Table`], or [`Live`](super::Live) with all that the kernel counts.
+pub trait TableView {
+    type Service: ServiceView;
+
+    /// The services, by their key.
+    fn services(&self) -> &BTreeMap<ServiceKey, Self::Service>;
+}
+
+/// A service of such a table.
+pub trait ServiceView {
+    type Destination: AsRef<DestinationSettings>;
+
+    fn settings(&self) -> &ServiceSettings;
+
+    /// The destinations, by their key.
+    fn destinations(&self) -> &BTreeMap<DestinationKey, Self::Destination>;
+
+    /// The sum of the weights of all destinations.
+    fn total_weight(&self) -> u64 {
+        self.destinations().values().map(|found| u64::from(found.as_ref().weight)).sum()
+    }
+}
+
+impl TableView for Table {
+    type Service = Service;
+
+    #[inline]
+    fn services(&self) -> &BTreeMap<ServiceKey, Service> {
+        &self.services
+    }
+}
+
+impl ServiceView for Service {
+    type Destination = DestinationSettings;
+
+    #[inline]
+    fn settings(&self) -> &ServiceSettings {
+        &self.settings
+    }
+
+    #[inline]
+    fn destinations(&self) -> &BTreeMap<DestinationKey, DestinationSettings> {
+        &self.destinations
+    }
+}
+
+impl AsRef<Self> for DestinationSettings {
+    #[inline]
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// A service with its destinations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     pub settings: ServiceSettings,
     #[serde(default)]
     pub destinations: BTreeMap<DestinationKey, DestinationSettings>,
-}
-
-impl Service {
-    /// The sum of the weights of all destinations.
-    pub fn total_weight(&self) -> u64 {
-        self.destinations.values().map(|settings| u64::from(settings.weight)).sum()
-    }
 }
 
 /// Services by their key. Sorted, so that every walk over it, and all that is printed from it, is stable.

@@ -8,6 +8,9 @@ const NLA_F_NESTED: u16 = 0x8000;
 /// The longest text that is written; the kernel refuses anything longer than a name of its own, so the cut is never silent.
 const LONGEST_TEXT: usize = 255;
 
+/// An attribute's length is a number of 16 bits, and counts its header.
+const LONGEST_VALUE: usize = u16::MAX as usize - 4;
+
 /// Rounds up to netlink's alignment of four bytes.
 pub(super) fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
@@ -84,45 +87,64 @@ impl Writer<'_> {
 
     /// An attribute of raw bytes, at most 65,531 of them.
     pub fn bytes(&mut self, kind: u16, value: &[u8]) {
-        let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-        let value = &value[..value.len().min(usize::from(length) - 4)];
-        self.0.extend_from_slice(&length.to_ne_bytes());
-        self.0.extend_from_slice(&kind.to_ne_bytes());
+        let value = &value[..value.len().min(LONGEST_VALUE)];
+        self.start(kind, value.len());
         self.0.extend_from_slice(value);
-        self.0.resize(aligned(self.0.len()), 0);
+        self.pad(value.len());
     }
 
     /// A byte.
     pub fn u8(&mut self, kind: u16, value: u8) {
-        self.bytes(kind, &[value]);
+        self.small(kind, 1, [value, 0, 0, 0]);
     }
 
     /// A number in host byte order.
     pub fn u16(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_ne_bytes());
+        let [a, b] = value.to_ne_bytes();
+        self.small(kind, 2, [a, b, 0, 0]);
     }
 
     /// A number in network byte order.
     pub fn be16(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_be_bytes());
+        let [a, b] = value.to_be_bytes();
+        self.small(kind, 2, [a, b, 0, 0]);
     }
 
     /// A number in host byte order.
     pub fn u32(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_ne_bytes());
+        self.small(kind, 4, value.to_ne_bytes());
     }
 
     /// Text with its closing NUL.
     pub fn text(&mut self, kind: u16, value: &str) {
-        let mut bytes = value.as_bytes()[..value.len().min(LONGEST_TEXT)].to_vec();
-        bytes.push(0);
-        self.bytes(kind, &bytes);
+        let value = &value.as_bytes()[..value.len().min(LONGEST_TEXT)];
+        self.start(kind, value.len() + 1);
+        self.0.extend_from_slice(value);
+        self.0.push(0);
+        self.pad(value.len() + 1);
+    }
+
+    /// An attribute of one to four bytes with its padding, in one go: nearly all are.
+    fn small(&mut self, kind: u16, length: u8, [a, b, c, d]: [u8; 4]) {
+        let ([l0, l1], [k0, k1]) = ((u16::from(length) + 4).to_ne_bytes(), kind.to_ne_bytes());
+        self.0.extend_from_slice(&[l0, l1, k0, k1, a, b, c, d]);
+    }
+
+    /// The header of an attribute with a value of that length.
+    fn start(&mut self, kind: u16, length: usize) {
+        let ([l0, l1], [k0, k1]) = (u16::try_from(length + 4).unwrap_or(u16::MAX).to_ne_bytes(), kind.to_ne_bytes());
+        self.0.extend_from_slice(&[l0, l1, k0, k1]);
+    }
+
+    /// What is missing behind a value of that length.
+    fn pad(&mut self, length: usize) {
+        self.0.extend_from_slice(&[0; 3][..aligned(length) - length]);
     }
 
     /// An attribute that holds what `body` writes, far below 64 KiB.
     pub fn nested(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
         let start = self.0.len();
-        self.bytes(kind | NLA_F_NESTED, &[]);
+        self.start(kind | NLA_F_NESTED, 0);
         body(&mut Writer(self.0));
         let length = u16::try_from(self.0.len() - start).unwrap_or(u16::MAX);
         self.0[start..start + 2].copy_from_slice(&length.to_ne_bytes());

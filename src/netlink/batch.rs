@@ -5,7 +5,7 @@ use super::attributes::{Writer, aligned};
 use super::datagram::HEADER;
 
 /// Requests that go out in one send, with consecutive sequence numbers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     first: u32,
     /// Where each message begins.
@@ -17,6 +17,15 @@ impl Batch {
     /// An empty batch, its sequence numbers from `first` on.
     pub fn new(first: u32) -> Self {
         Self { first, starts: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// An empty batch in the memory of another one, its sequence numbers from `first` on.
+    #[must_use]
+    pub fn renew(self, first: u32) -> Self {
+        let Self { first: _, mut starts, mut bytes } = self;
+        starts.clear();
+        bytes.clear();
+        Self { first, starts, bytes }
     }
 
     /// The number of requests.
@@ -40,11 +49,11 @@ impl Batch {
         let sequence = self.first.wrapping_add(u32::try_from(self.starts.len()).unwrap_or(u32::MAX));
         let start = self.bytes.len();
         self.starts.push(start);
-        self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&kind.to_ne_bytes());
-        self.bytes.extend_from_slice(&(flags | Flags::REQUEST).bits().to_ne_bytes());
-        self.bytes.extend_from_slice(&sequence.to_ne_bytes());
-        self.bytes.extend_from_slice(&[0; HEADER - 12]);
+        let ([k0, k1], [f0, f1]) = (kind.to_ne_bytes(), (flags | Flags::REQUEST).bits().to_ne_bytes());
+        let [s0, s1, s2, s3] = sequence.to_ne_bytes();
+        // The length is not known yet; port 0 is the kernel.
+        let header: [u8; HEADER] = [0, 0, 0, 0, k0, k1, f0, f1, s0, s1, s2, s3, 0, 0, 0, 0];
+        self.bytes.extend_from_slice(&header);
         body(&mut Writer(&mut self.bytes));
         let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
         self.bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());

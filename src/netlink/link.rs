@@ -25,7 +25,7 @@ const BATCH_REQUESTS: usize = 128;
 /// Bytes in one send, far below the smallest send buffer.
 const BATCH_BYTES: usize = 32 << 10;
 /// One datagram of a dump is at most 32 KiB (`netlink_dump`), an answer to a batch far below.
-const DATAGRAM: usize = 64 << 10;
+pub const WIDE: usize = 64 << 10;
 
 /// With whom in the kernel to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Answer<'a> {
 pub struct Exchange {
     /// Datagrams that carried data. A dump in one of them is one consistent view.
     pub datagrams: usize,
+    /// Bytes of these.
+    pub bytes: usize,
     /// The kernel says that the dump has to be made again.
     pub interrupted: bool,
 }
@@ -66,6 +68,8 @@ pub struct Link {
     socket: NlSocket,
     sequence: u32,
     buffer: Vec<u8>,
+    /// The last batch, for its memory.
+    spare: Batch,
 }
 
 impl std::fmt::Debug for Link {
@@ -75,19 +79,30 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Opens a socket in this thread's network namespace.
+    /// Opens a socket in this thread's network namespace, with room for every datagram that the kernel makes.
     ///
     /// # Errors
     ///
     /// [`Error::Socket`] if the system gives none. The kernel asks for permission only when it is asked for something.
     pub fn open(family: Family) -> Result<Self, Error> {
+        Self::with_room(family, WIDE)
+    }
+
+    /// Opens a socket that receives at most `room` bytes at once. The datagrams of a dump are made as large as what is
+    /// received at once on their socket, at least a page and at most 32 KiB (`netlink_dump`), and most kernels clear all of
+    /// that for each, whatever comes into it: small dumps want little room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::open`].
+    pub fn with_room(family: Family, room: usize) -> Result<Self, Error> {
         let socket = open_socket(family)?;
-        Ok(Self { family, socket, sequence: 1, buffer: vec![0; DATAGRAM] })
+        Ok(Self { family, socket, sequence: 1, buffer: vec![0; room], spare: Batch::default() })
     }
 
     /// An empty batch behind all that was sent before.
-    pub fn batch(&self) -> Batch {
-        Batch::new(self.sequence)
+    pub fn batch(&mut self) -> Batch {
+        std::mem::take(&mut self.spare).renew(self.sequence)
     }
 
     /// Sends the batch and hands every answer to `each`, with the position in the batch of the request that it
@@ -108,6 +123,7 @@ impl Link {
         let (first, last) = batch.sequences();
         self.sequence = last.wrapping_add(1);
         let done = self.send(batch.acknowledged(), doing).and_then(|()| self.collect(first, last, doing, each));
+        self.spare = batch;
         if done.is_err() {
             self.reopen()?;
         }
@@ -238,7 +254,10 @@ fn take(
             progress = Progress::Ended;
         }
     }
-    exchange.datagrams += usize::from(data);
+    if data {
+        exchange.datagrams += 1;
+        exchange.bytes += datagram.len();
+    }
     Ok(progress)
 }
 

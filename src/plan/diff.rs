@@ -1,9 +1,14 @@
-//! The diff: a merge-join of the live table and the effective one.
+//! The diff: a merge-join of the live table and the effective one, with the ownership record alongside.
 
-use crate::model::{DestinationKey, DestinationSettings, Manage, Record, Service, ServiceKey, ServiceSettings, Table};
+use std::collections::{BTreeMap, btree_map};
+
+use crate::model::{
+    DestinationKey, DestinationSettings, Manage, OwnedService, Record, Service, ServiceKey, ServiceSettings,
+    ServiceView, Table, TableView,
+};
 
 use super::Plan;
-use super::join::{Joined, join};
+use super::join::{Follow, Joined, join};
 use super::note::Note;
 use super::operation::{Cause, Operation, Stage, Step};
 
@@ -13,18 +18,66 @@ use super::operation::{Cause, Operation, Stage, Step};
 /// then empty. It holds one operation for each difference and no more. What is wanted is added and edited
 /// under every policy, also outside of a `manage` list.
 ///
-/// Nothing is allocated for what is equal.
-pub fn diff(live: &Table, effective: &Table, manage: &Manage, record: &Record) -> Plan {
+/// One walk over the three, in step. Nothing is allocated for what is equal.
+pub fn diff(live: &impl TableView, effective: &Table, manage: &Manage, record: &Record) -> Plan {
     let mut differ = Differ::new(manage, record);
-    for joined in join(&live.services, &effective.services) {
+    let mut owned = Follow::new(record.services.iter());
+    for joined in join(live.services(), &effective.services) {
+        let key = *joined.key();
+        let claim = differ.claim(&key, owned.find(&key));
         match joined {
-            Joined::Both(key, live, wanted) => differ.both(*key, live, wanted),
-            Joined::Live(key, live) => differ.live_only(*key, live),
-            Joined::Wanted(key, wanted) => differ.wanted_only(*key, wanted),
+            Joined::Both(_, live, wanted) => differ.both(claim, live, wanted),
+            Joined::Live(_, live) => differ.live_only(claim, live),
+            Joined::Wanted(_, wanted) => differ.wanted_only(claim, wanted),
         }
     }
     differ.finish()
 }
+
+/// What the policy and the record say of one service.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    service: ServiceKey,
+    /// All of it may be deleted, whoever put it there.
+    covered: bool,
+    /// What is owned of it may be deleted.
+    owned_may_go: bool,
+    owned: Option<&'a OwnedService>,
+}
+
+impl<'a> Claim<'a> {
+    fn may_delete(&self) -> bool {
+        self.covered || (self.owned_may_go && self.owned.is_some())
+    }
+
+    /// What the record says of its destinations.
+    fn destinations(&self) -> Owned<'a> {
+        Follow::new(self.owned.map(|owned| owned.destinations.iter()).unwrap_or_default())
+    }
+
+    fn may_delete_destination(&self, owned: bool) -> bool {
+        self.covered || (self.owned_may_go && owned)
+    }
+
+    /// Whether these destinations, without exception, may be deleted if the service may, and not if it may not.
+    fn owns_all_or_none<D>(&self, live: &BTreeMap<DestinationKey, D>) -> bool {
+        let owns_all = || self.owned.is_some_and(|owned| live.keys().eq(owned.destinations.keys()));
+        self.covered || !self.owned_may_go || owns_all()
+    }
+}
+
+/// Whether all of it is live as it is wanted, as nearly always: this takes a third of what a join does.
+fn same<D: AsRef<DestinationSettings>>(
+    live: &BTreeMap<DestinationKey, D>,
+    wanted: &BTreeMap<DestinationKey, DestinationSettings>,
+) -> bool {
+    let mut both = live.iter().zip(wanted);
+    live.len() == wanted.len()
+        && both.all(|((one, found), (other, settings))| one == other && found.as_ref() == settings)
+}
+
+/// The destinations on record, and how they were left.
+type Owned<'a> = Follow<btree_map::Iter<'a, DestinationKey, Option<DestinationSettings>>>;
 
 /// The plan while it is made. Deletes of services wait at the end, and so do the later stages.
 struct Differ<'a> {
@@ -59,25 +112,42 @@ impl<'a> Differ<'a> {
         plan
     }
 
-    fn both(&mut self, service: ServiceKey, live: &Service, wanted: &Service) {
-        let Service { settings: from, destinations: live } = live;
+    fn claim(&self, service: &ServiceKey, owned: Option<&'a OwnedService>) -> Claim<'a> {
+        Claim {
+            service: *service,
+            covered: self.manage.covers(service) || self.record.is_helper(service),
+            owned_may_go: *self.manage == Manage::Owned,
+            owned,
+        }
+    }
+
+    fn both(&mut self, claim: Claim<'_>, live: &impl ServiceView, wanted: &Service) {
+        let service = claim.service;
+        let (from, live) = (live.settings(), live.destinations());
         let Service { settings: to, destinations: wanted } = wanted;
-        self.count_owned(self.may_delete(&service));
+        self.count_owned(claim.may_delete());
         if from == to {
             self.plan.unchanged += 1;
         } else {
-            let cause = self.service_cause(&service, to);
             let operation = Operation::EditService { service, from: from.clone(), to: to.clone() };
-            self.plan.steps.push(Step::new(operation, cause));
+            self.plan.steps.push(Step::new(operation, service_cause(claim, to)));
         }
+        if same(live, wanted) && claim.owns_all_or_none(live) {
+            self.plan.unchanged += live.len();
+            self.plan.owned += if claim.may_delete() { live.len() } else { 0 };
+            return;
+        }
+        let mut owned = claim.destinations();
         for joined in join(live, wanted) {
+            let destination = *joined.key();
+            let left = owned.find(&destination);
             match joined {
-                Joined::Both(&destination, &from, &to) => self.destination_in_both(service, destination, from, to),
-                Joined::Wanted(&destination, &settings) => self.add_destination(service, destination, settings),
-                Joined::Live(&destination, &from) => {
-                    if self.may_delete_destination(&service, &destination) {
+                Joined::Both(_, from, to) => self.destination_in_both(claim, destination, (from.as_ref(), to), left),
+                Joined::Wanted(_, settings) => self.add_destination(service, destination, settings, left),
+                Joined::Live(_, from) => {
+                    if claim.may_delete_destination(left.is_some()) {
                         self.count_owned(true);
-                        self.delete_destination(service, destination, from);
+                        self.delete_destination(service, destination, from.as_ref(), left.is_some());
                     } else {
                         self.plan.notes.push(Note::ForeignDestination { service, destination });
                     }
@@ -89,101 +159,88 @@ impl<'a> Differ<'a> {
 
     fn destination_in_both(
         &mut self,
-        service: ServiceKey,
+        claim: Claim<'_>,
         destination: DestinationKey,
-        from: DestinationSettings,
-        to: DestinationSettings,
+        (from, to): (&DestinationSettings, &DestinationSettings),
+        left: Option<&Option<DestinationSettings>>,
     ) {
-        self.count_owned(self.may_delete_destination(&service, &destination));
+        self.count_owned(claim.may_delete_destination(left.is_some()));
         if from == to {
             self.plan.unchanged += 1;
             return;
         }
-        let cause = self.destination_cause(&service, &destination, &to);
-        let operation = Operation::EditDestination { service, destination, from, to };
+        let operation = Operation::EditDestination { service: claim.service, destination, from: *from, to: *to };
         let queue = match operation.stage() {
             Stage::Lower => &mut self.lowerings,
             Stage::Raise | Stage::Delete => &mut self.raises,
         };
-        queue.push(Step::new(operation, cause));
+        queue.push(Step::new(operation, destination_cause(left, to)));
     }
 
-    fn wanted_only(&mut self, service: ServiceKey, wanted: &Service) {
+    fn wanted_only(&mut self, claim: Claim<'_>, wanted: &Service) {
+        let service = claim.service;
         let Service { settings, destinations } = wanted;
-        let cause = self.service_cause(&service, settings);
         let operation = Operation::AddService { service, settings: settings.clone() };
-        self.plan.steps.push(Step::new(operation, cause));
-        for (&destination, &settings) in destinations {
-            self.add_destination(service, destination, settings);
+        self.plan.steps.push(Step::new(operation, service_cause(claim, settings)));
+        let mut owned = claim.destinations();
+        for (&destination, settings) in destinations {
+            self.add_destination(service, destination, settings, owned.find(&destination));
         }
     }
 
-    fn live_only(&mut self, service: ServiceKey, live: &Service) {
-        let Service { settings, destinations } = live;
-        if !self.may_delete(&service) {
+    fn live_only(&mut self, claim: Claim<'_>, live: &impl ServiceView) {
+        let service = claim.service;
+        let (settings, destinations) = (live.settings(), live.destinations());
+        if !claim.may_delete() {
             self.plan.notes.push(Note::ForeignService { service, destinations: destinations.len() });
             return;
         }
         self.count_owned(true);
-        let foreign: Vec<DestinationKey> =
-            destinations.keys().filter(|key| !self.may_delete_destination(&service, key)).copied().collect();
+        let mut owned = claim.destinations();
+        let is_foreign = |key: &&DestinationKey| !claim.may_delete_destination(owned.find(key).is_some());
+        let foreign: Vec<DestinationKey> = destinations.keys().filter(is_foreign).copied().collect();
         self.plan.owned += destinations.len() - foreign.len();
         if foreign.is_empty() {
-            let cause = self.delete_cause(self.record.owns(&service));
-            let operation =
-                Operation::DeleteService { service, from: settings.clone(), destinations: destinations.len() };
+            let cause = self.delete_cause(claim.owned.is_some());
+            let (from, destinations) = (settings.clone(), destinations.len());
+            let operation = Operation::DeleteService { service, from, destinations };
             self.service_deletes.push(Step::new(operation, cause));
             return;
         }
-        for (&destination, &from) in destinations {
-            if self.may_delete_destination(&service, &destination) {
-                self.delete_destination(service, destination, from);
+        let mut owned = claim.destinations();
+        for (&destination, from) in destinations {
+            let is_owned = owned.find(&destination).is_some();
+            if claim.may_delete_destination(is_owned) {
+                self.delete_destination(service, destination, from.as_ref(), is_owned);
             }
         }
         self.plan.notes.push(Note::KeptService { service, foreign });
     }
 
-    fn add_destination(&mut self, service: ServiceKey, destination: DestinationKey, settings: DestinationSettings) {
-        let cause = self.destination_cause(&service, &destination, &settings);
-        let operation = Operation::AddDestination { service, destination, settings };
-        self.plan.steps.push(Step::new(operation, cause));
+    fn add_destination(
+        &mut self,
+        service: ServiceKey,
+        destination: DestinationKey,
+        settings: &DestinationSettings,
+        left: Option<&Option<DestinationSettings>>,
+    ) {
+        let operation = Operation::AddDestination { service, destination, settings: *settings };
+        self.plan.steps.push(Step::new(operation, destination_cause(left, settings)));
     }
 
-    fn delete_destination(&mut self, service: ServiceKey, destination: DestinationKey, from: DestinationSettings) {
-        let cause = self.delete_cause(self.record.owns_destination(&service, &destination));
-        let operation = Operation::DeleteDestination { service, destination, from };
-        self.destination_deletes.push(Step::new(operation, cause));
+    fn delete_destination(
+        &mut self,
+        service: ServiceKey,
+        destination: DestinationKey,
+        from: &DestinationSettings,
+        owned: bool,
+    ) {
+        let operation = Operation::DeleteDestination { service, destination, from: *from };
+        self.destination_deletes.push(Step::new(operation, self.delete_cause(owned)));
     }
 
     fn count_owned(&mut self, owned: bool) {
         self.plan.owned += usize::from(owned);
-    }
-
-    fn may_delete(&self, service: &ServiceKey) -> bool {
-        self.manage.covers(service)
-            || self.record.is_helper(service)
-            || (*self.manage == Manage::Owned && self.record.owns(service))
-    }
-
-    fn may_delete_destination(&self, service: &ServiceKey, destination: &DestinationKey) -> bool {
-        self.manage.covers(service)
-            || self.record.is_helper(service)
-            || (*self.manage == Manage::Owned && self.record.owns_destination(service, destination))
-    }
-
-    /// Of an add or edit that makes a service what is wanted.
-    fn service_cause(&self, service: &ServiceKey, wanted: &ServiceSettings) -> Cause {
-        drift_if(self.record.left(service) == Some(wanted))
-    }
-
-    /// Of an add or edit that makes a destination what is wanted.
-    fn destination_cause(
-        &self,
-        service: &ServiceKey,
-        destination: &DestinationKey,
-        wanted: &DestinationSettings,
-    ) -> Cause {
-        drift_if(self.record.left_destination(service, destination) == Some(wanted))
     }
 
     /// What we put there is deleted because desired dropped it. What we did not, somebody else added: drift,
@@ -191,6 +248,16 @@ impl<'a> Differ<'a> {
     fn delete_cause(&self, owned: bool) -> Cause {
         drift_if(!owned && !self.record.services.is_empty())
     }
+}
+
+/// Of an add or edit that makes a service what is wanted.
+fn service_cause(claim: Claim<'_>, wanted: &ServiceSettings) -> Cause {
+    drift_if(claim.owned.and_then(|owned| owned.left.as_ref()) == Some(wanted))
+}
+
+/// Of an add or edit that makes a destination what is wanted.
+fn destination_cause(left: Option<&Option<DestinationSettings>>, wanted: &DestinationSettings) -> Cause {
+    drift_if(left.and_then(Option::as_ref) == Some(wanted))
 }
 
 fn drift_if(drift: bool) -> Cause {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{DestinationKey, Service, ServiceKey, Table};
+use crate::model::{DestinationKey, ServiceKey, ServiceView, TableView};
 
 use super::Plan;
 use super::note::{Held, Note};
@@ -59,7 +59,7 @@ pub struct Skip {
 /// One step for each such service is enough, and no more is held back. To be asked with the outcome of all
 /// of [`Stage::Raise`], before anything of the later stages is sent: until then weights only grow. Failures
 /// in the later stages only leave more. The result is sorted by step.
-pub fn held_back(live: &Table, steps: &[Step], failed: &BTreeSet<usize>) -> Vec<Skip> {
+pub fn held_back(live: &impl TableView, steps: &[Step], failed: &BTreeSet<usize>) -> Vec<Skip> {
     let mut of_service: BTreeMap<ServiceKey, Vec<usize>> = BTreeMap::new();
     for step in failed.iter().filter_map(|&index| steps.get(index)) {
         of_service.entry(*step.operation.service()).or_default();
@@ -79,7 +79,7 @@ pub fn held_back(live: &Table, steps: &[Step], failed: &BTreeSet<usize>) -> Vec<
         if let Some(&because) = indices.iter().find(failed_add) {
             let rest = indices.iter().filter(|&&index| index != because);
             skips.extend(rest.map(|&step| Skip { step, because, reason: SkipReason::NoService }));
-        } else if let Some(before) = live.services.get(service) {
+        } else if let Some(before) = live.services().get(service) {
             skips.extend(keep_alive(before, steps, indices, failed));
         }
     }
@@ -89,7 +89,7 @@ pub fn held_back(live: &Table, steps: &[Step], failed: &BTreeSet<usize>) -> Vec<
 
 /// The step to hold back, if any, so that a service that exists keeps weight and destinations.
 /// `indices` are those of the service.
-fn keep_alive(before: &Service, steps: &[Step], indices: &[usize], failed: &BTreeSet<usize>) -> Option<Skip> {
+fn keep_alive(before: &impl ServiceView, steps: &[Step], indices: &[usize], failed: &BTreeSet<usize>) -> Option<Skip> {
     let weights = |skip: &BTreeSet<usize>| {
         let done = indices.iter().filter(|index| !skip.contains(index)).map(|&index| &steps[index].operation);
         weights_after(before, done)
@@ -99,7 +99,7 @@ fn keep_alive(before: &Service, steps: &[Step], indices: &[usize], failed: &BTre
     let left = weights(failed);
     let reason = if before.total_weight() > 0 && has_weight(&wanted) && !has_weight(&left) {
         SkipReason::LastWeight
-    } else if !before.destinations.is_empty() && !wanted.is_empty() && left.is_empty() {
+    } else if !before.destinations().is_empty() && !wanted.is_empty() && left.is_empty() {
         SkipReason::LastDestination
     } else {
         return None;
@@ -131,11 +131,11 @@ fn keep_alive(before: &Service, steps: &[Step], indices: &[usize], failed: &BTre
 
 /// The weights of a service's destinations after operations on it.
 fn weights_after<'a>(
-    before: &Service,
+    before: &impl ServiceView,
     operations: impl Iterator<Item = &'a Operation>,
 ) -> BTreeMap<DestinationKey, u32> {
     let mut weights: BTreeMap<DestinationKey, u32> =
-        before.destinations.iter().map(|(key, settings)| (*key, settings.weight)).collect();
+        before.destinations().iter().map(|(key, found)| (*key, found.as_ref().weight)).collect();
     for operation in operations {
         match operation {
             Operation::AddService { .. } | Operation::EditService { .. } => {}
@@ -156,7 +156,7 @@ fn weights_after<'a>(
 /// [`held_back`] says must wait with them. Each of them becomes a [`Note`]. `live` is the table that the
 /// plan was made for.
 #[must_use]
-pub fn hold(plan: Plan, live: &Table, mut held: impl FnMut(&Operation) -> Option<Held>) -> Plan {
+pub fn hold(plan: Plan, live: &impl TableView, mut held: impl FnMut(&Operation) -> Option<Held>) -> Plan {
     let Plan { steps, mut notes, unchanged, owned, host } = plan;
     let mut waiting: BTreeMap<usize, Held> =
         steps.iter().enumerate().filter_map(|(index, step)| Some((index, held(&step.operation)?))).collect();
@@ -198,7 +198,7 @@ pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Manage, Record};
+    use crate::model::{Manage, Record, Table};
     use crate::plan::testing::{lines, table};
     use crate::plan::{diff, render};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use crate::model::{DestinationKey, Manage, Record, Service, ServiceKey, Table};
+use crate::model::{DestinationKey, Manage, Record, Service, ServiceKey, ServiceView, Table};
 
 use super::testing::{misfortunes, policies, record_of, records, tables};
 use super::{Cause, Held, Note, Operation, Plan, SkipReason, Stage, apply, diff, held_back, hold, simulate};

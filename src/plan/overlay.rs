@@ -1,13 +1,14 @@
 //! Desired with health, overrides, ramps and fallbacks laid over it: what should be in the kernel now.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use crate::model::{
     Desired, DestinationKey, DestinationSettings, Forced, Forward, Health, Helped, Overrides, Policy, Scheduler,
     Service, ServiceFlags, ServiceKey, ServiceSettings, Table,
 };
 
+use super::join::Follow;
 use super::weight::{Because, Factors, Ramp, weight};
 
 /// A destination of a service.
@@ -54,6 +55,13 @@ pub struct Overlaid {
     pub destinations: BTreeMap<DestinationKey, Weighed>,
 }
 
+impl Overlaid {
+    /// Whether the service is to be otherwise than it is configured.
+    fn changes_something(&self) -> bool {
+        self.fallback || self.destinations.values().any(|weighed| weighed.effective != Some(weighed.configured))
+    }
+}
+
 /// The weight of a destination, and how it came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weighed {
@@ -79,21 +87,22 @@ impl Weighed {
     }
 }
 
-/// Lays `layers` over `desired`. Services that nothing is laid over are taken as they are, without a copy if that is all
-/// of them.
+/// Lays `layers` over `desired`. What comes out as it is configured is taken as it is, without a copy if that is all of it.
 pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
     let mut effective = Effective { table: Cow::Borrowed(&desired.table), services: BTreeMap::new() };
     // A destination without checks is on a ramp when an operator does not call it down any more.
     let ramping: BTreeSet<&ServiceKey> = layers.ramps.keys().map(|(service, _)| service).collect();
+    let mut health = Follow::new(layers.health.iter());
     for (key, service) in &desired.table.services {
         let policy = desired.policies.get(key);
         let cared_for = policy.is_some_and(|policy| !policy.checks.is_empty() || policy.fallback.is_some());
         if !cared_for && !layers.overrides.services.contains_key(key) && !ramping.contains(key) {
             continue;
         }
-        let overlaid = overlay_service(key, service, policy, layers);
-        let table = &mut effective.table.to_mut().services;
-        if let Some(wanted) = table.get_mut(key) {
+        let overlaid = overlay_service(key, service, policy, layers, &mut health);
+        if overlaid.changes_something()
+            && let Some(wanted) = effective.table.to_mut().services.get_mut(key)
+        {
             for (destination, weighed) in &overlaid.destinations {
                 match (weighed.effective, wanted.destinations.get_mut(destination)) {
                     (Some(weight), Some(settings)) => settings.weight = weight,
@@ -117,7 +126,13 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
     effective
 }
 
-fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>, layers: &Layers) -> Overlaid {
+fn overlay_service(
+    key: &ServiceKey,
+    service: &Service,
+    policy: Option<&Policy>,
+    layers: &Layers,
+    health: &mut Follow<btree_map::Iter<'_, Of, Health>>,
+) -> Overlaid {
     let suspects = layers.suspects.get(key);
     let mut overlaid = Overlaid { of: service.destinations.len(), panic: suspects.is_some(), ..Overlaid::default() };
     let overrides = layers.overrides.services.get(key);
@@ -128,7 +143,7 @@ fn overlay_service(key: &ServiceKey, service: &Service, policy: Option<&Policy>,
         let factors = Factors {
             overridden: given.weight.map(|given| given.weight),
             drained: given.drained_since.is_some(),
-            health: layers.health.get(&of).copied(),
+            health: health.find(&of).copied(),
             // An operator is believed.
             suspect: forced.is_none() && suspects.is_some_and(|suspects| suspects.contains(destination)),
             on_down: policy.map(|policy| policy.on_down).unwrap_or_default(),

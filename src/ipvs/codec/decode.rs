@@ -70,8 +70,7 @@ struct RawService<'a> {
     timeout: Option<u32>,
     netmask: Option<[u8; 4]>,
     engine: Option<&'a str>,
-    stats: Option<Stats>,
-    stats64: Option<Stats>,
+    stats: RawStats<'a>,
 }
 
 impl<'a> RawService<'a> {
@@ -91,8 +90,8 @@ impl<'a> RawService<'a> {
                 }
                 attr::TIMEOUT => raw.timeout = attribute.as_number(),
                 attr::NETMASK => raw.netmask = attribute.value.try_into().ok(),
-                attr::STATS => raw.stats = Some(stats(&attribute)),
-                attr::STATS64 => raw.stats64 = Some(stats(&attribute)),
+                attr::STATS => raw.stats.narrow = Some(attribute),
+                attr::STATS64 => raw.stats.wide = Some(attribute),
                 attr::PE_NAME => raw.engine = attribute.as_text(),
                 _ => {}
             }
@@ -153,22 +152,18 @@ impl<'a> RawService<'a> {
 }
 
 /// A service in an answer to GET_SERVICE, without its destinations; or, in words, why it makes no sense.
-pub(in crate::ipvs) fn decode_service(message: &[u8]) -> Result<(ServiceKey, LiveService), String> {
+pub fn decode_service(message: &[u8]) -> Result<(ServiceKey, LiveService), String> {
     let attributes = nest(message, top::SERVICE).ok_or("a service: the answer has none in it")?;
     let raw = RawService::read(attributes);
     let key = raw.key().map_err(|why| raw.describe(why))?;
     let settings = raw.settings(key.family()).map_err(|why| raw.describe(why))?;
-    let stats = raw.stats64.or(raw.stats).unwrap_or_default();
-    Ok((key, LiveService { settings, stats, destinations: std::collections::BTreeMap::new() }))
+    Ok((key, LiveService { settings, stats: raw.stats.read(), destinations: std::collections::BTreeMap::new() }))
 }
 
 /// A destination in an answer to GET_DEST for `service`; or, in words, why it makes no sense.
 ///
 /// Kernels before 3.18 leave the address family out: it is the service's.
-pub(in crate::ipvs) fn decode_destination(
-    message: &[u8],
-    service: &ServiceKey,
-) -> Result<(DestinationKey, LiveDestination), String> {
+pub fn decode_destination(message: &[u8], service: &ServiceKey) -> Result<(DestinationKey, LiveDestination), String> {
     use uapi::destination as attr;
     let attributes =
         nest(message, top::DEST).ok_or_else(|| format!("a destination of {service}: the answer has none in it"))?;
@@ -179,7 +174,7 @@ pub(in crate::ipvs) fn decode_destination(
     let mut weight = None;
     let (mut max_connections, mut min_connections) = (0, 0);
     let (mut active_connections, mut inactive_connections, mut persistent_connections) = (0, 0, 0);
-    let (mut narrow, mut wide) = (None, None);
+    let mut stats = RawStats::default();
     let mut tunnel = Tunnel::default();
     for attribute in attributes {
         match attribute.kind {
@@ -192,8 +187,8 @@ pub(in crate::ipvs) fn decode_destination(
             attr::ACTIVE_CONNS => active_connections = attribute.as_number().unwrap_or(0),
             attr::INACT_CONNS => inactive_connections = attribute.as_number().unwrap_or(0),
             attr::PERSIST_CONNS => persistent_connections = attribute.as_number().unwrap_or(0),
-            attr::STATS => narrow = Some(stats(&attribute)),
-            attr::STATS64 => wide = Some(stats(&attribute)),
+            attr::STATS => stats.narrow = Some(attribute),
+            attr::STATS64 => stats.wide = Some(attribute),
             attr::ADDR_FAMILY => family = attribute.as_number::<u16>(),
             attr::TUN_TYPE => tunnel.kind = tunnel_kind(attribute.as_number().unwrap_or(0)),
             attr::TUN_PORT => tunnel.port = attribute.as_be16().unwrap_or(0),
@@ -219,7 +214,7 @@ pub(in crate::ipvs) fn decode_destination(
         max_connections,
         min_connections,
     };
-    let stats = wide.or(narrow).unwrap_or_default();
+    let stats = stats.read();
     Ok((key, LiveDestination { settings, active_connections, inactive_connections, persistent_connections, stats }))
 }
 
@@ -252,25 +247,34 @@ fn checksum(bits: u16) -> Checksum {
     }
 }
 
-/// Counters of either width; a counter that is missing is 0.
-fn stats(attribute: &Attribute<'_>) -> Stats {
-    use uapi::stats as attr;
-    let mut stats = Stats::default();
-    for attribute in attribute.nested() {
-        let field = match attribute.kind {
-            attr::CONNS => &mut stats.connections,
-            attr::INPKTS => &mut stats.in_packets,
-            attr::OUTPKTS => &mut stats.out_packets,
-            attr::INBYTES => &mut stats.in_bytes,
-            attr::OUTBYTES => &mut stats.out_bytes,
-            attr::CPS => &mut stats.connection_rate,
-            attr::INPPS => &mut stats.in_packet_rate,
-            attr::OUTPPS => &mut stats.out_packet_rate,
-            attr::INBPS => &mut stats.in_byte_rate,
-            attr::OUTBPS => &mut stats.out_byte_rate,
-            _ => continue,
-        };
-        *field = attribute.number().unwrap_or(0);
+/// Counters as they came: kernels since 4.1 send them in both widths.
+#[derive(Debug, Default)]
+struct RawStats<'a> {
+    narrow: Option<Attribute<'a>>,
+    wide: Option<Attribute<'a>>,
+}
+
+impl RawStats<'_> {
+    /// The wider ones; a counter that is missing is 0.
+    fn read(&self) -> Stats {
+        use uapi::stats as attr;
+        let mut stats = Stats::default();
+        for attribute in self.wide.or(self.narrow).iter().flat_map(Attribute::nested) {
+            let field = match attribute.kind {
+                attr::CONNS => &mut stats.connections,
+                attr::INPKTS => &mut stats.in_packets,
+                attr::OUTPKTS => &mut stats.out_packets,
+                attr::INBYTES => &mut stats.in_bytes,
+                attr::OUTBYTES => &mut stats.out_bytes,
+                attr::CPS => &mut stats.connection_rate,
+                attr::INPPS => &mut stats.in_packet_rate,
+                attr::OUTPPS => &mut stats.out_packet_rate,
+                attr::INBPS => &mut stats.in_byte_rate,
+                attr::OUTBPS => &mut stats.out_byte_rate,
+                _ => continue,
+            };
+            *field = attribute.number().unwrap_or(0);
+        }
+        stats
     }
-    stats
 }

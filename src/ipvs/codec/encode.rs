@@ -22,7 +22,7 @@ use crate::plan::Operation;
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ipvs) enum Request<'a> {
+pub enum Request<'a> {
     /// The number of the `IPVS` family, asked of generic netlink's controller.
     ResolveFamily,
     Info,
@@ -38,7 +38,7 @@ pub(in crate::ipvs) enum Request<'a> {
 
 impl Request<'_> {
     /// Appends the request to a batch; `family` is the number of the `IPVS` family.
-    pub(in crate::ipvs) fn push(self, batch: &mut Batch, family: u16) {
+    pub fn push(self, batch: &mut Batch, family: u16) {
         let (kind, version) = match self {
             Request::ResolveFamily => (u16::from(GenlId::Ctrl), CONTROLLER_VERSION),
             _ => (family, FAMILY_VERSION),

@@ -11,6 +11,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decode::{decode_destination, decode_family_id, decode_info, decode_service};
-pub(super) use encode::Request;
+pub use decode::{decode_destination, decode_service};
+pub(super) use decode::{decode_family_id, decode_info};
+pub use encode::Request;
 pub(super) use settings::{decode_daemon, decode_timeouts};

@@ -1,15 +1,18 @@
 //! The kernel itself, over generic netlink.
 
+mod destinations;
 mod family;
 mod settings;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ipvs::codec::{Request, decode_destination, decode_info, decode_service};
+use crate::ipvs::codec::{Request, decode_info, decode_service};
 use crate::ipvs::{Errno, Error, Info, Ipvs, KernelSettings, Refusal, Setting};
-use crate::model::{DestinationKey, Live, LiveDestination, LiveService, ServiceKey};
-use crate::netlink::{Answer, Batch, Family, Link};
+use crate::model::{Live, LiveService, ServiceKey};
+use crate::netlink::{Answer, Batch, Exchange, Family, Link};
 use crate::plan::Operation;
+use destinations::Narrow;
 
 /// How often a read is tried on a socket that loses messages, and a dump that does not hold together.
 const TRIES: usize = 6;
@@ -18,16 +21,8 @@ const TRIES: usize = 6;
 #[derive(Debug)]
 pub struct Kernel {
     link: Link,
+    narrow: Narrow,
     family: u16,
-}
-
-/// What one dump of destinations found.
-#[derive(Debug, Default)]
-struct Destinations {
-    known: BTreeMap<DestinationKey, LiveDestination>,
-    unknown: Vec<String>,
-    /// All of it came in one datagram: a consistent view.
-    whole: bool,
 }
 
 impl Kernel {
@@ -40,7 +35,7 @@ impl Kernel {
     pub fn open() -> Result<Self, Error> {
         let mut link = Link::open(Family::Generic)?;
         let family = family::resolve(&mut link)?;
-        Ok(Self { link, family })
+        Ok(Self { link, narrow: Narrow::open()?, family })
     }
 
     /// Makes a read that can be repeated, again if the socket lost something; and looks the family up again if the
@@ -59,36 +54,10 @@ impl Kernel {
         }
     }
 
-    /// One dump, again for as long as the kernel says that it does not hold together.
-    fn dump(
-        &mut self,
-        request: Request<'_>,
-        doing: &'static str,
-        each: &mut dyn FnMut(&[u8]),
-        again: &mut dyn FnMut(),
-    ) -> Result<usize, Error> {
-        for _ in 0..TRIES {
-            let mut refused = None;
-            let mut batch = self.link.batch();
-            request.push(&mut batch, self.family);
-            let exchange = self.link.exchange(batch, doing, &mut |_, answer| match answer {
-                Answer::Data { payload, .. } => each(payload),
-                Answer::Refused(errno, text) => refused = Some((errno, text)),
-            })?;
-            if let Some((errno, text)) = refused {
-                return Err(refused_request(doing, errno, text));
-            }
-            if !exchange.interrupted {
-                return Ok(exchange.datagrams);
-            }
-            again();
-        }
-        Err(Error::Protocol(format!("the table kept changing while trying to {doing}")))
-    }
-
     fn services(&mut self) -> Result<Live, Error> {
-        let live = std::cell::RefCell::new(Live::default());
-        self.dump(
+        let live = RefCell::new(Live::default());
+        dump(
+            (&mut self.link, self.family),
             Request::DumpServices,
             "read the services",
             &mut |message| {
@@ -102,52 +71,6 @@ impl Kernel {
             &mut || *live.borrow_mut() = Live::default(),
         )?;
         Ok(live.into_inner())
-    }
-
-    fn destinations(&mut self, service: &ServiceKey) -> Result<Destinations, Error> {
-        let found = std::cell::RefCell::new(Destinations::default());
-        let datagrams = self.dump(
-            Request::DumpDestinations(service),
-            "read the destinations",
-            &mut |message| {
-                let mut found = found.borrow_mut();
-                match decode_destination(message, service) {
-                    Ok((key, destination)) => drop(found.known.insert(key, destination)),
-                    Err(words) => found.unknown.push(words),
-                }
-            },
-            &mut || *found.borrow_mut() = Destinations::default(),
-        )?;
-        Ok(Destinations { whole: datagrams <= 1, ..found.into_inner() })
-    }
-
-    /// The destinations without those that a torn dump leaves out: all that were seen by dumps whose datagrams end at
-    /// different places, until two more of them see nothing new. What another process deletes meanwhile may
-    /// be among them; to delete that again does no harm.
-    ///
-    /// A dump in several datagrams loses what slides over the end of one while others delete, always about there, so
-    /// that dumps of the same shape can agree on a loss. The first datagram to a fresh socket is a small one
-    /// (`netlink_dump` sizes it by what was received before), and moves all ends.
-    fn destinations_confirmed(
-        &mut self,
-        service: &ServiceKey,
-    ) -> Result<BTreeMap<DestinationKey, LiveDestination>, Error> {
-        let first = self.destinations(service)?;
-        let mut seen = first.known;
-        if first.whole {
-            return Ok(seen);
-        }
-        for _ in 0..TRIES {
-            let before = seen.len();
-            self.link.reopen()?;
-            for _shape in ["moved ends", "full datagrams"] {
-                seen.extend(self.destinations(service)?.known);
-            }
-            if seen.len() == before {
-                break;
-            }
-        }
-        Ok(seen)
     }
 
     /// Single reads, batched: each is exact.
@@ -248,6 +171,33 @@ impl Ipvs for Kernel {
     fn set(&mut self, setting: Setting<'_>) -> Result<Result<(), Refusal>, Error> {
         self.change(setting)
     }
+}
+
+/// One dump, again for as long as the kernel says that it does not hold together; `family` is the number of IPVS.
+fn dump(
+    (link, family): (&mut Link, u16),
+    request: Request<'_>,
+    doing: &'static str,
+    each: &mut dyn FnMut(&[u8]),
+    again: &mut dyn FnMut(),
+) -> Result<Exchange, Error> {
+    for _ in 0..TRIES {
+        let mut refused = None;
+        let mut batch = link.batch();
+        request.push(&mut batch, family);
+        let exchange = link.exchange(batch, doing, &mut |_, answer| match answer {
+            Answer::Data { payload, .. } => each(payload),
+            Answer::Refused(errno, text) => refused = Some((errno, text)),
+        })?;
+        if let Some((errno, text)) = refused {
+            return Err(refused_request(doing, errno, text));
+        }
+        if !exchange.interrupted {
+            return Ok(exchange);
+        }
+        again();
+    }
+    Err(Error::Protocol(format!("the table kept changing while trying to {doing}")))
 }
 
 fn refused_request(doing: &'static str, errno: Errno, text: Option<String>) -> Error {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{Kernel, refused_request};
+use super::{Kernel, dump, refused_request};
 use crate::ipvs::codec::{Request, decode_daemon, decode_timeouts};
 use crate::ipvs::{Errno, Error, Refusal, Setting};
 use crate::model::{SyncRole, SyncSettings, Timeout};
@@ -29,7 +29,8 @@ impl Kernel {
     pub(super) fn read_daemons(&mut self) -> Result<BTreeMap<SyncRole, SyncSettings>, Error> {
         self.reading(|kernel| {
             let found = RefCell::new(Ok(BTreeMap::new()));
-            kernel.dump(
+            dump(
+                (&mut kernel.link, kernel.family),
                 Request::DumpDaemons,
                 "read the synchronisation daemons",
                 &mut |message| {

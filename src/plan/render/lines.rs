@@ -1,6 +1,6 @@
 //! One operation in one line, for logs and for the output of `apply`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::plan::Operation;
 
@@ -12,26 +12,39 @@ use super::words;
 /// `edit destination 10.0.0.11:80 of tcp://192.0.2.10:80: weight 100 → 50`,
 /// `delete service tcp://192.0.2.10:80 and its 2 destinations`.
 pub fn operation_line(operation: &Operation) -> String {
-    let verb = operation.verb();
-    match operation {
-        Operation::AddService { service, settings } => {
-            format!("{verb} service {service}: {}", words::service(settings))
-        }
-        Operation::EditService { service, from, to } => {
-            format!("{verb} service {service}: {}", changes(&service_changes(from, to)))
-        }
-        Operation::DeleteService { service, from: _, destinations } => match destinations {
-            0 => format!("{verb} service {service}"),
-            more => format!("{verb} service {service} and its {}", words::count(*more, "destination")),
-        },
-        Operation::AddDestination { service, destination, settings } => {
-            format!("{verb} destination {destination} of {service}: {}", words::destination(settings))
-        }
-        Operation::EditDestination { service, destination, from, to } => {
-            format!("{verb} destination {destination} of {service}: {}", changes(&destination_changes(from, to)))
-        }
-        Operation::DeleteDestination { service, destination, from: _ } => {
-            format!("{verb} destination {destination} of {service}")
+    OperationLine(operation).to_string()
+}
+
+/// [`operation_line`] to be written somewhere, for whoever has many.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationLine<'a>(pub &'a Operation);
+
+impl fmt::Display for OperationLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = self.0.verb();
+        match self.0 {
+            Operation::AddService { service, settings } => {
+                write!(f, "{verb} service {service}: ")?;
+                words::write_service(f, settings)
+            }
+            Operation::EditService { service, from, to } => {
+                write!(f, "{verb} service {service}: {}", changes(&service_changes(from, to)))
+            }
+            Operation::DeleteService { service, from: _, destinations } => match destinations {
+                0 => write!(f, "{verb} service {service}"),
+                more => write!(f, "{verb} service {service} and its {}", words::count(*more, "destination")),
+            },
+            Operation::AddDestination { service, destination, settings } => {
+                write!(f, "{verb} destination {destination} of {service}: ")?;
+                words::write_destination(f, settings)
+            }
+            Operation::EditDestination { service, destination, from, to } => {
+                write!(f, "{verb} destination {destination} of {service}: ")?;
+                f.write_str(&changes(&destination_changes(from, to)))
+            }
+            Operation::DeleteDestination { service, destination, from: _ } => {
+                write!(f, "{verb} destination {destination} of {service}")
+            }
         }
     }
 }

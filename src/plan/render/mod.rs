@@ -12,7 +12,7 @@ pub mod words;
 pub use attributes::{Attribute, destination_changes, service_changes};
 pub use host::{host_json, host_note_line, host_operation_line, host_value, sync_settings};
 pub use json::{destination as destination_json, json, service as service_json};
-pub use lines::operation_line;
+pub use lines::{OperationLine, operation_line};
 pub use notes::note_line;
 pub use style::Style;
 pub use text::text;

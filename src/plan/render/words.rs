@@ -4,7 +4,7 @@
 //! log and `ipvsd show` say can be found in the file.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
 use crate::model::{
     Checksum, DestinationSettings, Forward, Netmask, Persistence, Scheduler, ServiceFlags, ServiceSettings, Tunnel,
@@ -94,32 +94,49 @@ pub fn threshold(connections: u32) -> Cow<'static, str> {
 /// All that is set on a service: `scheduler mh, scheduler_flags mh-port, persistence timeout 5m netmask 24`.
 /// What is off is not mentioned.
 pub fn service(settings: &ServiceSettings) -> String {
+    written(|text| write_service(text, settings))
+}
+
+/// [`service`], to `out`.
+pub(super) fn write_service(out: &mut impl Write, settings: &ServiceSettings) -> fmt::Result {
     let ServiceSettings { scheduler, flags, persistence: sticky } = settings;
-    let mut text = format!("scheduler {scheduler}");
+    write!(out, "scheduler {scheduler}")?;
     let names = scheduler_flags(scheduler, *flags);
     if !names.is_empty() {
-        let _ = write!(text, ", scheduler_flags {}", names.join(" "));
+        write!(out, ", scheduler_flags {}", names.join(" "))?;
     }
     if flags.contains(ServiceFlags::ONE_PACKET) {
-        text.push_str(", one_packet");
+        out.write_str(", one_packet")?;
     }
     if let Some(sticky) = sticky {
-        let _ = write!(text, ", persistence {}", persistence(sticky));
+        write!(out, ", persistence {}", persistence(sticky))?;
     }
-    text
+    Ok(())
 }
 
 /// All that is set on a destination: `forward nat, weight 100, max_connections 1000, min_connections 800`.
 /// Thresholds that are not set are not mentioned.
 pub fn destination(settings: &DestinationSettings) -> String {
+    written(|text| write_destination(text, settings))
+}
+
+/// [`destination`], to `out`.
+pub(super) fn write_destination(out: &mut impl Write, settings: &DestinationSettings) -> fmt::Result {
     let DestinationSettings { forward: method, weight, max_connections, min_connections } = settings;
-    let mut text = format!("forward {}, weight {weight}", forward(method));
+    write!(out, "forward {}, weight {weight}", forward(method))?;
     if *max_connections != 0 {
-        let _ = write!(text, ", max_connections {max_connections}");
+        write!(out, ", max_connections {max_connections}")?;
     }
     if *min_connections != 0 {
-        let _ = write!(text, ", min_connections {min_connections}");
+        write!(out, ", min_connections {min_connections}")?;
     }
+    Ok(())
+}
+
+/// A text never fails to be written to.
+fn written(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut text = String::new();
+    let _ = write(&mut text);
     text
 }
 
