@@ -102,7 +102,8 @@ fn one_size(lab: &Lab, shape: Shape) -> anyhow::Result<()> {
     let mut daemon = daemon::start(lab, &place, shape)?;
     let (process, kernel) = (daemon.id(), Kernel::open()?);
     let mut bench = Bench { lab, shape, place: &place, server: &server, process, kernel, text: &text };
-    let counted = if lab.options.quick { 1 } else { 3 };
+    // Their number is the same every time, or nearly so.
+    let counted = 1;
     for round in 0..lab.options.runs + counted {
         let traced = round >= lab.options.runs;
         for change in CHANGES {
