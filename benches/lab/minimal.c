@@ -2,7 +2,8 @@
 //
 //   minimal batch N M    adds N services of M destinations; 128 requests a send, acknowledged is the last of each
 //   minimal single N M   the same, one request and its acknowledgement at a time
-//   minimal dump N M     reads the services, and the destinations of each of them
+//   minimal dump N M     reads the services, and the destinations of each of them, as much at once as the kernel gives
+//   minimal narrow N M   the same into a page: the kernel clears as much memory for each answer as is asked for
 //
 // The attributes are those that ipvsd sends, and the table is the one of table.rs. Any error ends it.
 #include <arpa/inet.h>
@@ -18,7 +19,7 @@
 
 static char out[64 << 10], in[64 << 10], *end = out;
 static unsigned sequence;
-static int fd;
+static int fd, room = sizeof in;
 static __u16 family;
 
 static void *put(int kind, const void *value, int length) {
@@ -72,7 +73,7 @@ static int flush(void) {
     if (send(fd, out, end - out, 0) != end - out) err(1, "send");
     end = out;
     for (int entries = 0;;) {
-        int length = recv(fd, in, sizeof in, 0);
+        int length = recv(fd, in, room, 0);
         if (length < 0) err(1, "recv");
         for (struct nlmsghdr *at = (void *)in; NLMSG_OK(at, length); at = NLMSG_NEXT(at, length)) {
             int is_error = at->nlmsg_type == NLMSG_ERROR;
@@ -85,7 +86,7 @@ static int flush(void) {
     }
 }
 int main(int count, char **words) {
-    if (count != 4) errx(64, "batch|single|dump SERVICES DESTINATIONS");
+    if (count != 4) errx(64, "batch|single|dump|narrow SERVICES DESTINATIONS");
     int n = atoi(words[2]), m = atoi(words[3]), size = *words[1] == 'b' ? 128 : 1, entries = 0, queue = 4 << 20;
     fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof queue);
@@ -95,7 +96,8 @@ int main(int count, char **words) {
     flush();
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    if (*words[1] == 'd') {
+    if (*words[1] == 'n') room = 3776; // what fits into a page of the kernel's (SKB_WITH_OVERHEAD)
+    if (*words[1] == 'd' || *words[1] == 'n') {
         finish(begin(family, NLM_F_DUMP, IPVS_CMD_GET_SERVICE));
         entries = flush();
         for (int i = 0; i < n; i++) {

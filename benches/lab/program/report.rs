@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 
 use super::{
-    APPLY, APPLY_AGAIN, BATCH, DUMP, KEEPALIVED, LDIRECTORD, LOAD, OPERATIONS, PASS, READ, READ_BACK, RESTORE, SINGLE,
+    APPLY, APPLY_AGAIN, BATCH, DUMP, KEEPALIVED, LDIRECTORD, LOAD, NARROW, OPERATIONS, PASS, READ, READ_BACK, RESTORE,
+    SINGLE,
 };
 use crate::run::{Cell, Runs};
 use crate::section::{Axis, Details, Figure, Part, Plot, Series};
@@ -31,6 +32,7 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
         ("keepalived", (KEEPALIVED, APPLY)),
         ("batch", (OPERATIONS, BATCH)),
         ("converged", (PASS, DUMP)),
+        ("converged-narrow", (PASS, NARROW)),
     ] {
         let small = runs.ratio(ms(pair.0, least), ms(pair.1, least))?;
         let note =
