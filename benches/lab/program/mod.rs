@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 use ipvsd::config;
 use ipvsd::host::Edge;
 use ipvsd::ipvs::{Ipvs, Kernel, Outcome, carry_out};
@@ -218,7 +218,7 @@ impl Bench<'_> {
 
     fn load(&self, shape: Shape) -> anyhow::Result<Desired> {
         let loaded = config::load(&[self.file(shape, "toml")]);
-        Ok(loaded.map_err(|problems| anyhow::anyhow!("the configuration is wrong: {problems:?}"))?.desired)
+        Ok(loaded.map_err(|problems| anyhow!("the configuration is wrong: {problems:?}"))?.desired)
     }
 
     /// The operations of the plan, through the library, as a pass carries them out.
@@ -341,7 +341,8 @@ fn until_full(command: &mut Command, shape: Shape) -> anyhow::Result<Duration> {
             }
         }
         if begin.elapsed() > FULL_WITHIN {
-            bail!("the table is not full after {FULL_WITHIN:?}");
+            return Err(net::must_be(shape).err().unwrap_or_else(|| anyhow!("the table is full by now")))
+                .with_context(|| format!("the table is not full after {FULL_WITHIN:?}"));
         }
         daemon.must_run()?;
         std::thread::sleep(Duration::from_millis(2));
