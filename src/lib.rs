@@ -26,8 +26,8 @@
 //!   to its end. Uses nothing else here.
 //! - [`ipvs`] is the edge to the kernel's IPVS: the codec, the requests, the trait that all else sees of it, and a fake
 //!   that one conformance suite holds to the real one. Uses `model`, `plan`'s operations, and `netlink`.
-//! - [`reconcile`] makes passes: one, or for ever. Uses `model`, `plan` and the [`ipvs::Ipvs`] trait; where the
-//!   configuration comes from is behind a trait as well.
+//! - [`reconcile`] makes passes: one, or for ever, over everything or over the services that something has happened to. Uses
+//!   `model`, `plan` and the [`ipvs::Ipvs`] trait; where the configuration comes from is behind a trait as well.
 //! - [`health`] checks destinations, on a thread beside the loop, and wakes it when a verdict changes. Uses `model` and
 //!   what the loop has for it: the trait [`reconcile::Checker`] and the events. [`process`] runs programs for it and for hooks.
 //! - [`host`] is what surrounds IPVS: interfaces and addresses (over `netlink`), sysctls, modules, and the doctor. Uses `model`

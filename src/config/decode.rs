@@ -1,6 +1,6 @@
 //! From a tree to typed tables, saying everything that does not fit on the way instead of stopping at the first.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::fault::{Fault, Faults};
 use super::names;
@@ -83,19 +83,20 @@ impl<T: Decode> Decode for Named<T> {
                 return None;
             }
         };
-        let mut seen: HashMap<String, Place> = HashMap::new();
+        let mut seen: HashSet<String> = HashSet::new();
         let mut list = Vec::new();
-        for entry in entries {
-            if let Some(first) = seen.get(&*entry.key) {
-                key_twice(&entry, *first, faults);
+        let mut entries = entries;
+        for at in 0..entries.len() {
+            let (before, rest) = entries.split_at_mut(at);
+            let Some(entry) = rest.first_mut() else { break };
+            let name = entry.key.to_string();
+            if !seen.insert(name.clone()) {
+                key_twice(entry, before, faults);
                 continue;
             }
-            let Entry { key, place, node } = entry;
-            let name = key.into_owned();
-            seen.insert(name.clone(), place);
             let mut field = Field::Absent;
-            field.fill(node, faults);
-            list.push((At { place, value: name }, field));
+            field.fill(entry.take(), faults);
+            list.push((At { place: entry.place, value: name }, field));
         }
         Some(Self(list))
     }
@@ -123,6 +124,13 @@ impl Decode for String {
                 None
             }
         }
+    }
+}
+
+/// For tables within tables of which there are many: mostly there is none.
+impl<T: Decode> Decode for Box<T> {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        T::decode(node, faults).map(Self::new)
     }
 }
 
@@ -161,7 +169,11 @@ impl Decode for i128 {
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match node.value {
-            Value::List(items) => Some(items.into_iter().filter_map(|item| T::decode(item, faults)).collect()),
+            Value::List(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                list.extend(items.into_iter().filter_map(|item| T::decode(item, faults)));
+                Some(list)
+            }
             other => {
                 let mut fault = wrong_type(node.place, "a list", &other);
                 fault = match other {
@@ -196,10 +208,13 @@ pub(super) fn entries<'n>(node: Node<'n>, known: &[&str], faults: &mut Faults) -
     }
 }
 
-/// Says that a table carries the same key twice (TOML's own parser says it earlier).
-pub(super) fn key_twice(entry: &Entry<'_>, first: Place, faults: &mut Faults) {
-    let fault = Fault::new(entry.place, format!("the key `{}` stands here twice", names::quote(&entry.key)));
-    faults.push(fault.label("again here").related(first, "first here").help("keep one of the two"));
+/// Says that a table carries the same key twice (TOML's own parser says it earlier). `before` are the entries before it.
+pub(super) fn key_twice(entry: &Entry<'_>, before: &[Entry<'_>], faults: &mut Faults) {
+    let mut fault = Fault::new(entry.place, format!("the key `{}` stands here twice", names::quote(&entry.key)));
+    if let Some(first) = before.iter().find(|first| first.key == entry.key) {
+        fault = fault.related(first.place, "first here");
+    }
+    faults.push(fault.label("again here").help("keep one of the two"));
 }
 
 /// Keys that are easily put into the wrong table, and where they belong.
@@ -275,20 +290,16 @@ macro_rules! table {
                 node: $crate::config::tree::Node<'_>,
                 faults: &mut $crate::config::fault::Faults,
             ) -> Option<Self> {
-                let entries = $crate::config::decode::entries(node, &[$($key),+], faults)?;
+                let mut entries = $crate::config::decode::entries(node, &[$($key),+], faults)?;
                 let mut table = Self::default();
-                let mut seen: Vec<(&'static str, $crate::config::tree::Place)> = Vec::new();
-                for entry in entries {
-                    $(if entry.key == $key {
-                        if let Some((_, first)) = seen.iter().find(|(key, _)| *key == $key) {
-                            $crate::config::decode::key_twice(&entry, *first, faults);
-                            continue;
-                        }
-                        seen.push(($key, entry.place));
-                        table.$field.fill(entry.node, faults);
-                        continue;
-                    })+
-                    $crate::config::decode::unknown_key(&entry, $title, &[$($key),+], &$later, faults);
+                for at in 0..entries.len() {
+                    let (before, rest) = entries.split_at_mut(at);
+                    let Some(entry) = rest.first_mut() else { break };
+                    match &*entry.key {
+                        $($key if table.$field.is_absent() => table.$field.fill(entry.take(), faults),)+
+                        $($key)|+ => $crate::config::decode::key_twice(entry, before, faults),
+                        _ => $crate::config::decode::unknown_key(entry, $title, &[$($key),+], &$later, faults),
+                    }
                 }
                 Some(table)
             }

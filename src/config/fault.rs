@@ -76,8 +76,11 @@ impl Faults {
         self.errors
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+    /// Whether one of them is at a place that is not known.
+    pub(super) fn are_vague(&self) -> bool {
+        self.list.iter().any(|fault| {
+            fault.place.into_iter().chain(fault.related.iter().map(|(place, _)| *place)).any(Place::is_unknown)
+        })
     }
 
     /// In reading order, and each once: a destination is looked at for every address of its service.

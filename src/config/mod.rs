@@ -136,8 +136,8 @@ fn parse_with(sources: &[Source], facts: Option<&Facts>) -> Result<Parsed, Probl
     let mut atlas = Atlas::new(sources);
     let mut faults = Faults::default();
     let mut desired = attempt(sources, (Positions::Addresses, facts), &mut atlas, &mut faults);
-    if !faults.is_empty() && sources.iter().any(|source| Format::of(source) == Format::Yaml) {
-        // Now that something is to be shown, it is worth knowing where everything is.
+    if faults.are_vague() {
+        // Now that something is to be shown, it is worth knowing where everything of YAML is.
         faults = Faults::default();
         desired = attempt(sources, (Positions::All, facts), &mut atlas, &mut faults);
     }
@@ -161,12 +161,21 @@ fn attempt(
             Format::Toml => toml::parse(source.body(), index, faults),
             Format::Yaml => yaml::parse(source.body(), index, positions, faults),
         };
-        match document.and_then(|document| file(document, faults)) {
-            Some(file) => files.push(file),
+        match document.and_then(|mut document| Some((services_of(&mut document), file(document, faults)?))) {
+            Some((services, file)) => files.push((file, services)),
             None => whole = false,
         }
     }
     resolve(files, (whole, facts), atlas, faults)
+}
+
+/// The services of a file, which are typed one by one, as each would take many times its text: an empty list stays.
+fn services_of<'a>(document: &mut Node<'a>) -> Vec<Node<'a>> {
+    let Value::Table(entries) = &mut document.value else { return Vec::new() };
+    match entries.iter_mut().find(|entry| entry.key == "services").map(|entry| &mut entry.node.value) {
+        Some(Value::List(services)) => std::mem::take(services),
+        _ => Vec::new(),
+    }
 }
 
 /// One file's tables, if it has any.
@@ -199,7 +208,7 @@ fn file(document: Node<'_>, faults: &mut Faults) -> Option<raw::File> {
 }
 
 fn resolve(
-    files: Vec<raw::File>,
+    files: Vec<(raw::File, Vec<Node<'_>>)>,
     (whole, facts): (bool, Option<&Facts>),
     atlas: &mut Atlas<'_>,
     faults: &mut Faults,
@@ -211,7 +220,7 @@ fn resolve(
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
     let mut some = !whole;
-    for file in files {
+    for (file, list) in files {
         let raw::File {
             version: _,
             daemon: of_file,
@@ -231,7 +240,7 @@ fn resolve(
             definitions.define(checks, faults);
         }
         some |= !services.is_absent();
-        lists.push(services.into_value().unwrap_or_default());
+        lists.push(list);
     }
     if !some {
         let fault = Fault::nowhere("no file has `services`: that is not taken for a wish to have none");
@@ -258,8 +267,10 @@ fn resolve(
         vip: false,
         seen: services::Seen::default(),
     };
-    for service in lists.iter().flatten() {
-        gather.add(service);
+    for service in lists.into_iter().flatten() {
+        if let Some(service) = At::decode(service, gather.faults) {
+            gather.add(&service);
+        }
     }
     gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
     let services::Gather { table, origins, policies, seen, .. } = gather;

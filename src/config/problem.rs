@@ -142,20 +142,31 @@ pub(super) struct Atlas<'s> {
     sources: &'s [Source],
     /// The bytes at which the lines of each source start.
     lines: HashMap<u32, Vec<u32>>,
+    /// The place and the line that were asked for last.
+    last: (Place, usize),
 }
 
 impl<'s> Atlas<'s> {
     pub(super) fn new(sources: &'s [Source]) -> Self {
-        Self { sources, lines: HashMap::new() }
+        Self { sources, lines: HashMap::new(), last: (Place::default(), 1) }
     }
 
     pub(super) fn file(&self, place: Place) -> PathBuf {
         self.sources.get(place.file as usize).map(|source| source.path.clone()).unwrap_or_default()
     }
 
-    /// The 1-based line.
+    /// The 1-based line. Cheap for a place behind the one before.
     pub(super) fn line(&mut self, place: Place) -> usize {
-        self.line_start(place).0
+        let (last, line) = match self.last {
+            (last, line) if last.file == place.file => (last.start, line),
+            (last, _) if last.file < place.file => (0, 1),
+            _ => return self.line_start(place).0,
+        };
+        let body = self.sources.get(place.file as usize).map_or("", Source::body).as_bytes();
+        let Some(between) = body.get(last as usize..place.start as usize) else { return self.line_start(place).0 };
+        let line = line + between.iter().filter(|byte| **byte == b'\n').count();
+        self.last = (place, line);
+        line
     }
 
     fn line_start(&mut self, place: Place) -> (usize, usize) {

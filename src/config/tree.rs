@@ -17,17 +17,27 @@ impl Place {
         let start = u32::try_from(start).unwrap_or(u32::MAX);
         Self { file, start, end: u32::try_from(end).unwrap_or(u32::MAX).max(start) }
     }
+
+    /// Somewhere in that file: where exactly would have taken too long to find out.
+    pub(super) fn unknown(file: u32) -> Self {
+        Self { file, start: u32::MAX, end: u32::MAX }
+    }
+
+    /// Whether it stands for a place that is not known.
+    pub(super) fn is_unknown(self) -> bool {
+        self.start == u32::MAX
+    }
 }
 
 /// A value and the place it stands at.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Node<'a> {
     pub place: Place,
     pub value: Value<'a>,
 }
 
 /// A value of either format.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
     /// YAML's `key:` without a value.
     Nothing,
@@ -41,11 +51,19 @@ pub(super) enum Value<'a> {
 }
 
 /// One key of a table. YAML may carry a key twice; whoever reads the table has to look.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Entry<'a> {
     pub key: Cow<'a, str>,
     pub place: Place,
     pub node: Node<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// The value, of which only the place stays.
+    pub(super) fn take(&mut self) -> Node<'a> {
+        let place = self.node.place;
+        std::mem::replace(&mut self.node, Node { place, value: Value::Nothing })
+    }
 }
 
 impl Value<'_> {

@@ -2,17 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use super::host;
 use super::leaving;
 use super::observe::Inputs;
 use super::status::DrainStatus;
 use crate::model::{
-    Desired, DestinationKey, Drain, Helped, Live, LiveService, OwnedService, Record, ServiceKey, Table,
+    Desired, DestinationKey, DestinationSettings, Drain, Helped, Live, LiveService, OwnedService, Record, Service,
+    ServiceKey, Table,
 };
-use crate::plan::{self, Of, Operation, Plan};
+use crate::plan::{self, Of, Operation, Plan, Step, Verb};
 
-/// The record with all that the plan is going to add, and all drains that it begins.
-pub(super) fn with_intents(record: &Record, plan: &Plan, inputs: &Inputs<'_, '_>, live: &Live) -> Record {
-    let mut record = record.clone();
+/// The record with all that the plan is going to add, and all drains that it begins; nothing, if that is none.
+pub(super) fn with_intents(
+    before: &Record,
+    plan: &Plan,
+    inputs: &Inputs<'_, '_>,
+    (live, helpers): (&Live, &BTreeMap<u32, Helped>),
+) -> Option<Record> {
+    let begins = |step: &Step| match step.operation.kind() {
+        Verb::Add => true,
+        Verb::Edit => false,
+        Verb::Delete => step.leave.wait.is_some(),
+    };
+    let is_new = |(mark, helped): (&u32, &Helped)| before.helpers.get(mark) != Some(helped);
+    if !plan.steps.iter().any(begins) && plan.host.steps.is_empty() && !helpers.iter().any(is_new) {
+        return None;
+    }
+    let mut record = before.clone();
+    record.helpers.extend(helpers);
+    host::with_intents(&mut record, &plan.host);
     for step in &plan.steps {
         match &step.operation {
             Operation::AddService { service, .. } => {
@@ -38,65 +56,122 @@ pub(super) fn with_intents(record: &Record, plan: &Plan, inputs: &Inputs<'_, '_>
             | Operation::DeleteDestination { .. } => {}
         }
     }
-    record
+    (record != *before).then_some(record)
 }
 
 /// What is owned after a pass that left `live`: what is wanted and there, adopted or added, and what was owned
-/// before and is still there.
+/// before and is still there. Nothing, if that is what was owned before.
 pub(super) fn left_behind(
     live: &BTreeMap<ServiceKey, LiveService>,
     wanted: &Table,
     before: &Record,
     desired: &Desired,
     helpers: &BTreeMap<u32, Helped>,
-) -> Record {
-    let mut record = Record::default();
+) -> Option<Record> {
+    let mut changed: Option<Record> = None;
     for (key, service) in live {
-        let (wanted, owned) = (wanted.services.get(key), before.services.get(key));
-        if wanted.is_none() && owned.is_none() {
+        let one = One { key, live: service, wanted: wanted.services.get(key), before, desired };
+        // Most passes leave most services as they were.
+        if one.is_as_before() {
             continue;
         }
-        let destinations = service
-            .destinations
-            .iter()
-            .filter(|(destination, _)| {
-                wanted.is_some_and(|service| service.destinations.contains_key(destination))
-                    || owned.is_some_and(|owned| owned.destinations.contains_key(destination))
-            })
-            .map(|(destination, found)| (*destination, Some(found.settings)))
-            .collect();
-        let drain = match desired.policies.get(key) {
-            Some(policy) if policy.drain == desired.drain => None,
-            Some(policy) => Some(policy.drain.as_secs()),
-            None => owned.and_then(|owned| owned.drain),
+        let record = changed.get_or_insert_with(|| before.clone());
+        record.drains.remove(key);
+        match one.owned_now() {
+            Some(owned) => record.services.insert(*key, owned),
+            None => record.services.remove(key),
         };
-        record.services.insert(*key, OwnedService { left: Some(service.settings.clone()), destinations, drain });
-        if let Some(drains) = before.drains.get(key) {
-            let goes_on = |destination: &&DestinationKey| {
-                service.destinations.contains_key(destination)
-                    && !wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
-            };
-            let left: BTreeMap<DestinationKey, Drain> = drains
-                .iter()
-                .filter(|(destination, _)| goes_on(destination))
-                .map(|(destination, drain)| (*destination, drain.clone()))
-                .collect();
-            if !left.is_empty() {
-                record.drains.insert(*key, left);
-            }
+        let drains = one.drains_now();
+        if !drains.is_empty() {
+            record.drains.insert(*key, drains);
         }
     }
+    for key in before.services.keys().chain(before.drains.keys()).filter(|key| !live.contains_key(key)) {
+        let record = changed.get_or_insert_with(|| before.clone());
+        record.services.remove(key);
+        record.drains.remove(key);
+    }
     // Remembered until its service is gone: nobody else would delete it.
-    record.helpers = before
-        .helpers
-        .iter()
-        .filter(|(mark, helped)| {
-            let key = ServiceKey::Mark { family: helped.service.family(), mark: **mark };
-            live.contains_key(&key) || helpers.contains_key(mark)
-        })
-        .map(|(mark, helped)| (*mark, *helped))
-        .collect();
-    record
+    let stays = |(mark, helped): (&u32, &Helped)| {
+        let key = ServiceKey::Mark { family: helped.service.family(), mark: *mark };
+        live.contains_key(&key) || helpers.contains_key(mark)
+    };
+    if !before.helpers.iter().all(stays) {
+        let record = changed.get_or_insert_with(|| before.clone());
+        record.helpers.retain(|mark, helped| stays((mark, helped)));
+    }
+    changed
+}
+
+/// A live service, and what of it is owned.
+struct One<'a> {
+    key: &'a ServiceKey,
+    live: &'a LiveService,
+    wanted: Option<&'a Service>,
+    before: &'a Record,
+    desired: &'a Desired,
+}
+
+impl One<'_> {
+    fn owned_before(&self) -> Option<&OwnedService> {
+        self.before.services.get(self.key)
+    }
+
+    fn is_owned(&self, destination: &DestinationKey) -> bool {
+        self.wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+            || self.owned_before().is_some_and(|owned| owned.destinations.contains_key(destination))
+    }
+
+    /// Its destinations that are owned, as they are.
+    fn destinations(&self) -> impl Iterator<Item = (&DestinationKey, &DestinationSettings)> {
+        let owned = self.live.destinations.iter().filter(|(destination, _)| self.is_owned(destination));
+        owned.map(|(destination, found)| (destination, &found.settings))
+    }
+
+    /// The time for its drains, where it is not everybody's.
+    fn drain(&self) -> Option<u64> {
+        match self.desired.policies.get(self.key) {
+            Some(policy) if policy.drain == self.desired.drain => None,
+            Some(policy) => Some(policy.drain.as_secs()),
+            None => self.owned_before().and_then(|owned| owned.drain),
+        }
+    }
+
+    fn goes_on(&self, destination: &DestinationKey) -> bool {
+        self.live.destinations.contains_key(destination)
+            && !self.wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+    }
+
+    /// The same as a comparison with what would be on record, without making that.
+    fn is_as_before(&self) -> bool {
+        let mut drains = self.before.drains.get(self.key).into_iter().flat_map(BTreeMap::keys);
+        let Some(owned) = self.owned_before() else {
+            return self.wanted.is_none() && drains.next().is_none();
+        };
+        let left = owned.destinations.iter().map(|(destination, left)| (destination, left.as_ref()));
+        owned.left.as_ref() == Some(&self.live.settings)
+            && owned.drain == self.drain()
+            && left.eq(self.destinations().map(|(destination, settings)| (destination, Some(settings))))
+            && drains.all(|destination| self.goes_on(destination))
+    }
+
+    fn owned_now(&self) -> Option<OwnedService> {
+        if self.wanted.is_none() && self.owned_before().is_none() {
+            return None;
+        }
+        let destinations = self.destinations().map(|(destination, settings)| (*destination, Some(*settings)));
+        let (left, destinations) = (Some(self.live.settings.clone()), destinations.collect());
+        Some(OwnedService { left, destinations, drain: self.drain() })
+    }
+
+    fn drains_now(&self) -> BTreeMap<DestinationKey, Drain> {
+        if self.owned_before().is_none() && self.wanted.is_none() {
+            return BTreeMap::new();
+        }
+        let before = self.before.drains.get(self.key).into_iter().flatten();
+        let left = before.filter(|(destination, _)| self.goes_on(destination));
+        left.map(|(destination, drain)| (*destination, drain.clone())).collect()
+    }
 }
 
 /// The drains that are under way, and what they wait for.

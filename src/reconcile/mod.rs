@@ -7,19 +7,25 @@
 //! A pass ([`pass`]) is: observe, diff, confirm what a torn dump could have got wrong, guard, write down what is
 //! about to be owned, apply in stages, read back, write down what is owned now. `ipvsd apply` makes one,
 //! [`Loop`] makes them for ever.
+//!
+//! What a pass of the loop concerns (`concern`) is everything, or the services that something has happened to: then it is
+//! the same pass, in a world that holds nothing else (`part`), and costs what that part is.
 
 mod atomic;
 mod backoff;
 mod belief;
 mod carry;
 mod checker;
+mod concern;
 mod host;
+mod journal;
 mod leaving;
 mod ledger;
 mod narrate;
 mod notice;
 mod observe;
 mod overrides;
+mod part;
 mod pass;
 mod run;
 mod schedule;

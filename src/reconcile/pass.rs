@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::atomic::StoreError;
 use super::carry;
@@ -32,9 +31,6 @@ pub struct Options<'a> {
     /// The same for objects of the host.
     pub host_held: &'a dyn Fn(&HostKey) -> Option<Held>,
 }
-
-/// Until the next pass, where one makes use of what this one did.
-const SOON: Duration = Duration::from_millis(100);
 
 type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, DrainStatus>>;
 
@@ -118,8 +114,10 @@ pub struct Picture {
     pub services: BTreeMap<ServiceKey, Overlaid>,
     pub verdicts: Arc<Verdicts>,
     pub drains: Vec<(Of, DrainStatus)>,
-    /// When health by itself will want another pass.
-    pub again: Option<Duration>,
+    /// The services of which checks can begin with the next pass: marks were made or mended that carry them.
+    pub ready: BTreeSet<ServiceKey>,
+    /// Nobody may take new connections of these before a first check, and what is to go does so until then.
+    pub awaited: BTreeSet<ServiceKey>,
 }
 
 impl Report {
@@ -203,6 +201,8 @@ pub struct Terms<'a> {
     pub unix: u64,
     /// Put the settings of the host back to what they were before ipvsd set them.
     pub restore_host: bool,
+    /// Entries that are owned and that this pass does not concern: `max_delete` is a share of all.
+    pub elsewhere: usize,
 }
 
 impl<'a> Terms<'a> {
@@ -210,7 +210,30 @@ impl<'a> Terms<'a> {
     pub fn plain(desired: &'a Desired, unix: u64) -> Self {
         static NO_OVERRIDES: Overrides = Overrides { services: BTreeMap::new() };
         static NO_FAREWELLS: BTreeMap<Of, SharedChecks> = BTreeMap::new();
-        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false }
+        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false, elsewhere: 0 }
+    }
+}
+
+/// What is owned, while a pass changes it. A large one is not copied before there is something to change.
+struct Book<'a> {
+    before: &'a Record,
+    changed: Option<Record>,
+    store: &'a mut dyn RecordStore,
+}
+
+impl Book<'_> {
+    fn now(&self) -> &Record {
+        self.changed.as_ref().unwrap_or(self.before)
+    }
+
+    /// Keeps what is owned now, if it is something else or what was kept before was not written.
+    fn keep(&mut self, changed: Option<Record>) -> Option<StoreError> {
+        let is_news = changed.is_some();
+        self.changed = changed.or(self.changed.take());
+        if !is_news && !self.store.is_behind() {
+            return None;
+        }
+        self.store.save(self.changed.as_ref().unwrap_or(self.before)).err()
     }
 }
 
@@ -221,51 +244,61 @@ pub fn pass(
     sight: &mut Sight<'_>,
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
-    let Hands { mut ground, record, store } = hands;
-    let Terms { desired, overrides, farewells, unix, restore_host } = terms;
-    let before = record.clone();
-    let inputs = Inputs { desired, record: &before, overrides, farewells, unix, restore_host };
+    let Hands { ground, record, store } = hands;
+    let before = std::mem::take(record);
+    let mut book = Book { before: &before, changed: None, store };
+    let result = pass_by(&mut book, ground, terms, sight, options);
+    *record = book.changed.unwrap_or(before);
+    result
+}
+
+fn pass_by(
+    book: &mut Book<'_>,
+    mut ground: Ground<'_>,
+    terms: Terms<'_>,
+    sight: &mut Sight<'_>,
+    options: &Options<'_>,
+) -> Result<Report, PassError> {
+    let Terms { desired, overrides, farewells, unix, restore_host, elsewhere } = terms;
+    let inputs = Inputs { desired, record: book.before, overrides, farewells, unix, restore_host };
     let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
-    let Observed { live, table, effective, plan, host: seen, helpers, verdicts, again } = observed;
+    let Observed { live, effective, plan, host: seen, helpers, verdicts } = observed;
     let wanted = &effective.table;
     let mut report = Report {
-        plan,
+        plan: Plan { owned: plan.owned + elsewhere, ..plan },
         results: Vec::new(),
         host_results: Vec::new(),
         refused: None,
         unknown: live.unknown.clone(),
         store_error: None,
         notices: Vec::new(),
-        picture: Picture { services: effective.services.clone(), verdicts, drains: Vec::new(), again },
+        picture: Picture { services: effective.services.clone(), verdicts, ..Picture::default() },
     };
+    let awaited = effective.services.iter().filter(|(_, overlaid)| overlaid.awaited);
+    report.picture.awaited = awaited.map(|(key, _)| *key).collect();
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
-        report.picture.drains = ledger::drains(&inputs, record, &live.services);
+        report.picture.drains = ledger::drains(&inputs, book.now(), &live.services);
         report.notices = sight.take_notices();
         return Ok(report);
     }
-    report.plan = plan::hold(report.plan, &table, options.held);
+    report.plan = plan::hold(report.plan, &live, options.held);
     report.plan = plan::await_first_checks(report.plan, &effective.services);
     report.plan.host = report.plan.host.hold(options.host_held);
 
     // Owned before it exists: a crash in between must not leave an entry that nobody deletes. And a drain that begins has
     // its deadline before it is quiesced.
-    let mut intended = ledger::with_intents(record, &report.plan, &inputs, &live);
-    intended.helpers.extend(&helpers);
-    host::with_intents(&mut intended, &report.plan.host);
-    if intended != *record || store.is_behind() {
-        *record = intended;
-        report.store_error = store.save(record).err();
-    }
+    let intended = ledger::with_intents(book.now(), &report.plan, &inputs, (&live, &helpers));
+    report.store_error = book.keep(intended);
 
     let mut drains = Drains::new();
-    for ((service, destination), drain) in ledger::drains(&inputs, record, &live.services) {
+    for ((service, destination), drain) in ledger::drains(&inputs, book.now(), &live.services) {
         drains.entry(service).or_default().insert(destination, drain);
     }
     let planned = report.plan.steps.len() + report.plan.host.steps.len();
     let broken = |source| PassError::Apply { planned, source };
     report.host_results = host::before(&mut ground, &report.plan.host, &seen, restore_host).map_err(broken)?;
-    report.results = carry::apply(ground.ipvs, &live, &table, &report.plan.steps).map_err(broken)?;
+    report.results = carry::apply(ground.ipvs, &live, &report.plan.steps).map_err(broken)?;
 
     let touched: BTreeSet<ServiceKey> = report.plan.steps.iter().map(|step| *step.operation.service()).collect();
     let mut found = if touched.is_empty() {
@@ -283,14 +316,14 @@ pub fn pass(
     }
 
     // A mark whose helper was made or mended can carry checks from the next pass on.
-    let is_helper = |service: &ServiceKey| {
-        let helped = |mark: &u32| helpers.get(mark).is_some_and(|helped| helped.service.family() == service.family());
-        matches!(service, ServiceKey::Mark { mark, .. } if helped(mark))
+    let helped_by = |service: &ServiceKey| match service {
+        ServiceKey::Mark { family, mark } => {
+            helpers.get(mark).map(|helped| helped.service).filter(|helped| helped.family() == *family)
+        }
+        ServiceKey::Address { .. } => None,
     };
-    if report.outcomes().any(|(step, result)| result.is_ok() && is_helper(step.operation.service())) {
-        let soon = report.picture.again.map_or(SOON, |again| again.min(SOON));
-        report.picture.again = Some(soon);
-    }
+    let ready = report.outcomes().filter(|(_, result)| result.is_ok());
+    report.picture.ready = ready.filter_map(|(step, _)| helped_by(step.operation.service())).collect();
 
     let mut after = live.services;
     for key in touched {
@@ -303,15 +336,16 @@ pub fn pass(
     report.drain_ends(&drains, &after, desired, unix);
     host::keep_in_use(&mut report.plan.host, &mut report.host_results, &seen, &after);
     host::after(&mut ground, &report.plan.host, &mut report.host_results).map_err(broken)?;
-    let mut left = ledger::left_behind(&after, wanted, record, desired, &helpers);
-    left.host =
-        host::left_behind(&mut ground, &report.plan.host, seen, (record, restore_host), &mut report.host_results)
+    let owned = book.now();
+    let mut left = ledger::left_behind(&after, wanted, owned, desired, &helpers);
+    let of_host =
+        host::left_behind(&mut ground, &report.plan.host, seen, (owned, restore_host), &mut report.host_results)
             .map_err(broken)?;
-    report.picture.drains = ledger::drains(&inputs, &left, &after);
-    if left != *record || store.is_behind() {
-        *record = left;
-        report.store_error = store.save(record).err();
+    if of_host != owned.host {
+        left.get_or_insert_with(|| owned.clone()).host = of_host;
     }
+    report.picture.drains = ledger::drains(&inputs, left.as_ref().unwrap_or(owned), &after);
+    report.store_error = book.keep(left).or(report.store_error);
     Ok(report)
 }
 

@@ -28,8 +28,9 @@ const NO_ROOMS: &[&str] = &["utils", "util", "common", "helpers", "helper", "typ
 
 /// A crate, where it is known (files, and folders with their slash), and why only there.
 const CONFINED: &[(&str, &[&str], &str)] = &[
-    ("toml", &["config/toml.rs"], "a swap of the parser is one file"),
-    ("serde_yaml", &["config/yaml.rs"], "a swap of the parser is one file"),
+    ("toml", &["config/toml/"], "a swap of the parser is one folder"),
+    ("toml_parser", &["config/toml/"], "a swap of the parser is one folder"),
+    ("serde_yaml", &["config/yaml/"], "a swap of the parser is one folder"),
     ("neli", &["netlink/", "ipvs/", "host/rtnl/"], "nothing else speaks netlink"),
 ];
 

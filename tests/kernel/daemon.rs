@@ -4,6 +4,7 @@ mod drift;
 mod edits;
 mod ending;
 mod failures;
+mod parts;
 
 use crate::netns::ipvsadm;
 

@@ -169,7 +169,12 @@ impl Known {
         Err(format!("no destination `{destination}` of {service}{}", suggest(destination, &listed)))
     }
 
-    fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
+    /// The services that `text` means: the one with that address, or all with that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::resolve`].
+    pub(super) fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
         let named: Vec<ServiceKey> = self
             .services
             .iter()

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use super::output::{Out, with_reasons};
 use super::{Exit, Failure, Format, Global, Outcome, look};
 use crate::daemon::control::tell_overrides;
-use crate::ipvs::{Error, Kernel};
-use crate::model::{Live, Override};
+use crate::ipvs::{Error, Ipvs as _, Kernel};
+use crate::model::{Live, Override, ServiceKey};
 use crate::reconcile::unix_now;
 use crate::reconcile::{OverrideStore, read_whole};
 use crate::watch::SignalWatcher;
@@ -63,7 +63,7 @@ impl About {
     /// Gives an override, or takes one back.
     pub(super) fn give(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
         let (mut known, state_dir) = wanted(global, out)?;
-        let live = live();
+        let live = live(&known.resolve_service(&self.service).unwrap_or_default());
         let record = look::record(&state_dir, out)?;
         let overrides = look::overrides(&state_dir)?;
         known = known.with(live.as_ref().ok(), &record, &overrides);
@@ -183,8 +183,13 @@ fn wanted(global: &Global, out: &mut Out) -> Result<(Known, PathBuf), Failure> {
     }
 }
 
-fn live() -> Result<Live, Error> {
-    read_whole(&mut Kernel::open()?)
+/// What the kernel has of the services that were meant, or, if it takes that to know what was meant, of all.
+fn live(services: &[ServiceKey]) -> Result<Live, Error> {
+    let mut kernel = Kernel::open()?;
+    match services {
+        [] => read_whole(&mut kernel),
+        services => Ok(Live { services: kernel.read_services(services)?, unknown: Vec::new() }),
+    }
 }
 
 fn give(action: Action, known: &Known, targets: &[Target], state_dir: &Path) -> Result<Vec<Given>, Failure> {

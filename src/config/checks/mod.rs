@@ -5,6 +5,7 @@ mod matching;
 mod probes;
 mod timing;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -100,7 +101,7 @@ impl Definitions {
         let mut broken = !check.is_absent() && check.get().is_none() || !checks.is_absent() && checks.get().is_none();
         let one = check.get().map(|at| (at.place, at.value.0.as_str()));
         let several = checks.value().into_iter().flatten().map(|at| (at.place, at.value.as_str()));
-        let mut found: Vec<(Place, &str, Check)> = Vec::new();
+        let mut found: Vec<(Place, &str, Cow<'_, Check>)> = Vec::new();
         let named: Vec<(Place, &str)> = one.into_iter().chain(several).collect();
         for (index, (place, name)) in named.iter().enumerate() {
             if let Some((first, _)) = named[..index].iter().find(|(_, other)| other == name) {
@@ -108,12 +109,13 @@ impl Definitions {
                 faults.push(fault.label("again here").related(*first, "first here").help("keep one of the two"));
                 continue;
             }
-            match self.find(*place, name, faults) {
-                Some(Check { probe: Probe::None, .. }) if named.len() > 1 => {
-                    let fault = Fault::new(*place, format!("`{}` is no check: it stands alone", names::quote(name)));
-                    faults.push(fault.help("remove it, or the others"));
+            match find(&self.list, *place, name, faults) {
+                Some(check) if check.probe == Probe::None => {
+                    if named.len() > 1 {
+                        let message = format!("`{}` is no check: it stands alone", names::quote(name));
+                        faults.push(Fault::new(*place, message).help("remove it, or the others"));
+                    }
                 }
-                Some(Check { probe: Probe::None, .. }) => {}
                 Some(check) => found.push((*place, name, check)),
                 None => broken = true,
             }
@@ -122,41 +124,50 @@ impl Definitions {
         let key = (found.iter().map(|(_, name, _)| (*name).to_owned()).collect(), pass);
         let places = found.iter().map(|(place, ..)| *place).collect();
         let checks = self.shared.entry(key).or_insert_with(|| {
-            let named = |(_, name, check): (Place, &str, Check)| NamedCheck { name: name.to_owned(), check };
+            let named = |(_, name, check): (Place, &str, Cow<'_, Check>)| {
+                let (name, check) = (name.to_owned(), check.into_owned());
+                NamedCheck { name, check }
+            };
             Arc::new(Checks { pass, list: found.into_iter().map(named).collect() })
         });
         Some(Rc::new(Assigned { checks: Arc::clone(checks), places, broken }))
-    }
-
-    fn find(&self, place: Place, name: &str, faults: &mut Faults) -> Option<Check> {
-        if let Some(definition) = self.list.get(name) {
-            return definition.check.clone();
-        }
-        match name {
-            "tcp" => return Some(plain(Probe::Tcp { send: None, expect: None })),
-            "none" => return Some(plain(Probe::None)),
-            _ => {}
-        }
-        let fault = Fault::new(place, format!("there is no check `{}`", names::quote(name)));
-        let mut known: Vec<&str> = self.list.keys().map(String::as_str).chain(["tcp", "none"]).collect();
-        known.sort_unstable();
-        known.dedup();
-        faults.push(match names::nearest(name, known.iter().copied()) {
-            Some(near) => fault.help(format!("there is `{}`", names::quote(near))),
-            None if known.len() <= 10 => {
-                let known: Vec<String> = known.iter().map(|name| names::quote(name)).collect();
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                fault.help(format!("define it as [checks.NAME]; there are {}", names::list(&known)))
-            }
-            None => fault.help("define it as [checks.NAME]"),
-        });
-        None
     }
 
     /// Where the definition of a check says how it goes, or that it is there.
     pub(super) fn via(&self, name: &str) -> Option<Place> {
         self.list.get(name).map(|definition| definition.via.unwrap_or(definition.place))
     }
+}
+
+/// The check of that name.
+fn find<'d>(
+    list: &'d HashMap<String, Definition>,
+    place: Place,
+    name: &str,
+    faults: &mut Faults,
+) -> Option<Cow<'d, Check>> {
+    if let Some(definition) = list.get(name) {
+        return definition.check.as_ref().map(Cow::Borrowed);
+    }
+    match name {
+        "tcp" => return Some(Cow::Owned(plain(Probe::Tcp { send: None, expect: None }))),
+        "none" => return Some(Cow::Owned(plain(Probe::None))),
+        _ => {}
+    }
+    let fault = Fault::new(place, format!("there is no check `{}`", names::quote(name)));
+    let mut known: Vec<&str> = list.keys().map(String::as_str).chain(["tcp", "none"]).collect();
+    known.sort_unstable();
+    known.dedup();
+    faults.push(match names::nearest(name, known.iter().copied()) {
+        Some(near) => fault.help(format!("there is `{}`", names::quote(near))),
+        None if known.len() <= 10 => {
+            let known: Vec<String> = known.iter().map(|name| names::quote(name)).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            fault.help(format!("define it as [checks.NAME]; there are {}", names::list(&known)))
+        }
+        None => fault.help("define it as [checks.NAME]"),
+    });
+    None
 }
 
 /// A check of which nothing but its kind is written.

@@ -131,7 +131,7 @@ table! {
 
     /// The tunnel of destinations that are forwarded by tunnel and have none.
     #[schemars(default)]
-    "tunnel" tunnel: Tunnel,
+    "tunnel" tunnel: Box<Tunnel>,
 
     /// The check of destinations, by name; "none" is no check.
     #[schemars(default, schema_with = "schema::check_name")]
@@ -242,7 +242,7 @@ table! {
 
     /// Used while no destination is up (sorry server): an address, or a table with the keys of a destination.
     #[schemars(default, schema_with = "schema::fallback")]
-    "fallback" fallback: Fallback,
+    "fallback" fallback: Box<Fallback>,
 
     /// Where connections go.
     #[schemars(default)]
@@ -285,7 +285,7 @@ table! {
 
     /// The encapsulation, for `forward = "tunnel"`.
     #[schemars(default)]
-    "tunnel" tunnel: Tunnel,
+    "tunnel" tunnel: Box<Tunnel>,
 
     /// The kernel's upper threshold: with so many connections it gets no new ones. 0 is no limit.
     #[schemars(default, schema_with = "schema::threshold")]

@@ -1,6 +1,6 @@
 //! The destinations of a service.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Listed<'_> {
 pub(super) struct Destinations {
     pub table: BTreeMap<DestinationKey, DestinationSettings>,
     pub checks: BTreeMap<DestinationKey, SharedChecks>,
-    pub places: HashMap<DestinationKey, Place>,
+    pub places: BTreeMap<DestinationKey, Place>,
 }
 
 /// What destinations there are that want something of the host, the first of each; fallbacks are among them.

@@ -61,7 +61,7 @@ impl Gather<'_, '_> {
             Field::Set(at) => Some(values::persistence(&at.value, self.faults)),
         };
         let listed = self.list(raw);
-        let mut policy = PolicyKeys::of_service(raw).over(&self.defaults.policy, self.faults);
+        let policy = PolicyKeys::of_service(raw).over(&self.defaults.policy, self.faults);
         let fallback = self.fallback_settings(raw);
         self.warn(&Outlook { raw, keys: &keys, settings: &settings, listed: &listed, policy: &policy });
         if keys.is_empty() {
@@ -83,9 +83,8 @@ impl Gather<'_, '_> {
             let Destinations { table, checks, places } = self.destinations(&listed, &key);
             let name = raw.name.value().cloned().unwrap_or_default();
             let origin = ServiceOrigin { name, file: self.atlas.file(place), line: self.atlas.line(place) };
-            policy.fallback = self.fallback(raw, fallback, &key, &places);
-            policy.checks = checks;
-            self.policies.insert(key, policy.clone());
+            let fallback = self.fallback(raw, fallback, &key, &places);
+            self.policies.insert(key, Policy { checks, fallback, ..policy.clone() });
             self.origins.insert(key, origin);
             self.table.services.insert(key, Service { settings, destinations: table });
         }

@@ -1,6 +1,6 @@
 //! What health does to a service: the keys that `[defaults]` and services have in common, and the fallback.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Gather, destination_place, tell};
@@ -104,7 +104,7 @@ impl Gather<'_, '_> {
         raw: &raw::Service,
         settings: Option<DestinationSettings>,
         service: &ServiceKey,
-        destinations: &HashMap<DestinationKey, Place>,
+        destinations: &BTreeMap<DestinationKey, Place>,
     ) -> Option<(DestinationKey, DestinationSettings)> {
         let raw = &raw.fallback.get()?.value.0;
         let At { place, value } = raw.address.get()?;

@@ -82,7 +82,11 @@ mod tests {
         let service = &status.services[&web];
         assert_eq!(service.destinations[&first], want);
         assert_eq!(service.destinations[&second], unchecked, "it has no checks");
-        assert_eq!((service.destinations.len(), service.up), (2, 1), "what is gone stays gone, and what went down is not counted");
+        assert_eq!(
+            (service.destinations.len(), service.up),
+            (2, 1),
+            "what is gone stays gone, and what went down is not counted"
+        );
         assert_eq!(status.suspicions, ["new"]);
 
         let health = HealthOverride { health: Forced::Up, since: 4_000, until: None };

@@ -1,45 +1,49 @@
-//! YAML to a tree. The only file that knows the `serde_yaml` crate.
+//! YAML to a tree. The only folder that knows the `serde_yaml` crate.
 //!
-//! serde_yaml tells positions only in errors. So, where positions are wanted, every scalar is read by a visitor
-//! that keeps the value and then fails on purpose: the error carries line and column, the parser has moved on
-//! by exactly that scalar, and the walk goes on. A file without faults is walked with positions only down to
-//! the addresses of services, which is cheap; one with faults is walked again with all of them.
+//! serde_yaml tells positions only in errors. But most strings it lends from the text, so that they show where they stand
+//! themselves. Where the position of something else is wanted, it is read by a visitor that keeps the value and then
+//! fails on purpose: the error carries line and column, the parser has moved on by exactly that scalar, and the walk goes
+//! on. That is dear, so at first it is done for the addresses of services only; a file with faults at places that are
+//! not known then is walked again.
+
+mod lines;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::fault::{Fault, Faults};
-use super::tree::{Entry, Node, Place, Value};
+use crate::config::fault::{Fault, Faults};
+use crate::config::tree::{Entry, Node, Place, Value};
+use lines::{LONGEST, Lines};
 
 /// Depth of the elements of a service's list of addresses: root, list, service, list, element.
 const ADDRESS_DEPTH: u8 = 4;
 /// Nodes beyond the bytes of the text: room for honest aliases, none for a bomb of them.
 const ALIAS_ROOM: usize = 100_000;
 
-/// Which scalars get a position.
+/// Which scalars get a position, whatever it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Positions {
-    /// Only the addresses of services.
+    /// Only the addresses of services; the place of others may be [`Place::unknown`].
     Addresses,
     All,
 }
 
 /// The document, or nothing after saying what is wrong with its syntax.
 pub(super) fn parse<'a>(text: &'a str, file: u32, positions: Positions, faults: &mut Faults) -> Option<Node<'a>> {
-    let walk = Walk {
-        lines: Lines::of(text),
-        file,
-        deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
-        room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
-        found: RefCell::new(None),
-    };
     let origin = Place::new(file, 0, 0);
-    let seed = Seed { walk: &walk, depth: 0, locate: false };
-    match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
-        Ok(value) => Some(Node { place: origin, value }),
+    let mut walk = Walk::new(text, file, positions);
+    let mut result = walk.document();
+    if result.is_err() && walk.words {
+        walk = Walk { words: false, ..Walk::new(text, file, positions) };
+        result = walk.document();
+    }
+    match result {
+        Ok(Node { place: _, value }) => Some(Node { place: origin, value }),
         Err(error) => {
             let message = error.to_string();
             // serde_yaml has no kinds of errors to ask for.
@@ -123,13 +127,23 @@ const TOO_MUCH: &str = "more than the text holds";
 const ON_PURPOSE: &str = "on purpose";
 
 struct Walk<'a> {
-    lines: Lines<'a>,
+    text: &'a str,
+    /// Found out when somebody asks.
+    lines: LazyCell<Lines<'a>, Box<dyn FnOnce() -> Lines<'a> + 'a>>,
+    /// Whether there may be anchors and tags, at which what they belong to starts.
+    marked: bool,
+    /// Whether keys are taken for words, so that nobody need find out if one is a number. If it does not work out, the
+    /// document is walked again without.
+    words: bool,
     file: u32,
     deepest: u8,
     /// Nodes that may still come.
     room: Cell<usize>,
     /// What the visitor kept when it failed on purpose.
     found: RefCell<Option<Value<'a>>>,
+    /// What is read of the containers that are open, the innermost last.
+    entries: RefCell<Vec<Entry<'a>>>,
+    items: RefCell<Vec<Node<'a>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -137,38 +151,63 @@ struct Seed<'w, 'a> {
     walk: &'w Walk<'a>,
     depth: u8,
     locate: bool,
+    is_key: bool,
 }
 
 impl<'a> Seed<'_, 'a> {
-    fn scalar<E: de::Error>(&self, value: Value<'a>) -> Result<Value<'a>, E> {
+    /// A value whose place is not known by itself.
+    fn scalar<E: de::Error>(&self, value: Value<'a>) -> Result<Node<'a>, E> {
         if self.locate {
             self.walk.found.replace(Some(value));
             return Err(E::custom(ON_PURPOSE));
         }
-        Ok(value)
+        Ok(Node { place: Place::unknown(self.walk.file), value })
+    }
+
+    /// A key that was taken for a word has to look like one.
+    fn judge_key<E: de::Error>(&self, text: &str) -> Result<(), E> {
+        if self.is_key && self.walk.words && !is_word(text) { Err(E::custom("not a word")) } else { Ok(()) }
+    }
+
+    /// A list or table, whose place is known once it is whole.
+    fn container(&self, value: Value<'a>) -> Node<'a> {
+        Node { place: Place::unknown(self.walk.file), value }
     }
 
     /// A step down: a value below this one, which is located if that is wanted at its depth.
     fn below(&self) -> Self {
         let depth = self.depth.saturating_add(1);
-        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest }
+        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest, is_key: false }
     }
 
     /// What came of reading one value: an error on purpose is a value and its place.
-    fn outcome<E: de::Error>(&self, result: Result<Value<'a>, E>, near: Place) -> Result<Node<'a>, E> {
+    fn outcome<E: de::Error>(&self, result: Result<Node<'a>, E>, near: Place) -> Result<Node<'a>, E> {
         let room = self.walk.room.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MUCH))?;
         self.walk.room.set(room);
         match result {
-            Ok(value) => {
+            Ok(Node { value: value @ (Value::List(_) | Value::Table(_)), .. }) => {
                 let place = first_place(&value).filter(|place| place.start >= near.start).unwrap_or(near);
                 Ok(Node { place, value })
             }
+            Ok(scalar) => Ok(scalar),
             Err(error) => match self.walk.found.take() {
                 Some(value) => Ok(Node { place: self.walk.place(&error.to_string(), &value), value }),
                 None => Err(error),
             },
         }
     }
+}
+
+/// Whether a scalar can be nothing but a string, with quotes or without: a number starts with a digit or a sign.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !["null", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// Whether what stands before a scalar in its line is something, and has no mark of an anchor or a tag in it.
+fn is_unmarked(before: &[u8]) -> bool {
+    let line = before.rsplit(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or(before);
+    !line.trim_ascii().is_empty() && !line.iter().any(|byte| matches!(byte, b'&' | b'!'))
 }
 
 /// serde_yaml gives containers no position that could be had without losing one's way; theirs is where their
@@ -181,7 +220,43 @@ fn first_place(value: &Value<'_>) -> Option<Place> {
     }
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(text: &'a str, file: u32, positions: Positions) -> Self {
+        let marked = text.contains(['&', '!']);
+        Self {
+            text,
+            lines: LazyCell::new(Box::new(|| Lines::of(text))),
+            marked,
+            words: positions == Positions::Addresses && !marked,
+            file,
+            deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
+            room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
+            found: RefCell::default(),
+            entries: RefCell::default(),
+            items: RefCell::default(),
+        }
+    }
+
+    fn document(&self) -> Result<Node<'a>, serde_yaml::Error> {
+        let seed = Seed { walk: self, depth: 0, locate: false, is_key: false };
+        seed.deserialize(serde_yaml::Deserializer::from_str(self.text))
+    }
+
+    /// The place of a string that was lent from the text, unless it may start with an anchor or a tag.
+    fn place_of(&self, lent: &str, value: &Value<'_>) -> Option<Place> {
+        let at = lent.as_ptr().addr().checked_sub(self.text.as_ptr().addr())?;
+        let before = self.text.get(..at)?.as_bytes();
+        if at + lent.len() > self.text.len() || self.marked && !is_unmarked(before) {
+            return None;
+        }
+        let (start, end) = match before.last() {
+            Some(b'"' | b'\'') => (at - 1, self.lines.end_of_scalar(at - 1, value)),
+            _ if lent.len() > LONGEST => (at, self.lines.end_of_scalar(at, value)),
+            _ => (at, at + lent.len()),
+        };
+        Some(Place::new(self.file, start, end))
+    }
+
     /// The place that an error's text tells.
     fn place(&self, error: &str, value: &Value<'_>) -> Place {
         let location = error.rsplit_once(" at line ").and_then(|(_, tail)| {
@@ -194,86 +269,98 @@ impl Walk<'_> {
 }
 
 impl<'a> DeserializeSeed<'a> for Seed<'_, 'a> {
-    type Value = Value<'a>;
+    type Value = Node<'a>;
 
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Value<'a>, D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Node<'a>, D::Error> {
+        if self.is_key && self.walk.words {
+            return deserializer.deserialize_str(self);
+        }
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'a> Visitor<'a> for Seed<'_, 'a> {
-    type Value = Value<'a>;
+    type Value = Node<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value without a tag")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Value<'a>, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Node<'a>, E> {
         self.scalar(Value::Nothing)
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Value<'a>, E> {
+    fn visit_none<E: de::Error>(self) -> Result<Node<'a>, E> {
         self.scalar(Value::Nothing)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value<'a>, E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node<'a>, E> {
         self.scalar(Value::Bool(value))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value<'a>, E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node<'a>, E> {
         self.scalar(Value::Integer(value.into()))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value<'a>, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node<'a>, E> {
         self.scalar(Value::Integer(value.into()))
     }
 
-    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Value<'a>, E> {
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node<'a>, E> {
         self.scalar(Value::Integer(value))
     }
 
-    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Value<'a>, E> {
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node<'a>, E> {
         self.scalar(Value::Integer(i128::try_from(value).unwrap_or(i128::MAX)))
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value<'a>, E> {
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Node<'a>, E> {
         self.scalar(Value::Other("a number with a fraction".to_owned()))
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'a str) -> Result<Value<'a>, E> {
-        self.scalar(Value::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value<'a>, E> {
-        self.scalar(Value::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_enum<A: de::EnumAccess<'a>>(self, _: A) -> Result<Value<'a>, A::Error> {
-        Err(de::Error::custom("a tag (`!name`) has no meaning here"))
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<Value<'a>, A::Error> {
-        let seed = self.below();
-        let mut items: Vec<Node<'a>> = Vec::new();
-        loop {
-            let near = items.last().map_or(Place::new(self.walk.file, 0, 0), |last| last.place);
-            let result = match access.next_element_seed(seed) {
-                Ok(None) => return Ok(Value::List(items)),
-                Ok(Some(value)) => Ok(value),
-                Err(error) => Err(error),
-            };
-            items.push(seed.outcome(result, near)?);
+    fn visit_borrowed_str<E: de::Error>(self, text: &'a str) -> Result<Node<'a>, E> {
+        self.judge_key(text)?;
+        let value = Value::Text(Cow::Borrowed(text));
+        match self.walk.place_of(text, &value) {
+            Some(place) => Ok(Node { place, value }),
+            None => self.scalar(value),
         }
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<Value<'a>, A::Error> {
-        let mut entries = Vec::new();
-        let below = self.below();
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Node<'a>, E> {
+        self.judge_key(text)?;
+        self.scalar(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_enum<A: de::EnumAccess<'a>>(self, _: A) -> Result<Node<'a>, A::Error> {
+        Err(de::Error::custom("a tag (`!name`) has no meaning here"))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> Result<Node<'a>, A::Error> {
+        let seed = self.below();
+        let from = self.walk.items.borrow().len();
+        let mut near = Place::new(self.walk.file, 0, 0);
         loop {
-            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, ..below };
+            let result = match access.next_element_seed(seed) {
+                Ok(None) => break,
+                Ok(Some(node)) => Ok(node),
+                Err(error) => Err(error),
+            };
+            let item = seed.outcome(result, near)?;
+            near = item.place;
+            self.walk.items.borrow_mut().push(item);
+        }
+        Ok(self.container(Value::List(self.walk.items.borrow_mut().drain(from..).collect())))
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> Result<Node<'a>, A::Error> {
+        let below = self.below();
+        let from = self.walk.entries.borrow().len();
+        loop {
+            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, is_key: true, ..below };
             let result = match access.next_key_seed(key_seed) {
-                Ok(None) => return Ok(Value::Table(entries)),
-                Ok(Some(value)) => Ok(value),
+                Ok(None) => break,
+                Ok(Some(node)) => Ok(node),
                 Err(error) => Err(error),
             };
             let key = key_seed.outcome(result, Place::new(self.walk.file, 0, 0))?;
@@ -289,79 +376,8 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
             let wanted = self.walk.deepest == u8::MAX || text == "address";
             let seed = Seed { locate: below.locate && wanted, ..below };
             let node = seed.outcome(access.next_value_seed(seed), key.place)?;
-            entries.push(Entry { key: text, place: key.place, node });
+            self.walk.entries.borrow_mut().push(Entry { key: text, place: key.place, node });
         }
-    }
-}
-
-/// Line and column, as libyaml counts them, to bytes. Its lines also end at a lone CR, NEL, LS and PS, and its
-/// columns are characters.
-struct Lines<'a> {
-    text: &'a str,
-    /// Byte and character at which each line starts.
-    starts: Vec<(usize, usize)>,
-    /// The byte of every [`STRIDE`]th character: a whole document may be one line.
-    strides: Vec<usize>,
-}
-
-const STRIDE: usize = 64;
-/// How far the end of a scalar is looked for.
-const LONGEST: usize = 200;
-
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut starts = vec![(0, 0)];
-        let mut strides = Vec::with_capacity(text.len() / STRIDE + 1);
-        let mut characters = text.char_indices().enumerate().peekable();
-        while let Some((count, (at, character))) = characters.next() {
-            if count % STRIDE == 0 {
-                strides.push(at);
-            }
-            let ends = match character {
-                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => true,
-                '\r' => !matches!(characters.peek(), Some((_, (_, '\n')))),
-                _ => false,
-            };
-            if ends {
-                starts.push((at + character.len_utf8(), count + 1));
-            }
-        }
-        Self { text, starts, strides }
-    }
-
-    /// The byte of a 1-based line and column; the nearest there is if there is none.
-    fn offset(&self, line: usize, column: usize) -> usize {
-        let Some(&(_, first)) = self.starts.get(line.saturating_sub(1)) else { return self.text.len() };
-        let end = self.starts.get(line).map_or(self.text.len(), |(byte, _)| *byte);
-        let wanted = first + column.saturating_sub(1);
-        let Some(&from) = self.strides.get(wanted / STRIDE) else { return end };
-        let rest = self.text.get(from..).unwrap_or("");
-        rest.char_indices().nth(wanted % STRIDE).map_or(end, |(at, _)| (from + at).min(end))
-    }
-
-    fn rest_of_line(&self, start: usize) -> &'a str {
-        let mut end = start.saturating_add(LONGEST).min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.text.get(start..end).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or("")
-    }
-
-    fn end_of_word(&self, start: usize) -> usize {
-        let rest = self.rest_of_line(start);
-        start + rest.find(char::is_whitespace).unwrap_or(rest.len())
-    }
-
-    /// Where a scalar of that value ends: at its closing quote, or where a plain one can.
-    fn end_of_scalar(&self, start: usize, value: &Value<'_>) -> usize {
-        let rest = self.rest_of_line(start);
-        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''));
-        let length = match (quote, value) {
-            (Some(quote), _) => rest[1..].find(quote).map_or(rest.len(), |at| at + 2),
-            (None, Value::Text(text)) if rest.starts_with(text.as_ref()) => text.len(),
-            (None, Value::Nothing) => 0,
-            _ => rest.find([' ', ',', ']', '}']).unwrap_or(rest.len()),
-        };
-        start + length
+        Ok(self.container(Value::Table(self.walk.entries.borrow_mut().drain(from..).collect())))
     }
 }

@@ -1,18 +1,27 @@
-//! TOML to a tree. The only file that knows the `toml` crate.
+//! TOML to a tree. The only folder that knows the `toml` crate and its parser.
+
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults};
-use super::tree::{Entry, Node, Place, Value};
+use crate::config::fault::{Fault, Faults};
+use crate::config::tree::{Entry, Node, Place, Value};
 
 /// Syntax errors beyond this many in one file say nothing new.
 const MOST_ERRORS: usize = 20;
 
 /// The document, or nothing after saying what is wrong with its syntax.
 pub(super) fn parse<'a>(text: &'a str, file: u32, faults: &mut Faults) -> Option<Node<'a>> {
+    read::read(text, file).or_else(|| judge(text, file, faults))
+}
+
+/// The same, by the crate that knows all of TOML, and what to say of a text that is none.
+fn judge<'a>(text: &'a str, file: u32, faults: &mut Faults) -> Option<Node<'a>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let place = Place::new(file, 0, 0);
