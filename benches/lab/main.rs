@@ -18,6 +18,7 @@ mod program;
 mod report;
 mod run;
 mod section;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION];
+const SECTIONS: &[Section] = &[program::SECTION, traffic::SECTION];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

@@ -1,0 +1,95 @@
+//! Network namespaces with names, and work that is done in them.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// Makes one, with its loopback up.
+pub fn add(name: &str) -> anyhow::Result<()> {
+    ip(&format!("netns add {name}\n"))?;
+    within(name, || ip("link set lo up\n"))
+}
+
+/// Runs `job` in a namespace. What it starts stays there.
+pub fn within<T: Send>(name: &str, job: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+    let enter = || {
+        let namespace = File::open(Path::new("/run/netns").join(name))?;
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        job()
+    };
+    let result = thread::scope(|scope| scope.spawn(enter).join());
+    result.map_err(|_| anyhow!("the thread panicked"))?.with_context(|| format!("in the namespace {name}"))
+}
+
+/// Runs lines of `ip -batch` in the namespace of this thread.
+pub fn ip(lines: &str) -> anyhow::Result<()> {
+    run("ip", &["-batch", "-"], lines).map(drop)
+}
+
+/// Sets sysctls, below /proc/sys, in the namespace of this thread.
+pub fn sysctls(settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    for (name, value) in settings {
+        fs::write(Path::new("/proc/sys").join(name), value).with_context(|| format!("{name} = {value}"))?;
+    }
+    Ok(())
+}
+
+/// Runs a program in the namespace of this thread, and gives back what it printed. It has to succeed.
+pub fn run(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| program.to_owned())?;
+    // What a program does not want to read it says itself, below.
+    let _ = child.stdin.take().context("no input")?.write_all(input.as_bytes());
+    let ended = child.wait_with_output()?;
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    ensure!(ended.status.success(), "{program} {}: {}: {errors}", arguments.join(" "), ended.status);
+    Ok(String::from_utf8(ended.stdout)?)
+}
+
+/// A program that runs until this is dropped.
+pub struct Server(Child);
+
+impl Server {
+    /// Starts it in the namespace of this thread. What it prints goes to `log`.
+    pub fn start(program: &str, arguments: &[&str], log: &Path) -> anyhow::Result<Self> {
+        let log = File::create(log)?;
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| program.to_owned())?;
+        Ok(Self(child))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Fails if it has ended.
+    pub fn is_alive(&mut self) -> anyhow::Result<()> {
+        match self.0.try_wait()? {
+            Some(status) => bail!("a server ended: {status}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,71 @@
+//! On the host: shares of the direct way.
+
+use std::collections::BTreeMap;
+
+use super::rig::{WAYS, Way};
+use super::{LOADS, cell};
+use crate::run::{Cell, Runs, Spread};
+use crate::section::{Details, Figure, Part};
+
+pub fn report(runs: &Runs) -> anyhow::Result<Part> {
+    let mut figures = BTreeMap::new();
+    let mut lines = Vec::new();
+    for way in WAYS {
+        let mut line = vec![label(way).to_owned()];
+        for (load, value) in LOADS {
+            let (own, direct) = (cell(way, load), cell(Way::Direct, load));
+            let [own, direct] = [&own, &direct].map(|what| Cell { what, size: load.connections, value });
+            let share = runs.ratio(own, direct)?;
+            line.push(if way == Way::Direct { absolute(runs.spread(own)?, value) } else { percent(share) });
+            if way != Way::Direct && load.name == "requests" {
+                let note = format!("the article: {}", article(way));
+                figures.insert(way.name(), Figure { value: share, note });
+            }
+        }
+        line.push(article(way).to_owned());
+        lines.push(line);
+    }
+    let head = ["", "requests/s", "new connections/s", "one stream of large bodies", "the article"];
+    let details = Details {
+        title: "The article's claim: what is left of a direct connection".to_owned(),
+        head: head.map(str::to_owned).to_vec(),
+        lines,
+        note: NOTE.to_owned(),
+    };
+    Ok(Part { figures, details: vec![details], plots: Vec::new() })
+}
+
+const NOTE: &str = "wrk asks one nginx worker: over 16 connections that stay; over a new connection for each request; and for bodies of 1 MiB \
+    over a single connection. Shares of the direct way within the same round: median (lowest to highest). Client, director and server share \
+    the two emulated processors of one machine, and there is no network card: whatever a way costs anywhere is taken from all of them, and \
+    what a director costs in a real network, where it has processors and a card of its own, is less. The counters of ipvsadm, of HAProxy and of the \
+    interfaces show that each way was the one it is said to be; a run in which they do not fails.";
+
+fn label(way: Way) -> &'static str {
+    match way {
+        Way::Direct => "direct",
+        Way::Nat => "IPVS, nat",
+        Way::Dr => "IPVS, dr",
+        Way::Tunnel => "IPVS, tunnel",
+        Way::Haproxy => "HAProxy, tcp mode",
+    }
+}
+
+fn article(way: Way) -> &'static str {
+    match way {
+        Way::Direct => "100 %",
+        Way::Nat | Way::Dr | Way::Tunnel => "within 5 %",
+        Way::Haproxy => "about 60 %",
+    }
+}
+
+fn percent(share: Spread) -> String {
+    let Spread { median, low, high, runs: _ } = share;
+    format!("{:.0} % ({:.0} to {:.0})", median * 100.0, low * 100.0, high * 100.0)
+}
+
+fn absolute(spread: Spread, value: &str) -> String {
+    let (scale, unit) = if value == "bytes_per_second" { (1.0 / f64::from(1 << 20), " MiB/s") } else { (1.0, "") };
+    let Spread { median, low, high, runs: _ } = spread;
+    format!("{:.0}{unit} ({:.0} to {:.0})", median * scale, low * scale, high * scale)
+}
