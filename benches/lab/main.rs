@@ -13,12 +13,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is read by tests/bench, and by people")]
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
+mod day;
 mod guest;
 mod program;
 mod report;
 mod run;
 mod section;
 mod traffic;
+mod traffic_limits;
 
 use std::process::ExitCode;
 
@@ -27,7 +29,7 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION, traffic::SECTION];
+const SECTIONS: &[Section] = &[program::SECTION, traffic::SECTION, day::SECTION, traffic_limits::SECTION];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

@@ -18,7 +18,7 @@ pub struct Load {
 }
 
 /// What was got.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Got {
     pub requests: f64,
     pub requests_per_second: f64,

@@ -12,10 +12,10 @@ use super::load::{Got, Load};
 use super::netns::{self, within};
 use super::rig::{Rig, WAYS, Way};
 
-/// What was counted so far.
-pub struct Counters {
-    /// Packets to the services, in the order of [`WAYS`]. Zero of what is none.
-    services: [u64; WAYS.len()],
+/// What the kernel and HAProxy have counted up to this moment.
+pub struct Now {
+    /// Packets to all services.
+    ipvs: u64,
     /// Connections that HAProxy took.
     haproxy: u64,
     /// Bytes that the director received and sent.
@@ -24,59 +24,32 @@ pub struct Counters {
     tunnel: u64,
 }
 
-impl Counters {
-    /// Reads them, once the kernel has added up all of its own.
+impl Now {
     pub fn read(rig: &Rig) -> anyhow::Result<Self> {
-        let services = within("director", settled)?;
-        let haproxy = haproxy(&rig.haproxy_socket())?;
-        let director = within("director", || interface("eth0").map(|eth0| eth0.bytes))?;
-        let tunnel = within("server", || interface("tunl0").map(|tunnel| tunnel.packets))?;
-        Ok(Self { services, haproxy, director, tunnel })
+        let (ipvs, director) = within("director", || Ok((total()?, interface("eth0")?.bytes)))?;
+        let tunnel = within("server", || Ok(interface("tunl0")?.packets))?;
+        Ok(Self { ipvs, haproxy: haproxy(&rig.haproxy_socket())?, director, tunnel })
     }
 }
 
 /// # Errors
 ///
-/// What was got between the two did not go this way, or something else went another one.
-pub fn check(way: Way, load: Load, got: Got, before: &Counters, after: &Counters) -> anyhow::Result<()> {
-    // SYN, request and FIN at least, or the request alone. Connections tell less: a client that uses a port again, while the
-    // kernel still has its last connection, goes on with that one.
-    let least = got.requests * if load.close { 3.0 } else { 1.0 };
-    for (index, other) in WAYS.into_iter().enumerate() {
-        let packets = (after.services[index] - before.services[index]) as f64;
-        let name = other.name();
-        if other == way && way.is_ipvs() {
-            ensure!(packets >= least, "ipvsadm counts {packets} packets of {name}, and there were {least}");
-        } else {
-            // What ends the connections of the measurement before may come late.
-            ensure!(
-                packets < got.requests,
-                "ipvsadm counts {packets} packets of {name} while {} was measured",
-                way.name()
-            );
+/// What was got between the two did not go this way.
+pub fn check(way: Way, load: Load, got: Got, before: &Now, after: &Now) -> anyhow::Result<()> {
+    let moved = |what: &str, before: u64, after: u64, least: Option<f64>| {
+        let moved = (after - before) as f64;
+        match least {
+            Some(least) => ensure!(moved >= least, "{what}: {moved}, and there must be {least}"),
+            // What ends the connections of another measurement may come late.
+            None => ensure!(moved < got.requests, "{what}: {moved}, and there must be none"),
         }
-    }
-    let haproxy = (after.haproxy - before.haproxy) as f64;
-    if way == Way::Haproxy {
-        let connections = if load.close { got.requests } else { f64::from(load.connections) };
-        ensure!(haproxy >= connections, "HAProxy counts {haproxy} connections, and there were {connections}");
-    } else {
-        ensure!(haproxy == 0.0, "HAProxy counts {haproxy} connections while {} was measured", way.name());
-    }
-    let tunnelled = (after.tunnel - before.tunnel) as f64;
-    if way == Way::Tunnel {
-        ensure!(
-            tunnelled >= got.requests,
-            "{tunnelled} packets came out of the tunnel, and there were {}",
-            got.requests
-        );
-    } else {
-        ensure!(
-            tunnelled < got.requests,
-            "{tunnelled} packets came out of the tunnel while {} was measured",
-            way.name()
-        );
-    }
+        Ok(())
+    };
+    moved("packets to IPVS", before.ipvs, after.ipvs, way.is_ipvs().then(|| packets(load, got)))?;
+    moved("packets out of the tunnel", before.tunnel, after.tunnel, (way == Way::Tunnel).then(|| packets(load, got)))?;
+    let connections = if load.close { got.requests } else { f64::from(load.connections) };
+    moved("connections of HAProxy", before.haproxy, after.haproxy, (way == Way::Haproxy).then_some(connections))?;
+
     // The answers' bodies go through the director, in and out, or not at all.
     let bodies = got.requests * load.length as f64;
     let director = (after.director - before.director) as f64;
@@ -84,7 +57,7 @@ pub fn check(way: Way, load: Load, got: Got, before: &Counters, after: &Counters
         Way::Nat | Way::Haproxy => {
             ensure!(director >= 2.0 * bodies, "the director has seen {director} bytes, and the bodies had {bodies}");
         }
-        // Address resolution, and nothing else.
+        // Address resolution, and what ends other connections.
         Way::Direct => ensure!(director < 100_000.0, "the director has seen {director} bytes of direct traffic"),
         Way::Dr | Way::Tunnel if load.length > 100_000 => {
             ensure!(director < bodies / 10.0, "the director has seen {director} bytes, bodies of {bodies} among them");
@@ -92,6 +65,17 @@ pub fn check(way: Way, load: Load, got: Got, before: &Counters, after: &Counters
         Way::Dr | Way::Tunnel => {}
     }
     Ok(())
+}
+
+/// Packets of the client at least: SYN, request and FIN, or the request alone. Connections tell less: a client that uses a port
+/// again, while the kernel still has its last connection, goes on with that one.
+pub fn packets(load: Load, got: Got) -> f64 {
+    got.requests * if load.close { 3.0 } else { 1.0 }
+}
+
+/// Packets to each service, in the order of [`WAYS`], by `ipvsadm`. Zero of what is none.
+pub fn services() -> anyhow::Result<[u64; WAYS.len()]> {
+    within("director", settled)
 }
 
 /// The kernel adds a service's counters up every two seconds; those of all services together it has at once. Waits until the
