@@ -160,17 +160,24 @@ impl Health {
         Ok(())
     }
 
-    /// Opens those again that have been closed long enough to be noticed.
+    /// Opens those again that have been closed long enough to be noticed, and were: by `ipvsadm`, they have no weight.
     pub fn open(&mut self, town: &mut Town, listeners: &Listeners) -> anyhow::Result<()> {
-        let long = Duration::from_secs(u64::from(town.interval) * 2);
-        let (due, rest) = self.closed.drain(..).partition(|(_, _, since)| since.elapsed() >= long);
-        self.closed = rest;
-        for (service, index, _) in Vec::from_iter::<Vec<_>>(due) {
-            let destination = &mut town.services[service].destinations[index];
+        let mut still = Vec::new();
+        for (number, index, since) in self.closed.drain(..) {
+            let interval = Duration::from_secs(town.interval.into());
+            let service = &mut town.services[number];
+            if since.elapsed() < interval * 2 || listed(&service.address.to_string())? != service.table() {
+                let address = service.destinations[index].address;
+                ensure!(since.elapsed() < interval * 6, "that nobody listens on {address} any more was not noticed");
+                still.push((number, index, since));
+                continue;
+            }
+            let destination = &mut service.destinations[index];
             listeners.open(destination.address)?;
             destination.is_open = true;
             self.flips += 1;
         }
+        self.closed = still;
         Ok(())
     }
 }

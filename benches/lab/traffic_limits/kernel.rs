@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 /// Memory that only the kernel uses, in KiB.
 #[derive(Debug, Clone, Copy)]
@@ -36,16 +36,6 @@ pub fn processors() -> anyhow::Result<f64> {
     Ok(last.parse::<f64>()? + 1.0)
 }
 
-/// The size of a slab's objects, in bytes, with what is lost between them.
-pub fn object(cache: &str) -> anyhow::Result<f64> {
-    let text = fs::read_to_string("/proc/slabinfo")?;
-    let line = text.lines().find(|line| line.split_whitespace().next() == Some(cache));
-    let numbers: Vec<&str> = line.with_context(|| format!("no slab {cache}"))?.split_whitespace().collect();
-    // name, active, all, size, objects of a slab, pages of a slab
-    let [_, _, _, _, objects, pages, ..] = numbers[..] else { anyhow::bail!("too few columns") };
-    Ok(pages.parse::<f64>()? * 4096.0 / objects.parse::<f64>()?)
-}
-
 /// The threads that estimate rates: how many, and their processor time in seconds (`ip_vs_est_kthread_start` names them).
 pub fn estimators() -> anyhow::Result<(u32, f64)> {
     let (mut count, mut ticks) = (0, 0.0);
@@ -61,19 +51,4 @@ pub fn estimators() -> anyhow::Result<(u32, f64)> {
         count += 1;
     }
     Ok((count, ticks / 100.0))
-}
-
-/// The number in a file of one number.
-pub fn number(path: &str) -> anyhow::Result<f64> {
-    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
-    text.trim().parse().with_context(|| format!("{path}: {text}"))
-}
-
-/// Connections that the kernel has in all, by its slab.
-pub fn connections() -> anyhow::Result<f64> {
-    let text = fs::read_to_string("/proc/slabinfo")?;
-    let line = text.lines().find(|line| line.starts_with("ip_vs_conn ")).context("no slab ip_vs_conn")?;
-    let active = line.split_whitespace().nth(1).context("too few columns")?.parse()?;
-    ensure!(active >= 0.0, "so few");
-    Ok(active)
 }

@@ -76,6 +76,15 @@ impl Table {
         self.others.clone()
     }
 
+    /// What the service that keeps connections has of them, by `ipvsadm`.
+    pub fn connections(&self) -> anyhow::Result<f64> {
+        let text = within(&self.namespace, || run("ipvsadm", &["-Ln", "-u", &LASTING.to_string()], ""))?;
+        let row = text.lines().filter_map(|line| line.trim_start().strip_prefix("-> ")).nth(1);
+        let columns: Vec<&str> = row.context("no destination")?.split_whitespace().collect();
+        let [_, _, _, active, inactive] = columns[..] else { anyhow::bail!("odd columns: {columns:?}") };
+        Ok(active.parse::<f64>()? + inactive.parse::<f64>()?)
+    }
+
     /// The service that keeps connections.
     pub fn lasting(&self) -> Vec<SocketAddrV4> {
         vec![LASTING]
