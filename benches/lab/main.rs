@@ -13,14 +13,24 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is read by tests/bench, and by people")]
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
+mod daemon;
 mod day;
+mod footprint;
 mod guest;
+mod markdown;
+mod native;
+mod net;
+mod process;
 mod program;
 mod report;
 mod run;
 mod section;
+mod shape;
+mod single;
+mod svg;
 mod traffic;
 mod traffic_limits;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -29,7 +39,15 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION, traffic::SECTION, day::SECTION, traffic_limits::SECTION];
+const SECTIONS: &[Section] = &[
+    program::SECTION,
+    single::SECTION,
+    footprint::SECTION,
+    native::SECTION,
+    traffic::SECTION,
+    day::SECTION,
+    traffic_limits::SECTION,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -37,6 +55,7 @@ fn main() -> ExitCode {
         Some(("needs", rest)) => needs(rest),
         Some(("guest", rest)) => guest::Options::parse(rest).and_then(|(options, names)| guest(&options, &names)),
         Some(("report", rest)) => report::Options::parse(rest).and_then(|options| report::report(&options, SECTIONS)),
+        Some(("first-pass", rest)) => native::first_pass(rest),
         _ => {
             eprintln!("this is run by tests/bench; see there");
             Ok(())

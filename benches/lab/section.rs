@@ -27,6 +27,8 @@ pub struct Section {
 pub enum Need {
     /// A program, and the Debian package that has it.
     Program(&'static str, &'static str),
+    /// What a program in Perl needs: the modules of the host's, and of the packages.
+    Perl,
     /// A module of the kernel.
     Module(&'static str),
     /// A folder or file, of a package that a program above came from.
@@ -37,6 +39,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Program(program, package) => write!(f, "program {program} {package}"),
+            Need::Perl => f.write_str("perl"),
             Need::Module(name) => write!(f, "module {name}"),
             Need::File(path) => write!(f, "file {path}"),
         }

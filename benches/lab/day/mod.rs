@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::guest::Lab;
+use crate::process::run;
 use crate::run::Spread;
 use crate::section::{Reach, Row, Section};
-use crate::traffic::netns::run;
 use daemon::Daemon;
 use listeners::Listeners;
 use people::{Editor, Health, Meddler, Operator};
@@ -73,10 +73,11 @@ fn measure(lab: &mut Lab) -> anyhow::Result<()> {
     for destination in town.services.iter().flat_map(|service| &service.destinations) {
         listeners.open(destination.address)?;
     }
-    let folder = tempfile::tempdir()?;
-    let mut editor = Editor::new(folder.path().join("ipvsd.toml"), 1);
+    // The file is alone in its folder: whatever else is written there wakes the daemon.
+    let (folder, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut editor = Editor::new(folder.path().join("ipvsd.toml"), state.path().join("new.toml"), 1);
     editor.write(&town)?;
-    let mut daemon = Daemon::start(&lab.options.ipvsd, &editor.file, folder.path())?;
+    let mut daemon = Daemon::start(&lab.options.ipvsd, &editor.file, state.path())?;
     settle(&town).context("at the start")?;
 
     let (mut meddler, mut health, mut operator) = (Meddler::new(2), Health::new(3), Operator::new(4));

@@ -11,11 +11,13 @@ use fastrand::Rng;
 use super::daemon::Daemon;
 use super::listeners::Listeners;
 use super::town::{EACH, Role, Town};
-use crate::traffic::netns::run;
+use crate::process::run;
 
 /// Writes the file.
 pub struct Editor {
     pub file: PathBuf,
+    /// Where a new one is written before it takes the file's place.
+    draft: PathBuf,
     pub edits: u32,
     random: Rng,
     /// The service, and the destination of another one, that it has taken out.
@@ -23,8 +25,8 @@ pub struct Editor {
 }
 
 impl Editor {
-    pub fn new(file: PathBuf, seed: u64) -> Self {
-        Self { file, edits: 0, random: Rng::with_seed(seed), out: (None, None) }
+    pub fn new(file: PathBuf, draft: PathBuf, seed: u64) -> Self {
+        Self { file, draft, edits: 0, random: Rng::with_seed(seed), out: (None, None) }
     }
 
     /// Mostly a weight; now and then a destination or a service goes, and comes back the next time.
@@ -60,9 +62,8 @@ impl Editor {
 
     /// As editors and configuration management do: a new file, and a rename.
     pub fn write(&self, town: &Town) -> anyhow::Result<()> {
-        let new = self.file.with_extension("new");
-        fs::write(&new, town.configuration())?;
-        fs::rename(&new, &self.file).context("cannot rename")
+        fs::write(&self.draft, town.configuration())?;
+        fs::rename(&self.draft, &self.file).context("cannot rename")
     }
 }
 

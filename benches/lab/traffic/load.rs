@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 
-use super::netns;
+use crate::process::run;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub struct Got {
 }
 
 /// Asks for so many seconds, in the namespace of this thread.
-pub fn run(load: Load, address: &str, seconds: u32) -> anyhow::Result<Got> {
+pub fn ask(load: Load, address: &str, seconds: u32) -> anyhow::Result<Got> {
     let (connections, duration) = (load.connections.to_string(), format!("{seconds}s"));
     let url = format!("http://{address}{}", load.path);
     let mut arguments = vec!["-t", "1", "-c", &connections, "-d", &duration, "--latency", "--timeout", "10s"];
@@ -36,7 +36,7 @@ pub fn run(load: Load, address: &str, seconds: u32) -> anyhow::Result<Got> {
         arguments.extend(["-H", "Connection: close"]);
     }
     arguments.push(&url);
-    let said = netns::run("wrk", &arguments, "")?;
+    let said = run("wrk", &arguments, "")?;
     read(&said, load.length as f64).with_context(|| format!("wrk said:\n{said}"))
 }
 

@@ -26,19 +26,19 @@ pub const SECTION: Section = Section {
     seconds: [1200, 240],
     rows: &[
         Row {
-            id: "nat",
+            id: "ipvs-nat",
             what: "requests per second, IPVS by nat",
             against: "directly",
             reach: Reach::Shown("of direct"),
         },
         Row {
-            id: "dr",
+            id: "ipvs-dr",
             what: "requests per second, IPVS by dr",
             against: "directly",
             reach: Reach::Shown("of direct"),
         },
         Row {
-            id: "tunnel",
+            id: "ipvs-tunnel",
             what: "requests per second, IPVS by tunnel",
             against: "directly",
             reach: Reach::Shown("of direct"),
@@ -125,7 +125,7 @@ fn sweep(rig: &mut Rig, load: Load, first: usize) -> anyhow::Result<[Got; WAYS.l
 
 fn one(rig: &mut Rig, way: Way, load: Load) -> anyhow::Result<Got> {
     let before = proof::Now::read(rig)?;
-    let got = netns::within("client", || load::run(load, way.address(), 1))?;
+    let got = netns::within("client", || load::ask(load, way.address(), 1))?;
     proof::check(way, load, got, &before, &proof::Now::read(rig)?)?;
     rig.is_alive()?;
     Ok(got)

@@ -1,14 +1,15 @@
 //! Network namespaces with names, and work that is done in them.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::process;
 
 /// Makes one, with its loopback up.
 pub fn add(name: &str) -> anyhow::Result<()> {
@@ -29,7 +30,7 @@ pub fn within<T: Send>(name: &str, job: impl FnOnce() -> anyhow::Result<T> + Sen
 
 /// Runs lines of `ip -batch` in the namespace of this thread.
 pub fn ip(lines: &str) -> anyhow::Result<()> {
-    run("ip", &["-batch", "-"], lines).map(drop)
+    process::run("ip", &["-batch", "-"], lines).map(drop)
 }
 
 /// Sets sysctls, below /proc/sys, in the namespace of this thread.
@@ -38,23 +39,6 @@ pub fn sysctls(settings: &[(&str, &str)]) -> anyhow::Result<()> {
         fs::write(Path::new("/proc/sys").join(name), value).with_context(|| format!("{name} = {value}"))?;
     }
     Ok(())
-}
-
-/// Runs a program in the namespace of this thread, and gives back what it printed. It has to succeed.
-pub fn run(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<String> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| program.to_owned())?;
-    // What a program does not want to read it says itself, below.
-    let _ = child.stdin.take().context("no input")?.write_all(input.as_bytes());
-    let ended = child.wait_with_output()?;
-    let errors = String::from_utf8_lossy(&ended.stderr);
-    ensure!(ended.status.success(), "{program} {}: {}: {errors}", arguments.join(" "), ended.status);
-    Ok(String::from_utf8(ended.stdout)?)
 }
 
 /// A program that runs until this is dropped.

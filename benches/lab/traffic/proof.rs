@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::load::{Got, Load};
-use super::netns::{self, within};
+use super::netns::within;
 use super::rig::{Rig, WAYS, Way};
+use crate::process::run;
 
 /// What the kernel and HAProxy have counted up to this moment.
 pub struct Now {
@@ -110,7 +111,7 @@ fn total() -> anyhow::Result<u64> {
 
 /// Packets to each service.
 fn ipvsadm() -> anyhow::Result<[u64; WAYS.len()]> {
-    let text = netns::run("ipvsadm", &["-Ln", "--stats", "--exact"], "")?;
+    let text = run("ipvsadm", &["-Ln", "--stats", "--exact"], "")?;
     let mut services = [0; WAYS.len()];
     for (service, way) in services.iter_mut().zip(WAYS).filter(|(_, way)| way.is_ipvs()) {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("TCP  {}", way.address())));

@@ -19,7 +19,7 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
             line.push(if way == Way::Direct { absolute(runs.spread(own)?, value) } else { percent(share) });
             if way != Way::Direct && load.name == "requests" {
                 let note = format!("the article: {}", article(way));
-                figures.insert(way.name(), Figure { value: share, note });
+                figures.insert(row(way), Figure { value: share, note });
             }
         }
         line.push(article(way).to_owned());
@@ -40,6 +40,17 @@ const NOTE: &str = "wrk asks one nginx worker: over 16 connections that stay; ov
     the two emulated processors of one machine, and there is no network card: whatever a way costs anywhere is taken from all of them, and \
     what a director costs in a real network, where it has processors and a card of its own, is less. The counters of ipvsadm, of HAProxy and of the \
     interfaces show that each way was the one it is said to be; a run in which they do not fails.";
+
+/// The row of a way that is compared.
+fn row(way: Way) -> &'static str {
+    match way {
+        Way::Direct => "direct",
+        Way::Nat => "ipvs-nat",
+        Way::Dr => "ipvs-dr",
+        Way::Tunnel => "ipvs-tunnel",
+        Way::Haproxy => "haproxy",
+    }
+}
 
 fn label(way: Way) -> &'static str {
     match way {

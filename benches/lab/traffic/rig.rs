@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::netns::{self, Server, within};
+use crate::process::run;
 
 /// A way from the client to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Rig {
             let config = folder.path().join("ipvsd.toml");
             fs::write(&config, CONFIGURATION)?;
             let [ipvsd, config, state] = [ipvsd, &config, folder.path()].map(|path| path.to_str().unwrap_or_default());
-            netns::run(ipvsd, &["--config", config, "--state-dir", state, "apply"], "").map(drop)
+            run(ipvsd, &["--config", config, "--state-dir", state, "apply"], "").map(drop)
         })?;
         users()?;
         let nginx = within("server", || nginx(folder.path()))?;
@@ -126,7 +127,7 @@ impl Rig {
 /// The namespaces, what connects them, and their addresses.
 fn hosts() -> anyhow::Result<()> {
     // With it comes a tunl0 in each namespace, which takes what any director sends.
-    netns::run("modprobe", &["ipip"], "")?;
+    run("modprobe", &["ipip"], "")?;
     for name in ["switch", "client", "director", "server"] {
         netns::add(name)?;
     }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::traffic::netns::{self, run, within};
+use crate::process::run;
+use crate::traffic::netns::{self, within};
 
 /// What is in it. Services are udp, and schedule each packet, so that what is sent to them leaves nothing behind.
 #[derive(Debug, Clone, Copy)]
