@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use crate::section::{Axis, Plot, Series};
 
-const WIDTH: f64 = 470.0;
+const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 380.0;
 /// Around the axes: left, top, right (for the names of the lines), bottom.
-const MARGIN: [f64; 4] = [64.0, 64.0, 128.0, 52.0];
+const MARGIN: [f64; 4] = [78.0, 64.0, 138.0, 52.0];
 /// Told apart by those who see no red or green as well.
 const COLOURS: [&str; 5] = ["#0b62a4", "#d1495b", "#2e8b57", "#e08e0b", "#7b52ab"];
 const PEER_COLOURS: [&str; 4] = ["#8a8f98", "#5f6673", "#a9886b", "#7f9a8f"];
@@ -113,8 +113,18 @@ fn panel(svg: &mut String, plot: &Plot) {
     for series in &plot.series {
         let colour = if series.peer { peers.next() } else { own.next() }.copied().unwrap_or("#000000");
         line(svg, series, colour, (&x, &y));
-        if let Some(last) = series.points.last() {
-            names.push((x.place(last.0), y.place(last.1), colour, series));
+        let Some(last) = series.points.last() else { continue };
+        let (x_last, y_last) = (x.place(last.0), y.place(last.1));
+        if x_end - x_last > 40.0 {
+            // It ends early: its name stands there.
+            let name = escaped(&series.name);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x_last:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
+                y_last - 9.0
+            );
+        } else {
+            names.push((x_last, y_last, colour, series));
         }
     }
     label_ends(svg, names, x_end);

@@ -64,6 +64,7 @@ impl Apply {
             farewells: &farewells,
             unix: around.unix,
             restore_host: self.restore_host,
+            elsewhere: 0,
         };
         let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {

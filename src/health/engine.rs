@@ -5,7 +5,7 @@
 //! anything.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use super::agenda::Id;
 use super::meter::Meter;
 use super::probe::{self, Job};
 use super::state::{Finish, Next, Start, State};
+use crate::model::ServiceKey;
 use crate::reconcile::{Assignments, Checker, Event, Verdicts};
 
 /// A probe keeps its own time, and says better than we do in which phase it ran out of it. Its clock may start later than
@@ -55,7 +56,11 @@ impl Shared {
     }
 
     fn verdicts(&self) -> Arc<Verdicts> {
-        let mut verdicts = self.state().verdicts(Instant::now());
+        let verdicts = self.state().verdicts(Instant::now());
+        self.unless_stopped(verdicts)
+    }
+
+    fn unless_stopped(&self, mut verdicts: Arc<Verdicts>) -> Arc<Verdicts> {
         if self.stopped.load(Ordering::Acquire) {
             Arc::make_mut(&mut verdicts).trouble.push(STOPPED.to_owned());
         }
@@ -71,7 +76,7 @@ impl Drop for Runner {
 
 impl Engine {
     /// An engine that runs at most `at_once` checks at a time, at least one, and calls `wake` on the runner's thread
-    /// when a destination's health has changed; not again before [`verdicts`](Checker::verdicts) was called.
+    /// when a destination's health has changed; not again before [`take_changed`](Checker::take_changed) was called.
     ///
     /// The runner wants a tokio runtime with IO and time; one of a single thread does:
     ///
@@ -119,7 +124,12 @@ impl Drop for Engine {
 
 impl Checker for Engine {
     fn assign(&mut self, assignments: &Assignments) {
-        self.shared.state().assign(assignments, Instant::now());
+        self.shared.state().assign(None, assignments, Instant::now());
+        self.shared.news.notify_one();
+    }
+
+    fn assign_part(&mut self, services: &BTreeSet<ServiceKey>, assignments: &Assignments) {
+        self.shared.state().assign(Some(services), assignments, Instant::now());
         self.shared.news.notify_one();
     }
 
@@ -131,6 +141,15 @@ impl Checker for Engine {
 
     fn verdicts(&self) -> Arc<Verdicts> {
         self.shared.verdicts()
+    }
+
+    fn verdicts_of(&self, services: &BTreeSet<ServiceKey>) -> Arc<Verdicts> {
+        let verdicts = self.shared.state().verdicts_of(services, Instant::now());
+        self.shared.unless_stopped(Arc::new(verdicts))
+    }
+
+    fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        self.shared.state().take_changed()
     }
 }
 

@@ -4,7 +4,7 @@
 //! it goes. Targets are known by what they are, never by who asked for them, so that services which share a destination
 //! and a check share one run, and an assignment that stays the same changes nothing at all: neither state nor schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::machine::Machine;
 use super::probe::Job;
 use super::targets::{Key, Targets};
 use super::trouble::{self, Sample};
-use crate::model::{Check, Health, Probe, SharedChecks, Via};
+use crate::model::{Check, DestinationKey, Health, Probe, ServiceKey, SharedChecks, Via};
 use crate::reconcile::{Assignment, Assignments, Verdict, Verdicts};
 
 /// All targets, and the destinations that they are for.
@@ -25,6 +25,8 @@ pub(super) struct Registry {
     published: Arc<Verdicts>,
     /// `published` is older than what is known.
     stale: bool,
+    /// The services of destinations whose health is another one, and nobody has taken note of that.
+    changed: BTreeSet<ServiceKey>,
 }
 
 /// A destination of a service.
@@ -74,8 +76,6 @@ pub(super) struct Changes {
     /// New targets, their interval, and whether somebody waits for their first result.
     pub(super) added: Vec<(Id, Duration, bool)>,
     pub(super) removed: Vec<Id>,
-    /// The health of a destination is another one, or another than its seed.
-    pub(super) health: bool,
 }
 
 /// What follows from a result.
@@ -85,17 +85,24 @@ pub(super) struct Outcome {
     pub(super) interval: Duration,
     /// In percent of the interval.
     pub(super) jitter: u8,
-    /// The health of a destination is another one.
-    pub(super) health: bool,
 }
 
 impl Registry {
-    /// Checks these from now on, and no others.
-    pub(super) fn assign(&mut self, wanted: &Assignments, now: Instant) -> Changes {
+    /// Checks these from now on, and no others; with `services`, no others of those.
+    pub(super) fn assign(
+        &mut self,
+        services: Option<&BTreeSet<ServiceKey>>,
+        wanted: &Assignments,
+        now: Instant,
+    ) -> Changes {
         let mut changes = Changes::default();
         // Targets that may have lost a user.
         let mut left: Vec<Id> = Vec::new();
-        let gone: Vec<Key> = self.users.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        let is_gone = |key: &&Key| !wanted.contains_key(key);
+        let gone: Vec<Key> = match services {
+            None => self.users.keys().filter(is_gone).copied().collect(),
+            Some(services) => self.users_of(services).map(|(key, _)| key).filter(is_gone).copied().collect(),
+        };
         for user in gone.iter().filter_map(|key| self.users.remove(key)) {
             left.extend(user.targets());
             self.stale = true;
@@ -122,8 +129,18 @@ impl Registry {
                 changes.removed.push(id);
             }
         }
-        self.targets.tidy();
+        if !changes.removed.is_empty() {
+            self.targets.tidy();
+        }
         changes
+    }
+
+    /// The destinations of these services.
+    fn users_of(&self, services: &BTreeSet<ServiceKey>) -> impl Iterator<Item = (&Key, &User)> {
+        services.iter().flat_map(|service| {
+            let from_here = self.users.range((*service, DestinationKey::FIRST)..);
+            from_here.take_while(move |((of, _), _)| of == service)
+        })
     }
 
     /// Finds or makes the targets of a destination that is new, or whose checks changed.
@@ -148,7 +165,9 @@ impl Registry {
                     if !target.users.contains(&key) {
                         target.users.push(key);
                     }
-                    View::Target { id, machine: target.machine_for(seed, now) }
+                    let machine = target.machine_for(seed, now);
+                    self.targets.note(id);
+                    View::Target { id, machine }
                 }
                 None => {
                     let interval = named.check.timing.interval;
@@ -169,7 +188,7 @@ impl Registry {
         let health = self.health_of(&user);
         if health != seed {
             (user.health, user.since) = (health, now);
-            changes.health = true;
+            self.changed.insert(key.0);
         }
         user
     }
@@ -224,13 +243,17 @@ impl Registry {
                 }
             }
         }
+        self.targets.note(id);
         self.stale = true;
-        Some(Outcome { interval, jitter, health: changed && self.reconsider(id, now) })
+        if changed {
+            self.reconsider(id, now);
+        }
+        Some(Outcome { interval, jitter })
     }
 
-    /// Works out anew the health of a target's users. Returns whether it changed for one of them.
-    fn reconsider(&mut self, id: Id, now: Instant) -> bool {
-        let Some(target) = self.targets.get(id) else { return false };
+    /// Works out anew the health of a target's users.
+    fn reconsider(&mut self, id: Id, now: Instant) {
+        let Some(target) = self.targets.get(id) else { return };
         let looked_at = target.users.iter().filter_map(|key| {
             let user = self.users.get(key)?;
             Some((*key, self.health_of(user))).filter(|(_, health)| *health != user.health)
@@ -239,9 +262,19 @@ impl Registry {
         for (key, health) in &changed {
             if let Some(user) = self.users.get_mut(key) {
                 (user.health, user.since) = (*health, now);
+                self.changed.insert(key.0);
             }
         }
-        !changed.is_empty()
+    }
+
+    /// Whether there is anything that [`Self::take_changed`] would give.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// The services of destinations whose health has changed since the last time, or is another one than their seed.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        std::mem::take(&mut self.changed)
     }
 
     /// What is known at `now`.
@@ -252,6 +285,12 @@ impl Registry {
             self.stale = false;
         }
         self.published.clone()
+    }
+
+    /// What is known at `now` of the destinations of these services.
+    pub(super) fn verdicts_of(&self, services: &BTreeSet<ServiceKey>, now: Instant) -> Verdicts {
+        let destinations = self.users_of(services).map(|(key, user)| (*key, self.verdict(user, now))).collect();
+        Verdicts { destinations, trouble: self.trouble() }
     }
 
     fn verdict(&self, user: &User, now: Instant) -> Verdict {
@@ -270,7 +309,7 @@ impl Registry {
     }
 
     fn trouble(&self) -> Vec<String> {
-        trouble::sentences(self.targets.iter().flat_map(|target| {
+        trouble::sentences(self.targets.failing().flat_map(|target| {
             let timing = &target.job.check.timing;
             let until_down = timing.interval.saturating_mul(timing.fall).saturating_add(timing.timeout);
             // One that is not failing comes before all times.

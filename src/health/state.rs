@@ -1,6 +1,7 @@
 //! All that the engine decides: whom to check, when, how many at once, and when the loop has to hear of it. Pure: the
 //! time is a parameter.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use super::agenda::{Agenda, Id};
 use super::meter::Meter;
 use super::probe::Job;
 use super::registry::Registry;
+use crate::model::ServiceKey;
 use crate::reconcile::{Assignments, Verdicts};
 
 /// What the engine knows.
@@ -17,8 +19,6 @@ pub(super) struct State {
     agenda: Agenda,
     meter: Meter,
     at_once: usize,
-    /// A health has changed, and the loop has not been told.
-    changed: bool,
     /// The loop has been told, and has not looked yet.
     told: bool,
     /// Runs under way whose target is gone: nobody waits for them.
@@ -62,7 +62,6 @@ impl State {
             agenda: Agenda::new(seed),
             meter: Meter::default(),
             at_once: at_once.max(1),
-            changed: false,
             told: false,
             orphans: Vec::new(),
         }
@@ -73,9 +72,9 @@ impl State {
         self.at_once = at_once.max(1);
     }
 
-    /// Checks these from now on, and no others.
-    pub(super) fn assign(&mut self, assignments: &Assignments, now: Instant) {
-        let changes = self.registry.assign(assignments, now);
+    /// Checks these from now on, and no others; with `services`, no others of those.
+    pub(super) fn assign(&mut self, services: Option<&BTreeSet<ServiceKey>>, assignments: &Assignments, now: Instant) {
+        let changes = self.registry.assign(services, assignments, now);
         for id in changes.removed {
             if self.agenda.remove(id) {
                 self.orphans.push(id);
@@ -85,14 +84,22 @@ impl State {
         for (id, interval, is_eager) in changes.added {
             self.agenda.add(id, interval, is_eager.then(|| Agenda::soon(eager, interval)), now);
         }
-        self.changed |= changes.health;
     }
 
-    /// What is known. The loop has looked, and is told again of what changes from now on.
+    /// What is known.
     pub(super) fn verdicts(&mut self, now: Instant) -> Arc<Verdicts> {
-        self.changed = false;
-        self.told = false;
         self.registry.verdicts(now)
+    }
+
+    /// What is known of the destinations of these services.
+    pub(super) fn verdicts_of(&self, services: &BTreeSet<ServiceKey>, now: Instant) -> Verdicts {
+        self.registry.verdicts_of(services, now)
+    }
+
+    /// The services in which health has changed since the last time. The loop is told again of what changes from now on.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        self.told = false;
+        self.registry.take_changed()
     }
 
     /// What to do at `now`.
@@ -123,7 +130,6 @@ impl State {
         let took = ended.saturating_duration_since(started);
         if let Some(outcome) = self.registry.result(id, result, took, ended) {
             self.agenda.done(id, outcome.interval, outcome.jitter, ended);
-            self.changed |= outcome.health;
         }
     }
 
@@ -139,7 +145,7 @@ impl State {
 
     /// Whether the loop has to be told now; it has been after that, and is not again before it looked.
     pub(super) fn has_to_tell(&mut self) -> bool {
-        let tell = self.changed && !self.told;
+        let tell = self.registry.has_changed() && !self.told;
         self.told |= tell;
         tell
     }

@@ -1,6 +1,6 @@
 //! What is run: each check of each place once. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +22,8 @@ pub(super) struct Target {
     pub(super) machines: Vec<Machine>,
     /// Whom it is run for, each once.
     pub(super) users: Vec<Key>,
+    /// As [`Targets::note`] found it last.
+    fails: bool,
 }
 
 impl Target {
@@ -61,6 +63,14 @@ pub(super) struct Targets {
     by_job: HashMap<Arc<Job>, Id>,
     /// Each check once, whoever uses it.
     checks: HashSet<Arc<Check>>,
+    kinds: BTreeMap<&'static str, Count>,
+}
+
+/// The targets of one kind of check.
+#[derive(Debug, Default)]
+struct Count {
+    all: usize,
+    failing: usize,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +84,7 @@ impl Targets {
         self.by_job.len()
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Target> {
         self.slots.iter().filter_map(|slot| slot.target.as_ref())
     }
@@ -96,7 +107,8 @@ impl Targets {
     pub(super) fn add(&mut self, job: Job, seed: Health, user: Key, now: Instant) -> Id {
         let job = Arc::new(job);
         let machine = Machine::new(job.check.clone(), seed, now);
-        let target = Some(Target { job: job.clone(), machines: vec![machine], users: vec![user] });
+        self.kinds.entry(job.check.probe.kind()).or_default().all += 1;
+        let target = Some(Target { job: job.clone(), machines: vec![machine], users: vec![user], fails: false });
         let place = self.free.pop().and_then(|slot| Some((slot, self.slots.get_mut(usize::try_from(slot).ok()?)?)));
         let id = match place {
             Some((number, slot)) => {
@@ -118,9 +130,31 @@ impl Targets {
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         if let Some(target) = slot.target.take() {
             self.by_job.remove(&target.job);
+            if let Some(count) = self.kinds.get_mut(target.job.check.probe.kind()) {
+                count.all -= 1;
+                count.failing -= usize::from(target.fails);
+            }
             slot.generation = slot.generation.wrapping_add(1);
             self.free.push(id.slot);
         }
+    }
+
+    /// Takes note of whether a target fails, after its machines have changed.
+    pub(super) fn note(&mut self, id: Id) {
+        let Some(target) = self.get_mut(id) else { return };
+        let fails = target.machines.iter().all(|machine| machine.down_and_failing_since().is_some());
+        let (before, kind) = (std::mem::replace(&mut target.fails, fails), target.job.check.probe.kind());
+        if let Some(count) = self.kinds.get_mut(kind) {
+            count.failing = count.failing + usize::from(fails) - usize::from(before);
+        }
+    }
+
+    /// The targets of those kinds of check of which all fail. Mostly there are none, and that is known at once.
+    pub(super) fn failing(&self) -> impl Iterator<Item = &Target> {
+        let is_all = |kind: &str| self.kinds.get(kind).is_some_and(|count| count.all > 0 && count.all == count.failing);
+        let any = self.kinds.keys().any(|kind| is_all(kind));
+        let targets = any.then(|| self.slots.iter().filter_map(|slot| slot.target.as_ref()));
+        targets.into_iter().flatten().filter(move |target| is_all(target.job.check.probe.kind()))
     }
 
     /// Forgets checks that nobody uses any more.

@@ -1,6 +1,6 @@
 //! What the files and the other sources ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,6 +86,26 @@ pub struct Desired {
     pub hooks: Option<Hooks>,
     /// What is asked of the host around the table.
     pub host: Host,
+}
+
+impl Desired {
+    /// What it asks for in these services, and nothing of the host: all else is as it is.
+    #[must_use]
+    pub fn part(&self, services: &BTreeSet<ServiceKey>) -> Self {
+        fn of<V: Clone>(map: &BTreeMap<ServiceKey, V>, services: &BTreeSet<ServiceKey>) -> BTreeMap<ServiceKey, V> {
+            services.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
+        }
+        Self {
+            table: Table { services: of(&self.table.services, services) },
+            origins: of(&self.origins, services),
+            policies: of(&self.policies, services),
+            host: Host::default(),
+            manage: self.manage.clone(),
+            state_dir: self.state_dir.clone(),
+            hooks: self.hooks.clone(),
+            ..*self
+        }
+    }
 }
 
 impl Default for Desired {

@@ -1,6 +1,6 @@
 //! Destinations (IPVS real servers): what identifies one, and what can be set on it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct DestinationKey {
 }
 
 impl DestinationKey {
+    /// The first in their order.
+    pub const FIRST: Self = Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+
     /// The address family, which may differ from the service's behind a tunnel.
     pub fn family(&self) -> Family {
         Family::of(self.address)

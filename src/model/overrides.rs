@@ -1,6 +1,6 @@
 //! What operators set by hand, beside the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,19 @@ impl Overrides {
             }
         }
         *self != before
+    }
+
+    /// Those of these services.
+    #[must_use]
+    pub fn part(&self, services: &BTreeSet<ServiceKey>) -> Self {
+        let of = services.iter().filter_map(|key| Some((*key, self.services.get(key)?.clone())));
+        Self { services: of.collect() }
+    }
+
+    /// The services in which these and others are not the same.
+    pub fn differing(&self, others: &Self) -> BTreeSet<ServiceKey> {
+        let keys = self.services.keys().chain(others.services.keys());
+        keys.filter(|key| self.services.get(key) != others.services.get(key)).copied().collect()
     }
 
     /// When the next one runs out.

@@ -1,6 +1,6 @@
 //! The ownership record: what this ipvsd added or adopted, and how it left it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,39 @@ pub struct Record {
 }
 
 impl Record {
+    /// What is owned of these services, and nothing of the host.
+    #[must_use]
+    pub fn part(&self, services: &BTreeSet<ServiceKey>) -> Self {
+        fn of<V: Clone>(map: &BTreeMap<ServiceKey, V>, services: &BTreeSet<ServiceKey>) -> BTreeMap<ServiceKey, V> {
+            services.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
+        }
+        let helpers = self.helpers.iter().filter(|(_, helped)| services.contains(&helped.service));
+        Self {
+            services: of(&self.services, services),
+            drains: of(&self.drains, services),
+            helpers: helpers.map(|(mark, helped)| (*mark, *helped)).collect(),
+            host: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces what is owned of these services by `part`; all else stays.
+    pub fn put_part(&mut self, services: &BTreeSet<ServiceKey>, part: Self) {
+        let Self { services: owned, drains, helpers, host: _ } = part;
+        for key in services {
+            self.services.remove(key);
+            self.drains.remove(key);
+        }
+        self.services.extend(owned);
+        self.drains.extend(drains);
+        self.helpers.retain(|_, helped| !services.contains(&helped.service));
+        self.helpers.extend(helpers);
+    }
+
+    /// How many services and destinations are owned.
+    pub fn entries(&self) -> usize {
+        self.services.values().map(|owned| 1 + owned.destinations.len()).sum()
+    }
+
     /// Whether the service is owned.
     pub fn owns(&self, service: &ServiceKey) -> bool {
         self.services.contains_key(service)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::concern::Concern;
 use crate::model::{DestinationKey, HostKey, ServiceKey};
 use crate::plan::{Held, HostNote, Note, Operation};
 
@@ -15,6 +16,22 @@ pub enum Object {
 }
 
 impl Object {
+    /// What a pass concerns that tries it again.
+    pub(super) fn concern(&self) -> Concern {
+        match self {
+            Self::Entry(service, _) => Concern::Services([*service].into()),
+            Self::Host(_) => Concern::All,
+        }
+    }
+
+    /// Whether such a pass has it in view.
+    pub(super) fn is_in(&self, concern: &Concern) -> bool {
+        match self {
+            Self::Entry(service, _) => concern.covers(service),
+            Self::Host(_) => *concern == Concern::All,
+        }
+    }
+
     /// The object that an operation is about.
     pub fn of(operation: &Operation) -> Self {
         Self::Entry(*operation.service(), operation.destination().copied())
@@ -102,9 +119,16 @@ impl Backoff {
         self.failures.clear();
     }
 
-    /// The earliest time at which something may be tried again that was not due at `now`.
-    pub fn next_after(&self, now: Instant) -> Option<Instant> {
-        self.failures.values().map(|failure| failure.next).filter(|next| *next > now).min()
+    /// What may be tried at `now`.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = &Object> {
+        let is_due = move |failure: &Failure| failure.next.saturating_duration_since(now) <= Self::SLACK;
+        self.failures.iter().filter(move |(_, failure)| is_due(failure)).map(|(object, _)| object)
+    }
+
+    /// The earliest time at which something may be tried again; of what had its turn at `now`, only what was not due then.
+    pub fn next_after(&self, now: Instant, had_its_turn: impl Fn(&Object) -> bool) -> Option<Instant> {
+        let waits = self.failures.iter().filter(|(object, failure)| failure.next > now || !had_its_turn(object));
+        waits.map(|(_, failure)| failure.next).min()
     }
 }
 
@@ -133,12 +157,14 @@ mod tests {
         backoff.failed(object(1), "why".into(), start);
         assert_eq!(backoff.held(&object(1), start).unwrap().reason, "why");
         assert_eq!(backoff.held(&object(2), start), None);
-        let due = backoff.next_after(start).unwrap();
+        let due = backoff.next_after(start, |_| true).unwrap();
         assert_eq!(backoff.held(&object(1), due), None);
-        assert_eq!(backoff.next_after(due), None, "what was due has had its turn");
+        assert_eq!(backoff.next_after(due, |_| true), None, "what was due has had its turn");
+        assert_eq!(backoff.next_after(due, |_| false), Some(due), "and what was not looked at has not");
+        assert_eq!((backoff.due(start).count(), backoff.due(due).count()), (0, 1));
         backoff.failed(object(1), "why".into(), due);
-        assert!(backoff.next_after(due).unwrap() - due > Backoff::FIRST, "the second wait is longer");
+        assert!(backoff.next_after(due, |_| true).unwrap() - due > Backoff::FIRST, "the second wait is longer");
         backoff.keep_only(|object| matches!(object, Object::Entry(_, Some(_))));
-        assert_eq!(backoff.next_after(start), None);
+        assert_eq!(backoff.next_after(start, |_| true), None);
     }
 }

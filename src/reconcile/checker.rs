@@ -1,6 +1,6 @@
 //! What the loop knows of health checks: whom it wants checked, and what is said of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,9 +64,19 @@ pub trait Checker {
     /// a destination whose checks changed keeps its health until the new ones have spoken.
     fn assign(&mut self, assignments: &Assignments);
 
+    /// The same for the destinations of these services, and of no others: all else goes on as it was.
+    fn assign_part(&mut self, services: &BTreeSet<ServiceKey>, assignments: &Assignments);
+
     /// As many checks run at the same time from now on; at least 1.
     fn set_at_once(&mut self, _: usize) {}
 
     /// What is known now. A destination that was assigned is in it from then on.
     fn verdicts(&self) -> Arc<Verdicts>;
+
+    /// What is known now of the destinations of these services. It costs what they are, not what all are.
+    fn verdicts_of(&self, services: &BTreeSet<ServiceKey>) -> Arc<Verdicts>;
+
+    /// The services of the destinations whose health has changed since this was asked last. Ask first, and for the verdicts
+    /// then: what changes in between is told again.
+    fn take_changed(&mut self) -> BTreeSet<ServiceKey>;
 }

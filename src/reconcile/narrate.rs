@@ -1,6 +1,7 @@
 //! What the log says of a pass: one line for the pass, and before it a line for each thing that a person
 //! would want to know, up to a point.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
@@ -21,6 +22,8 @@ pub(super) const LINES: usize = 50;
 pub(super) struct Circumstances {
     pub(super) why: Why,
     pub(super) took: Duration,
+    /// How many services it concerned, if not all.
+    pub(super) services: Option<usize>,
     /// The files are refused, and an older configuration is in force.
     pub(super) outdated: bool,
     /// The files would delete too much, and an older configuration is in force.
@@ -37,7 +40,7 @@ impl Circumstances {
 #[derive(Debug, Default)]
 pub(super) struct Said {
     refused: Option<String>,
-    kept: Vec<String>,
+    kept: BTreeSet<String>,
     /// What looks like our own trouble.
     trouble: Vec<String>,
 }
@@ -67,12 +70,13 @@ pub(super) fn pass(
         refusal_line(told, refusal, &mut said.refused);
         return;
     }
-    if !told.waits {
+    let is_part = told.services.is_some();
+    if !told.waits && !is_part {
         said.refused = None;
     }
     host_steps(report);
     steps(report, desired);
-    notes(report, &mut said.kept);
+    notes(report, is_part, &mut said.kept);
     for unknown in &report.unknown {
         debug!("not understood, left alone: {unknown}");
     }
@@ -145,7 +149,7 @@ fn host_steps(report: &Report) {
 }
 
 /// A failure is said when it happens and then counted as waiting; what is kept is said when it is news.
-fn notes(report: &Report, said: &mut Vec<String>) {
+fn notes(report: &Report, is_part: bool, said: &mut BTreeSet<String>) {
     let mut kept = Vec::new();
     for note in &report.plan.host.notes {
         match note {
@@ -169,13 +173,15 @@ fn notes(report: &Report, said: &mut Vec<String>) {
             | Note::ForeignDestination { .. } => debug!("{}", note_line(note)),
         }
     }
-    if kept != *said {
-        for line in kept.iter().take(LINES) {
-            info!("{line}");
-        }
-        more(kept.len(), "things that are kept");
-        *said = kept;
+    let news: Vec<&String> = kept.iter().filter(|line| !said.contains(*line)).collect();
+    for line in news.iter().take(LINES) {
+        info!("{line}");
     }
+    more(news.len(), "things that are kept");
+    if !is_part {
+        said.clear();
+    }
+    said.extend(kept);
 }
 
 /// What looks like the checker's own trouble, when it is news.
@@ -248,11 +254,12 @@ fn summary(told: Circumstances, report: &Report) {
     let (changed, failed) = (report.changed(), report.failed());
     let unchanged = report.plan.unchanged + host.unchanged;
     if report.results.is_empty() && report.host_results.is_empty() && told.why.is_only_a_look() {
-        debug!(why = %told.why, draining, unchanged, ms = told.ms(), "pass");
+        debug!(why = %told.why, services = told.services, draining, unchanged, ms = told.ms(), "pass");
         return;
     }
     info!(
         why = %told.why,
+        services = told.services,
         add = counts.add.total() + host.count(Verb::Add),
         edit = counts.edit.total() + host.count(Verb::Edit),
         delete = counts.delete.total() + host.count(Verb::Delete),

@@ -2,7 +2,6 @@
 //! `run`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::checker::Verdicts;
 use super::host::{self, Ground, HostSeen};
@@ -40,8 +39,6 @@ pub struct Observed<'a> {
     pub helpers: BTreeMap<u32, Helped>,
     /// What was known of health.
     pub verdicts: std::sync::Arc<Verdicts>,
-    /// When health by itself will want another pass.
-    pub again: Option<Duration>,
 }
 
 /// Reads the live table and plans. Dumps tear (kernel.md 5.5), so every service in which an entry would be
@@ -90,7 +87,7 @@ pub fn observe<'d>(
     let mut plan = plan::drain(plan, &live.services, leave);
     let (of_host, host) = host::plan(ground, (desired, record), (&live.services, &plan), restore_host)?;
     plan.host = of_host;
-    Ok(Observed { live, table, effective, plan, host, helpers, verdicts: seen.verdicts, again: seen.again })
+    Ok(Observed { live, table, effective, plan, host, helpers, verdicts: seen.verdicts })
 }
 
 /// Those that count as down and may be well: after a start, or when they were down, that takes more than one result.

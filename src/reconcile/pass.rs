@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::atomic::StoreError;
 use super::carry;
@@ -32,9 +31,6 @@ pub struct Options<'a> {
     /// The same for objects of the host.
     pub host_held: &'a dyn Fn(&HostKey) -> Option<Held>,
 }
-
-/// Until the next pass, where one makes use of what this one did.
-const SOON: Duration = Duration::from_millis(100);
 
 type Drains = BTreeMap<ServiceKey, BTreeMap<DestinationKey, DrainStatus>>;
 
@@ -118,8 +114,10 @@ pub struct Picture {
     pub services: BTreeMap<ServiceKey, Overlaid>,
     pub verdicts: Arc<Verdicts>,
     pub drains: Vec<(Of, DrainStatus)>,
-    /// When health by itself will want another pass.
-    pub again: Option<Duration>,
+    /// The services of which checks can begin with the next pass: marks were made or mended that carry them.
+    pub ready: BTreeSet<ServiceKey>,
+    /// Nobody may take new connections of these before a first check, and what is to go does so until then.
+    pub awaited: BTreeSet<ServiceKey>,
 }
 
 impl Report {
@@ -203,6 +201,8 @@ pub struct Terms<'a> {
     pub unix: u64,
     /// Put the settings of the host back to what they were before ipvsd set them.
     pub restore_host: bool,
+    /// Entries that are owned and that this pass does not concern: `max_delete` is a share of all.
+    pub elsewhere: usize,
 }
 
 impl<'a> Terms<'a> {
@@ -210,7 +210,7 @@ impl<'a> Terms<'a> {
     pub fn plain(desired: &'a Desired, unix: u64) -> Self {
         static NO_OVERRIDES: Overrides = Overrides { services: BTreeMap::new() };
         static NO_FAREWELLS: BTreeMap<Of, SharedChecks> = BTreeMap::new();
-        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false }
+        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false, elsewhere: 0 }
     }
 }
 
@@ -222,22 +222,24 @@ pub fn pass(
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
     let Hands { mut ground, record, store } = hands;
-    let Terms { desired, overrides, farewells, unix, restore_host } = terms;
+    let Terms { desired, overrides, farewells, unix, restore_host, elsewhere } = terms;
     let before = record.clone();
     let inputs = Inputs { desired, record: &before, overrides, farewells, unix, restore_host };
     let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
-    let Observed { live, table, effective, plan, host: seen, helpers, verdicts, again } = observed;
+    let Observed { live, table, effective, plan, host: seen, helpers, verdicts } = observed;
     let wanted = &effective.table;
     let mut report = Report {
-        plan,
+        plan: Plan { owned: plan.owned + elsewhere, ..plan },
         results: Vec::new(),
         host_results: Vec::new(),
         refused: None,
         unknown: live.unknown.clone(),
         store_error: None,
         notices: Vec::new(),
-        picture: Picture { services: effective.services.clone(), verdicts, drains: Vec::new(), again },
+        picture: Picture { services: effective.services.clone(), verdicts, ..Picture::default() },
     };
+    let awaited = effective.services.iter().filter(|(_, overlaid)| overlaid.awaited);
+    report.picture.awaited = awaited.map(|(key, _)| *key).collect();
     if let Err(refused) = permitted(&report.plan, desired, options) {
         report.refused = Some(refused);
         report.picture.drains = ledger::drains(&inputs, record, &live.services);
@@ -283,14 +285,14 @@ pub fn pass(
     }
 
     // A mark whose helper was made or mended can carry checks from the next pass on.
-    let is_helper = |service: &ServiceKey| {
-        let helped = |mark: &u32| helpers.get(mark).is_some_and(|helped| helped.service.family() == service.family());
-        matches!(service, ServiceKey::Mark { mark, .. } if helped(mark))
+    let helped_by = |service: &ServiceKey| match service {
+        ServiceKey::Mark { family, mark } => {
+            helpers.get(mark).map(|helped| helped.service).filter(|helped| helped.family() == *family)
+        }
+        ServiceKey::Address { .. } => None,
     };
-    if report.outcomes().any(|(step, result)| result.is_ok() && is_helper(step.operation.service())) {
-        let soon = report.picture.again.map_or(SOON, |again| again.min(SOON));
-        report.picture.again = Some(soon);
-    }
+    let ready = report.outcomes().filter(|(_, result)| result.is_ok());
+    report.picture.ready = ready.filter_map(|(step, _)| helped_by(step.operation.service())).collect();
 
     let mut after = live.services;
     for key in touched {

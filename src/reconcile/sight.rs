@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::belief::{believe, said};
 use super::checker::{Checker, Verdicts};
@@ -29,7 +29,6 @@ pub(super) struct Seen {
     pub ramps: BTreeMap<Of, Ramp>,
     pub suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     pub verdicts: Arc<Verdicts>,
-    pub again: Option<Duration>,
 }
 
 impl Sight<'_> {
@@ -58,8 +57,7 @@ impl Sight<'_> {
                 standing.take(inputs, live, &beliefs, reason, *now);
                 let suspects = standing.suspects().clone();
                 let health = beliefs.into_iter().map(|(of, belief)| (of, belief.health)).collect();
-                let (ramps, again) = (standing.ramps(*now), standing.next_step(*now));
-                Seen { health, ramps, suspects, verdicts, again }
+                Seen { health, ramps: standing.ramps(*now), suspects, verdicts }
             }
             Self::Once { status } => once(inputs, live, *status),
         }
@@ -117,5 +115,5 @@ fn once(inputs: &Inputs<'_, '_>, live: &BTreeMap<ServiceKey, LiveService>, statu
         }
     }
     let (suspects, verdicts) = (BTreeMap::new(), Arc::default());
-    Seen { health, ramps, suspects, verdicts, again: None }
+    Seen { health, ramps, suspects, verdicts }
 }

@@ -283,6 +283,40 @@ impl Standing {
         self.failed = failed;
     }
 
+    /// What is remembered of these services, taken out.
+    pub(super) fn take_part(&mut self, services: &BTreeSet<ServiceKey>) -> Self {
+        fn of<V>(map: &mut BTreeMap<Of, V>, services: &BTreeSet<ServiceKey>) -> BTreeMap<Of, V> {
+            let first = |service: &ServiceKey| (*service, DestinationKey::FIRST);
+            let of_service = |service| map.range(first(service)..).take_while(move |(of, _)| of.0 == *service);
+            let keys: Vec<Of> = services.iter().flat_map(of_service).map(|(of, _)| *of).collect();
+            keys.into_iter().filter_map(|of| map.remove_entry(&of)).collect()
+        }
+        Self {
+            known: of(&mut self.known, services),
+            ramps: of(&mut self.ramps, services),
+            suspects: services.iter().filter_map(|key| self.suspects.remove_entry(key)).collect(),
+            failed: services.iter().filter_map(|key| self.failed.take(key)).collect(),
+            assigned: of(&mut self.assigned, services),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Puts back what [`Self::take_part`] took, as it is now.
+    pub(super) fn put_part(&mut self, part: Self) {
+        let Self { known, ramps, suspects, failed, assigned, notices } = part;
+        self.known.extend(known);
+        self.ramps.extend(ramps);
+        self.suspects.extend(suspects);
+        self.failed.extend(failed);
+        self.assigned.extend(assigned);
+        self.notices.extend(notices);
+    }
+
+    /// The services in which something is on a ramp.
+    pub(super) fn ramping(&self) -> BTreeSet<ServiceKey> {
+        self.ramps.keys().map(|(service, _)| *service).collect()
+    }
+
     /// What has happened and was not taken yet.
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)

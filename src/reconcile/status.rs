@@ -83,6 +83,20 @@ pub struct DestinationStatus {
     pub drain: Option<DrainStatus>,
 }
 
+impl Status {
+    /// Takes in what a pass over these services left. What is about all of it stays as the last pass over everything said.
+    pub fn put_part(&mut self, services: &BTreeSet<ServiceKey>, part: Self) {
+        let Self { outdated, pass_at, pass_why, trouble, services: left, helpers: _, overrides, suspicions, host: _ } =
+            part;
+        for key in services {
+            self.services.remove(key);
+        }
+        self.services.extend(left);
+        self.trouble = trouble.or(self.trouble.take());
+        *self = Self { outdated, pass_at, pass_why, overrides, suspicions, ..std::mem::take(self) };
+    }
+}
+
 impl DestinationStatus {
     /// Takes in what its checks say, `since` in seconds since 1970, and what an operator says, which goes over that.
     pub fn judge(&mut self, verdict: Option<(&Verdict, u64)>, forced: Option<HealthOverride>) {
@@ -112,11 +126,16 @@ pub struct DrainStatus {
 /// Where the status goes after each pass.
 pub trait Board {
     fn post(&mut self, status: Status);
+
+    /// Puts what a pass over these services left into what was posted last: [`Status::put_part`].
+    fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status);
 }
 
 /// Nowhere.
 impl Board for () {
     fn post(&mut self, _: Status) {}
+
+    fn amend(&mut self, _: &BTreeSet<ServiceKey>, _: Status) {}
 }
 
 /// What a pass was made under.
@@ -156,7 +175,7 @@ pub(super) fn of(
     };
     if let Ok(report) = result {
         status.host = host_trouble(report);
-        let Picture { services, verdicts, drains, again: _ } = &report.picture;
+        let Picture { services, verdicts, drains, ready: _, awaited: _ } = &report.picture;
         status.suspicions.clone_from(&verdicts.trouble);
         for (key, overlaid) in services {
             let judge = |destination: &DestinationKey, status: &mut DestinationStatus| {

@@ -1,9 +1,10 @@
 //! Where the ownership record lives between two starts.
 //!
 //! One JSON file, `owned.json` in the state directory, replaced atomically (temporary file, fsync, rename,
-//! fsync of the directory). Losing it loses no traffic: what is not on record is left alone. Where network namespaces
+//! fsync of the directory), and beside it a journal of what has changed since (see `journal`). Losing it loses no traffic: what is not on record is left alone. Where network namespaces
 //! take turns in one directory, each finds its own: that of another one is put aside as `owned-INODE.json`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,10 +13,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, Form, StoreError, failed};
-use crate::model::Record;
+use super::journal::{self, Journal};
+use crate::model::{Record, ServiceKey};
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
+/// A journal is begun anew when it is as long as its record, but not before it has so many bytes.
+const JOURNAL_LEAST: u64 = 256 << 10;
 
 /// What a record is true of: one network namespace in one boot of the machine. The kernel's table does not
 /// outlive either, so a record of another one says nothing about what is live here.
@@ -56,6 +60,8 @@ pub trait RecordStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError>;
     /// Replaces the record. When it returns, the new one outlives a power cut.
     fn save(&mut self, record: &Record) -> Result<(), StoreError>;
+    /// The same, for a record that is as it was saved last but for these services: it costs what they are.
+    fn save_part(&mut self, record: &Record, services: &BTreeSet<ServiceKey>) -> Result<(), StoreError>;
     /// Whether the last [`save`](Self::save) failed, so that what is kept is not what is owned.
     fn is_behind(&self) -> bool;
 }
@@ -64,12 +70,16 @@ pub trait RecordStore {
 #[derive(Deserialize)]
 struct Head {
     place: Place,
+    #[serde(default)]
+    number: u64,
 }
 
 #[derive(Serialize)]
 struct Document<R> {
     version: u32,
     place: Place,
+    /// What its journal knows it by.
+    number: u64,
     #[serde(flatten)]
     record: R,
 }
@@ -80,12 +90,15 @@ pub struct FileStore {
     path: PathBuf,
     place: Place,
     behind: bool,
+    /// The number of the record that this process wrote last, and how long it is in bytes.
+    written: Option<(u64, u64)>,
+    journal: Option<Journal>,
 }
 
 impl FileStore {
     /// The store in `state_dir`, for `place`. Nothing is touched yet.
     pub fn new(state_dir: &Path, place: Place) -> Self {
-        Self { path: state_dir.join("owned.json"), place, behind: false }
+        Self { path: state_dir.join("owned.json"), place, behind: false, written: None, journal: None }
     }
 
     /// The record as [`load`](RecordStore::load) would give it, for looking only: no file is touched. With it, in
@@ -117,17 +130,39 @@ impl FileStore {
 
     /// A record, or why it cannot be understood, or nothing where there is no file.
     fn read(&self, path: &Path) -> Result<Option<Result<Document<Record>, String>>, StoreError> {
+        // Before the record: one that is written whole meanwhile has all that the journal said.
+        let journal = journal::read(path).map_err(self.io("read the journal of"))?;
         match fs::read(path) {
             // In two goes: what serde flattens it cannot read if it has numbers for keys, as the marks of helpers are.
             Ok(bytes) => atomic::parse::<Head>(path, &bytes, VERSION, "ownership").map(|head| {
-                Some(head.and_then(|Head { place }| {
-                    let record = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-                    Ok(Document { version: VERSION, place, record })
+                Some(head.and_then(|Head { place, number }| {
+                    let mut record = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+                    journal::replay(&journal, number, &mut record)?;
+                    Ok(Document { version: VERSION, place, number, record })
                 }))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.io("read")(error)),
         }
+    }
+
+    /// Moves the record, and its journal before it: without its record a journal says nothing, and does no harm.
+    fn move_to(&self, to: &Path) -> Result<(), StoreError> {
+        match fs::rename(journal::path(&self.path), journal::path(to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.io("move away")(error)),
+            Ok(()) | Err(_) => fs::rename(&self.path, to).map_err(self.io("move away")),
+        }
+    }
+
+    /// Appends to the journal, which is begun with the first that there is to say.
+    fn append(&mut self, number: u64, record: &Record, services: &BTreeSet<ServiceKey>) -> io::Result<()> {
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => Journal::begin(&self.path, number)?,
+        };
+        journal.append(services, record)?;
+        self.journal = Some(journal);
+        Ok(())
     }
 
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
@@ -143,13 +178,13 @@ impl RecordStore for FileStore {
                 // Another namespace of this machine may need it again: to overwrite it would leave there what nobody
                 // owns.
                 if place.boot_id == self.place.boot_id {
-                    fs::rename(&self.path, self.aside(place.netns)).map_err(self.io("move away"))?;
+                    self.move_to(&self.aside(place.netns))?;
                 }
                 Found::Elsewhere
             }
             Some(Err(why)) => {
                 let moved_to = self.path.with_extension("json.damaged");
-                fs::rename(&self.path, &moved_to).map_err(self.io("move away"))?;
+                self.move_to(&moved_to)?;
                 return Ok((Record::default(), Found::Damaged { moved_to, why }));
             }
             None => Found::Absent,
@@ -158,10 +193,31 @@ impl RecordStore for FileStore {
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
-        let document = Document { version: VERSION, place: self.place.clone(), record };
+        let number = fastrand::u64(1..);
+        let document = Document { version: VERSION, place: self.place.clone(), number, record };
         let saved = atomic::replace(&self.path, Form::Compact, &document);
         self.behind = saved.is_err();
+        (self.journal, self.written) = (None, None);
+        if saved.is_ok() {
+            // What cannot be told for its length is written whole again soon.
+            let length = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+            self.written = Some((number, length));
+            // It is void already.
+            _ = fs::remove_file(journal::path(&self.path));
+        }
         saved
+    }
+
+    fn save_part(&mut self, record: &Record, services: &BTreeSet<ServiceKey>) -> Result<(), StoreError> {
+        let long = self.journal.as_ref().map_or(0, Journal::length);
+        match self.written {
+            Some((number, length)) if long < length.max(JOURNAL_LEAST) && !self.behind => {
+                let appended = self.append(number, record, services);
+                self.behind = appended.is_err();
+                appended.map_err(self.io("write the journal of"))
+            }
+            Some(_) | None => self.save(record),
+        }
     }
 
     fn is_behind(&self) -> bool {
@@ -170,137 +226,4 @@ impl RecordStore for FileStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{
-        Check, Checks, Dns, DnsRecord, DnsTransport, Drain, Flap, Grpc, Helped, Http, Match, NamedCheck, OwnedService,
-        Pass, Probe, StatusSet, Timing, Tls, Via,
-    };
-    use std::time::Duration;
-
-    fn record() -> Record {
-        let mut record = Record::default();
-        let mut owned = OwnedService::default();
-        owned.destinations.insert("[2001:db8::1]:80".parse().unwrap(), None);
-        let (service, destination) = ("tcp://192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap());
-        record.services.insert(service, owned);
-        record.helpers.insert(1_768_947_712, Helped { service, destination });
-        let drain = Drain { since: 1_000_000, until: 1_000_300, checks: every_check() };
-        record.drains.entry(service).or_default().insert(destination, drain);
-        record
-    }
-
-    /// One of each kind, with all that it may have.
-    fn every_check() -> Checks {
-        let tls = Some(Tls { insecure: false, ca: Some("/etc/ca.pem".into()), server_name: Some("web".into()) });
-        let contains = || Some(Match::Contains(b"\0\xff\"ok".to_vec()));
-        let http = Http {
-            tls: tls.clone(),
-            method: "GET".into(),
-            path: "/".into(),
-            host: Some("web".into()),
-            headers: vec![("a".into(), "b".into())],
-            status: StatusSet(vec![(200, 299), (301, 301)]),
-            body: contains(),
-            location: Some(Match::Regex("^/".into())),
-        };
-        let dns = Dns {
-            transport: DnsTransport::Tcp,
-            name: "example.com.".into(),
-            record: DnsRecord::Aaaa,
-            rcode: 3,
-            answer: Some("::1".into()),
-        };
-        let probes = [
-            Probe::Tcp { send: Some(vec![0, 255]), expect: contains() },
-            Probe::Http(http),
-            Probe::Grpc(Grpc { tls, service: "shop".into() }),
-            Probe::Dns(dns),
-            Probe::Udp { send: vec![1], expect: None, silence_is_up: true },
-            Probe::Exec { argv: vec!["/bin/true".into()] },
-            Probe::None,
-        ];
-        let second = Duration::from_millis(1_001);
-        let check = |probe| Check {
-            probe,
-            timing: Timing {
-                interval: second,
-                timeout: second,
-                rise: 2,
-                fall: 3,
-                jitter: 10,
-                fast_interval: Some(second),
-                down_interval: None,
-                down_after: second,
-            },
-            address: Some("2001:db8::7".parse().unwrap()),
-            port: Some(80),
-            via: Via::Vip,
-            flap: Some(Flap { changes: 5, within: second, hold: second }),
-        };
-        let list = probes.into_iter().map(|probe| NamedCheck { name: probe.kind().to_owned(), check: check(probe) });
-        Checks { pass: Pass::Any, list: list.collect() }
-    }
-
-    #[test]
-    fn a_record_survives() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("not/yet/there");
-        let mut store = FileStore::new(&state, Place::here().unwrap());
-        assert_eq!(store.load().unwrap(), (Record::default(), Found::Absent));
-        store.save(&record()).unwrap();
-        store.save(&record()).unwrap();
-        assert_eq!(store.load().unwrap(), (record(), Found::Read));
-        fs::write(state.join("owned.json.new"), "what a crash left").unwrap();
-        store.save(&record()).unwrap();
-        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no temporary file stays behind");
-    }
-
-    #[test]
-    fn a_record_of_another_boot_or_namespace_is_void() {
-        let dir = tempfile::tempdir().unwrap();
-        let here = Place::here().unwrap();
-        FileStore::new(dir.path(), here.clone()).save(&record()).unwrap();
-        for place in [Place { boot_id: "other".into(), ..here.clone() }, Place { netns: here.netns + 1, ..here }] {
-            assert_eq!(FileStore::new(dir.path(), place).load().unwrap(), (Record::default(), Found::Elsewhere));
-        }
-    }
-
-    #[test]
-    fn namespaces_that_take_turns_keep_what_they_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let here = Place::here().unwrap();
-        let mut first = FileStore::new(dir.path(), here.clone());
-        first.save(&record()).unwrap();
-        let mut other = FileStore::new(dir.path(), Place { netns: here.netns + 1, ..here.clone() });
-        for _ in 0..2 {
-            other.load().unwrap();
-            assert_eq!(first.peek().unwrap(), (record(), None), "between loading and saving, too");
-            other.save(&Record::default()).unwrap();
-            assert_eq!(first.peek().unwrap(), (record(), None));
-            assert_eq!(first.load().unwrap(), (record(), Found::Read));
-            assert_eq!(other.load().unwrap(), (Record::default(), Found::Read));
-            assert_eq!(first.load().unwrap(), (record(), Found::Read));
-        }
-        let rebooted = Place { boot_id: "other".into(), ..here };
-        assert_eq!(FileStore::new(dir.path(), rebooted).load().unwrap().0, Record::default());
-    }
-
-    #[test]
-    fn a_damaged_record_is_moved_away_and_a_newer_one_is_left() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = FileStore::new(dir.path(), Place::here().unwrap());
-        for text in ["", "{\"version\":1,\"pl", "[]", "{\"version\":1}", "\0\0\0"] {
-            fs::write(dir.path().join("owned.json"), text).unwrap();
-            let (empty, damage) = store.peek().unwrap();
-            assert!(empty == Record::default() && damage.is_some() && dir.path().join("owned.json").exists());
-            let (found_record, found) = store.load().unwrap();
-            assert_eq!(found_record, Record::default());
-            assert!(matches!(found, Found::Damaged { .. }), "{text:?}: {found:?}");
-            assert!(dir.path().join("owned.json.damaged").exists());
-        }
-        fs::write(dir.path().join("owned.json"), "{\"version\":2,\"new\":true}").unwrap();
-        assert!(matches!(store.load(), Err(StoreError::Newer { found: 2, .. })));
-        assert!(dir.path().join("owned.json").exists());
-    }
-}
+mod tests;

@@ -19,11 +19,13 @@ pub use ask::{AskError, ask_status, tell_overrides};
 pub use overlay::overlay_verdicts;
 pub use serve::{ControlError, ControlSocket, Shared, bind, serve};
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::ServiceKey;
 use crate::reconcile::{Board, Place, Status};
 
 /// The longest path that fits into a socket's address, unix(7).
@@ -76,5 +78,10 @@ impl Board for StatusCell {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), status);
         // A large one takes a while to free, which is nobody's wait.
         drop(before);
+    }
+
+    /// Whoever reads the last one meanwhile keeps it as it is.
+    fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status) {
+        Arc::make_mut(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).put_part(services, part);
     }
 }

@@ -34,8 +34,9 @@ where
     });
 }
 
-fn wait_for(engine: &Engine, events: &mpsc::Receiver<Event>, is: impl Fn(&Verdicts) -> bool) -> Arc<Verdicts> {
+fn wait_for(engine: &mut Engine, events: &mpsc::Receiver<Event>, is: impl Fn(&Verdicts) -> bool) -> Arc<Verdicts> {
     loop {
+        engine.take_changed();
         let verdicts = engine.verdicts();
         if is(&verdicts) {
             return verdicts;

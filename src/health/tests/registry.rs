@@ -31,7 +31,8 @@ fn id_of(registry: &Registry, address: &str) -> Id {
 /// Feeds a result to the target of an address.
 fn feed(registry: &mut Registry, address: &str, result: Result<(), String>, now: Instant) -> bool {
     let id = id_of(registry, address);
-    registry.result(id, result, SECOND / 10, now).unwrap().health
+    registry.result(id, result, SECOND / 10, now).unwrap();
+    !registry.take_changed().is_empty()
 }
 
 #[test]
@@ -46,7 +47,7 @@ fn services_that_share_a_destination_and_a_check_share_one_run() {
         (key("fwmark:7", "10.0.0.1:80"), same("web")),
         (key("tcp://192.0.2.1:80", "10.0.0.2:80"), same("web")),
     ]);
-    let changes = registry.assign(&wanted, start);
+    let changes = registry.assign(None, &wanted, start);
     assert_eq!(changes.added.len(), 2);
     assert_eq!(places(&registry), ["10.0.0.1:80", "10.0.0.2:80"]);
     assert!(feed(&mut registry, "10.0.0.1:80", Ok(()), start));
@@ -55,10 +56,10 @@ fn services_that_share_a_destination_and_a_check_share_one_run() {
     assert_eq!(ups, 3);
     // The run goes with the last who wants it.
     let one = assignments([(key("fwmark:7", "10.0.0.1:80"), same("web"))]);
-    assert_eq!(registry.assign(&one, start).removed.len(), 1);
+    assert_eq!(registry.assign(None, &one, start).removed.len(), 1);
     assert_eq!(registry.verdicts(start).destinations.len(), 1);
     assert_eq!(registry.verdicts(start).destinations.values().next().unwrap().health, Up);
-    assert_eq!(registry.assign(&Assignments::new(), start).removed.len(), 1);
+    assert_eq!(registry.assign(None, &Assignments::new(), start).removed.len(), 1);
     assert_eq!((registry.len(), registry.targets.iter().count()), (0, 0));
 }
 
@@ -77,7 +78,7 @@ fn what_is_checked_is_resolved_before_it_is_compared() {
         // A destination of port 0 has the service's.
         (key("tcp://192.0.2.1:81", "10.0.0.1:0"), assignment(Unknown, Pass::All, &[("a", check("tcp"))])),
     ]);
-    registry.assign(&wanted, start);
+    registry.assign(None, &wanted, start);
     assert_eq!(places(&registry), ["10.0.0.1:81"]);
 }
 
@@ -89,10 +90,11 @@ fn via_the_service_goes_to_its_address_with_the_mark() {
     vip.via = Via::Vip;
     let (one, other) = (key("tcp://192.0.2.1:80", "10.0.0.1:80"), key("tcp://192.0.2.1:80", "10.0.0.2:80"));
     let with = |seed, mark| Assignment { mark, ..assignment(seed, Pass::All, &[("a", vip.clone())]) };
-    let changes = registry.assign(&assignments([(one, with(Up, None)), (other, with(Unknown, Some(7)))]), start);
+    let changes = registry.assign(None, &assignments([(one, with(Up, None)), (other, with(Unknown, Some(7)))]), start);
     assert_eq!(changes.added.len(), 1, "without a way there is nothing to run");
     assert_eq!(registry.verdicts(start).destinations[&one].health, Up, "and it counts as it did");
-    let changes = registry.assign(&assignments([(one, with(Up, Some(8))), (other, with(Unknown, Some(7)))]), start);
+    let changes =
+        registry.assign(None, &assignments([(one, with(Up, Some(8))), (other, with(Unknown, Some(7)))]), start);
     assert_eq!((changes.added.len(), changes.removed.len()), (1, 0));
     let mut jobs: Vec<_> =
         registry.targets.iter().map(|target| &target.job).map(|job| (job.address, job.mark, job.destination)).collect();
@@ -107,8 +109,8 @@ fn a_mark_means_nothing_to_checks_of_the_destination_itself() {
     let mut registry = Registry::default();
     let one = key("tcp://192.0.2.1:80", "10.0.0.1:80");
     let with = |mark| Assignment { mark, ..assignment(Unknown, Pass::All, &[("a", check("tcp"))]) };
-    registry.assign(&assignments([(one, with(None))]), start);
-    let changes = registry.assign(&assignments([(one, with(Some(7)))]), start);
+    registry.assign(None, &assignments([(one, with(None))]), start);
+    let changes = registry.assign(None, &assignments([(one, with(Some(7)))]), start);
     assert_eq!((changes.added.len(), changes.removed.len()), (0, 0));
 }
 
@@ -118,10 +120,10 @@ fn programs_are_run_for_each_service_and_know_it() {
     let mut registry = Registry::default();
     let exec = || assignment(Unknown, Pass::All, &[("a", check("exec"))]);
     let (one, other) = (key("tcp://192.0.2.1:80", "10.0.0.1:80"), key("tcp://192.0.2.2:80", "10.0.0.1:80"));
-    registry.assign(&assignments([(one, exec()), (other, exec())]), start);
+    registry.assign(None, &assignments([(one, exec()), (other, exec())]), start);
     assert_eq!(registry.len(), 2);
     let renamed = Assignment { name: "shop".to_owned(), ..exec() };
-    let changes = registry.assign(&assignments([(one, renamed), (other, exec())]), start);
+    let changes = registry.assign(None, &assignments([(one, renamed), (other, exec())]), start);
     assert_eq!((changes.added.len(), changes.removed.len()), (1, 1), "its environment is another one");
 }
 
@@ -133,7 +135,7 @@ fn an_assignment_that_stays_changes_nothing() {
     let (one, other) = (key("tcp://192.0.2.1:80", "10.0.0.1:80"), key("tcp://192.0.2.1:80", "10.0.0.2:80"));
     // Equal by value, never the same object, and the seed follows the kernel.
     let wanted = |seed| assignments([(one, assignment(seed, Pass::All, &[("web", check("tcp"))]))]);
-    registry.assign(&wanted(Unknown), start);
+    registry.assign(None, &wanted(Unknown), start);
     feed(&mut registry, "10.0.0.1:80", Ok(()), start + SECOND);
     feed(&mut registry, "10.0.0.1:80", bad(), start + 2 * SECOND);
     feed(&mut registry, "10.0.0.1:80", bad(), start + 3 * SECOND);
@@ -143,7 +145,7 @@ fn an_assignment_that_stays_changes_nothing() {
         let mut again = wanted(seed);
         again.insert(other, assignment(seed, Pass::All, &[("web", check("tcp"))]));
         for wanted in [&wanted(seed), &again, &wanted(seed)] {
-            let changes = registry.assign(wanted, start + 4 * SECOND);
+            let changes = registry.assign(None, wanted, start + 4 * SECOND);
             assert!(!changes.added.iter().any(|(added, ..)| *added == id) && !changes.removed.contains(&id));
             assert_eq!(registry.verdicts(start + 4 * SECOND).destinations[&one], before.destinations[&one]);
         }
@@ -163,10 +165,11 @@ fn changed_checks_keep_the_health_until_they_have_spoken() {
             // The seed of the reload is not asked for: it is known better.
             assignments([(one, assignment(Unknown, Pass::All, &[("web", check)]))])
         };
-        registry.assign(&with(None), start);
+        registry.assign(None, &with(None), start);
         feed(&mut registry, "10.0.0.1:80", result.clone(), start);
-        let changes = registry.assign(&with(Some(81)), start + SECOND);
-        assert_eq!((changes.added.len(), changes.removed.len(), changes.health), (1, 1, false));
+        let changes = registry.assign(None, &with(Some(81)), start + SECOND);
+        assert_eq!((changes.added.len(), changes.removed.len()), (1, 1));
+        assert!(!registry.has_changed());
         assert!(!changes.added[0].2, "nobody waits for it: it keeps its health");
         let verdict = &registry.verdicts(start + SECOND).destinations[&one];
         assert_eq!((verdict.health, verdict.since), (health, start));
@@ -191,10 +194,10 @@ fn a_changed_check_leaves_the_others_alone() {
         tcp.port = port;
         assignments([(one, assignment(Unknown, Pass::All, &[("tcp", tcp), ("web", web.clone())]))])
     };
-    registry.assign(&list(None), start);
+    registry.assign(None, &list(None), start);
     feed(&mut registry, "10.0.0.1:80", Ok(()), start);
     feed(&mut registry, "10.0.0.1:81", bad(), start);
-    registry.assign(&list(Some(82)), start + SECOND);
+    registry.assign(None, &list(Some(82)), start + SECOND);
     let verdict = &registry.verdicts(start + SECOND).destinations[&one];
     assert_eq!(verdict.health, Down);
     assert_eq!(verdict.reason, "tcp (tcp): not checked yet; web (http): refused");
@@ -207,7 +210,7 @@ fn verdicts_say_what_and_why() {
     let start = Instant::now();
     let mut registry = Registry::default();
     let one = key("tcp://192.0.2.1:80", "10.0.0.1:80");
-    registry.assign(&assignments([(one, assignment(Unknown, Pass::All, &[("web", check("http"))]))]), start);
+    registry.assign(None, &assignments([(one, assignment(Unknown, Pass::All, &[("web", check("http"))]))]), start);
     let verdict = registry.verdicts(start).destinations[&one].clone();
     assert_eq!((verdict.health, verdict.reason.as_str(), verdict.since), (Unknown, "", start));
     let reason = "status 500, expected 200-299";
@@ -241,7 +244,7 @@ fn two_services_that_show_different_health_keep_it_until_the_shared_check_has_sp
         [one, other, third].map(|key| verdicts.destinations[&key].health)
     };
     let mut registry = Registry::default();
-    assert_eq!(registry.assign(&wanted, start).added.len(), 1);
+    assert_eq!(registry.assign(None, &wanted, start).added.len(), 1);
     assert_eq!(healths(&mut registry), [Down, Up, Unknown]);
     for (result, want) in [
         (Ok(()), [Down, Up, Up]),
@@ -260,7 +263,8 @@ fn two_services_that_show_different_health_keep_it_until_the_shared_check_has_sp
     let fourth = key("tcp://192.0.2.4:80", "10.0.0.1:80");
     let mut more = wanted.clone();
     more.insert(fourth, with(Up));
-    assert!(registry.assign(&more, start).health);
+    registry.assign(None, &more, start);
+    assert_eq!(registry.take_changed(), BTreeSet::from([fourth.0]));
     assert_eq!(registry.verdicts(start).destinations[&fourth].health, Down);
 }
 
@@ -273,7 +277,7 @@ fn a_kind_of_check_that_fails_everywhere_at_once_is_said_to_be_our_trouble() {
         let kind = if index == 4 { "tcp" } else { "http" };
         (key("tcp://192.0.2.1:80", &format!("10.0.0.{index}:80")), with(kind))
     });
-    registry.assign(&wanted.collect(), start);
+    registry.assign(None, &wanted.collect(), start);
     for round in 1..=3 {
         assert_eq!(registry.verdicts(start).trouble, Vec::<String>::new(), "round {round}");
         for index in 1..=3 {
@@ -296,7 +300,7 @@ proptest! {
     ) {
         let start = Instant::now();
         let mut registry = Registry::default();
-        let mut known: std::collections::BTreeSet<Id> = Default::default();
+        let mut known: BTreeSet<Id> = Default::default();
         for (wanted, results) in steps {
             let wanted: Assignments = wanted.into_iter().map(|(service, destination, list, any, seed)| {
                 let mut tcp = check("tcp");
@@ -310,15 +314,32 @@ proptest! {
                 let key = key(&format!("tcp://192.0.2.{service}:80"), &format!("10.0.0.{destination}:80"));
                 (key, assignment([Unknown, Up, Down][seed], pass, list))
             }).collect();
-            let changes = registry.assign(&wanted, start);
+            let changes = registry.assign(None, &wanted, start);
             for id in &changes.removed {
                 prop_assert!(known.remove(id));
             }
             for (id, ..) in &changes.added {
                 prop_assert!(known.insert(*id));
             }
-            let again = registry.assign(&wanted.clone(), start);
-            prop_assert!(again.added.is_empty() && again.removed.is_empty() && !again.health);
+            let again = registry.assign(None, &wanted.clone(), start);
+            registry.take_changed();
+            prop_assert!(again.added.is_empty() && again.removed.is_empty() && !registry.has_changed());
+            // What is assigned service by service is what is assigned at once.
+            for number in 0..4 {
+                let service = key(&format!("tcp://192.0.2.{number}:80"), "10.0.0.1:80").0;
+                let part = wanted.iter().filter(|((of, _), _)| *of == service).map(|(of, one)| (*of, one.clone())).collect();
+                let again = registry.assign(Some(&[service].into()), &part, start);
+                prop_assert!(again.added.is_empty() && again.removed.is_empty() && !registry.has_changed());
+                if part.is_empty() {
+                    continue;
+                }
+                let gone = registry.assign(Some(&[service].into()), &Assignments::new(), start);
+                let back = registry.assign(Some(&[service].into()), &part, start);
+                prop_assert_eq!(gone.removed.len(), back.added.len());
+                gone.removed.iter().for_each(|id| { known.remove(id); });
+                known.extend(back.added.iter().map(|(id, ..)| *id));
+                registry.take_changed();
+            }
             let runs: std::collections::HashSet<Job> = wanted.iter().flat_map(|(key, assignment)| {
                 assignment.checks.list.iter().filter_map(|named| registry.targets.job(*key, assignment, &named.check)).collect::<Vec<_>>()
             }).collect();
@@ -329,11 +350,25 @@ proptest! {
                     let before = registry.verdicts(start);
                     let outcome = registry.result(id, if good { Ok(()) } else { bad() }, SECOND, start).unwrap();
                     let after = registry.verdicts(start);
-                    let health = |verdicts: &Verdicts| verdicts.destinations.values().map(|one| one.health).collect::<Vec<_>>();
-                    prop_assert_eq!(outcome.health, health(&before) != health(&after));
+                    let differ = before.destinations.iter().filter(|(of, one)| after.destinations[of].health != one.health);
+                    let differ: BTreeSet<ServiceKey> = differ.map(|((service, _), _)| *service).collect();
+                    prop_assert_eq!(registry.take_changed(), differ);
+                    prop_assert!(outcome.interval > Duration::ZERO);
                 }
             }
             let verdicts = registry.verdicts(start);
+            for service in wanted.keys().map(|(service, _)| *service) {
+                let part = registry.verdicts_of(&[service].into(), start);
+                let of = verdicts.destinations.iter().filter(|((of, _), _)| *of == service);
+                prop_assert!(part.destinations.iter().eq(of));
+                prop_assert_eq!(&part.trouble, &verdicts.trouble);
+            }
+            // Those of which all fail are found without a look at all.
+            let fails = |target: &crate::health::targets::Target| target.machines.iter().all(|machine| machine.down_and_failing_since().is_some());
+            let well: BTreeSet<&str> =
+                registry.targets.iter().filter(|target| !fails(target)).map(|target| target.job.check.probe.kind()).collect();
+            let failing = registry.targets.iter().filter(|target| !well.contains(target.job.check.probe.kind()));
+            prop_assert_eq!(registry.targets.failing().count(), failing.count());
             prop_assert!(verdicts.destinations.keys().eq(wanted.keys()));
             for (key, verdict) in &verdicts.destinations {
                 let checks = &wanted[key].checks;
@@ -342,7 +377,7 @@ proptest! {
                 prop_assert_eq!(verdict.reason.is_empty(), verdict.health != Down);
             }
         }
-        registry.assign(&Assignments::new(), start);
+        registry.assign(None, &Assignments::new(), start);
         prop_assert_eq!(registry.len(), 0);
     }
 }

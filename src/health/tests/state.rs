@@ -30,7 +30,7 @@ fn ended(start: &Start, started: Instant, ended: Instant, result: Result<(), Str
 fn no_more_run_at_once_than_allowed_and_the_others_wait_in_order() {
     let start = Instant::now();
     let mut state = State::new(10, 1);
-    state.assign(&many(100, Health::Up), start);
+    state.assign(None, &many(100, Health::Up), start);
     let late = start + SECOND;
     let first = starts(&mut state, late);
     assert_eq!(first.len(), 10);
@@ -56,7 +56,7 @@ fn no_more_run_at_once_than_allowed_and_the_others_wait_in_order() {
 fn the_loop_is_told_once_until_it_looks() {
     let start = Instant::now();
     let mut state = State::new(10, 1);
-    state.assign(&many(3, Health::Unknown), start);
+    state.assign(None, &many(3, Health::Unknown), start);
     assert!(!state.has_to_tell(), "it knows what it assigned");
     let runs = starts(&mut state, start + SECOND);
     assert_eq!(runs.len(), 3);
@@ -67,11 +67,13 @@ fn the_loop_is_told_once_until_it_looks() {
     state.finish(ended(&runs[1], now, now, Ok(())));
     assert!(!state.has_to_tell(), "it has not looked yet");
     state.verdicts(now);
+    assert!(!state.has_to_tell(), "others may look, and the loop has not");
+    assert_eq!(state.take_changed().len(), 1, "three destinations of one service");
     assert!(!state.has_to_tell(), "it has seen both");
     state.finish(ended(&runs[2], now, now, Err("refused".to_owned())));
     assert!(state.has_to_tell());
     // A result that changes nothing is nothing to tell.
-    state.verdicts(now);
+    state.take_changed();
     for run in starts(&mut state, now + 2 * SECOND) {
         state.finish(ended(&run, now, now + 2 * SECOND, Ok(())));
     }
@@ -82,9 +84,9 @@ fn the_loop_is_told_once_until_it_looks() {
 fn a_run_whose_target_is_gone_is_given_up_and_its_result_means_nothing() {
     let start = Instant::now();
     let mut state = State::new(10, 1);
-    state.assign(&many(2, Health::Up), start);
+    state.assign(None, &many(2, Health::Up), start);
     let runs = starts(&mut state, start + SECOND);
-    state.assign(&many(0, Health::Up), start);
+    state.assign(None, &many(0, Health::Up), start);
     let mut orphans = state.take_orphans();
     orphans.sort();
     let mut ids: Vec<Id> = runs.iter().map(|run| run.id).collect();
@@ -92,7 +94,7 @@ fn a_run_whose_target_is_gone_is_given_up_and_its_result_means_nothing() {
     assert_eq!(orphans, ids);
     assert!(state.take_orphans().is_empty());
     // The places are used again by others, before the old runs are over.
-    state.assign(&many(2, Health::Up), start);
+    state.assign(None, &many(2, Health::Up), start);
     state.finish(ended(&runs[0], start, start, Err("refused".to_owned())));
     state.give_up();
     assert_eq!(state.meter().in_flight, 0);
@@ -105,7 +107,7 @@ fn a_reload_that_changes_nothing_leaves_the_schedule_alone() {
     let start = Instant::now();
     let times = |reload: bool| {
         let mut state = State::new(1000, 7);
-        state.assign(&many(20, Health::Unknown), start);
+        state.assign(None, &many(20, Health::Unknown), start);
         let mut times = Vec::new();
         for step in 0..300 {
             let now = start + Duration::from_millis(10) * step;
@@ -114,7 +116,7 @@ fn a_reload_that_changes_nothing_leaves_the_schedule_alone() {
                 state.finish(ended(&run, now, now, Ok(())));
             }
             if reload && step % 7 == 0 {
-                state.assign(&many(20, Health::Up), now);
+                state.assign(None, &many(20, Health::Up), now);
             }
         }
         times

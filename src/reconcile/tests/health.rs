@@ -27,20 +27,44 @@ struct Told {
     well: BTreeSet<Of>,
     assigned: Assignments,
     assignments: usize,
+    /// The verdicts of which the loop knows.
+    noted: BTreeMap<Of, Health>,
 }
 
 impl Checker for Oracle {
     fn assign(&mut self, assignments: &Assignments) {
+        let everywhere = self.0.borrow().assigned.keys().map(|(service, _)| *service).collect();
+        self.assign_part(&everywhere, assignments);
+    }
+
+    fn assign_part(&mut self, services: &BTreeSet<ServiceKey>, assignments: &Assignments) {
         let mut told = self.0.borrow_mut();
+        told.assigned.retain(|(service, _), _| !services.contains(service));
         for (of, assignment) in assignments {
-            told.verdicts.entry(*of).or_insert(assignment.seed);
+            told.assigned.insert(*of, assignment.clone());
+            let seed = *told.verdicts.entry(*of).or_insert(assignment.seed);
+            told.noted.entry(*of).or_insert(seed);
         }
-        told.verdicts.retain(|of, _| assignments.contains_key(of));
-        told.assigned = assignments.clone();
+        let Told { verdicts, assigned, noted, .. } = &mut *told;
+        verdicts.retain(|of, _| assigned.contains_key(of));
+        noted.retain(|of, _| assigned.contains_key(of));
         told.assignments += 1;
     }
 
     fn verdicts(&self) -> Arc<Verdicts> {
+        let everywhere = self.0.borrow().verdicts.keys().map(|(service, _)| *service).collect();
+        self.verdicts_of(&everywhere)
+    }
+
+    fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        let mut told = self.0.borrow_mut();
+        let news = told.verdicts.iter().filter(|(of, health)| told.noted.get(of) != Some(health));
+        let news = news.map(|((service, _), _)| *service).collect();
+        told.noted = told.verdicts.clone();
+        news
+    }
+
+    fn verdicts_of(&self, services: &BTreeSet<ServiceKey>) -> Arc<Verdicts> {
         let since = Instant::now();
         let told = self.0.borrow();
         let verdict = |(of, health): (&Of, &Health)| {
@@ -50,7 +74,8 @@ impl Checker for Oracle {
             let check = CheckVerdict { name, kind, health: *health, reason: found, flapping, took };
             (*of, Verdict { health: *health, reason, since, checks: vec![check] })
         };
-        let destinations = told.verdicts.iter().map(verdict).collect();
+        let of = told.verdicts.iter().filter(|((service, _), _)| services.contains(service));
+        let destinations = of.map(verdict).collect();
         Arc::new(Verdicts { destinations, trouble: Vec::new() })
     }
 }
@@ -68,6 +93,10 @@ impl Listener for Heard {
 impl Board for Heard {
     fn post(&mut self, status: Status) {
         self.0.borrow_mut().1 = status;
+    }
+
+    fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status) {
+        self.0.borrow_mut().1.put_part(services, part);
     }
 }
 
@@ -93,6 +122,10 @@ impl RecordStore for Kept {
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
         *self.0.borrow_mut() = record.clone();
         Ok(())
+    }
+
+    fn save_part(&mut self, record: &Record, _: &BTreeSet<ServiceKey>) -> Result<(), StoreError> {
+        self.save(record)
     }
 
     fn is_behind(&self) -> bool {
@@ -198,6 +231,11 @@ impl World {
         live.active_connections = count;
     }
 
+    /// The checks find this of a destination, and nobody was told yet.
+    fn find(&self, service: &str, at: &str, health: Health) {
+        self.oracle.0.borrow_mut().verdicts.insert((key(service), destination(at)), health);
+    }
+
     fn give(&self, at: &str, given: Override) {
         self.heard.0.borrow_mut().2.set(key(WEB), destination(at), given);
     }
@@ -252,7 +290,7 @@ impl Process {
     /// The checks find a change.
     fn found(&mut self, changes: &[(&str, Health)]) {
         for (at, health) in changes {
-            self.world.oracle.0.borrow_mut().verdicts.insert((key(WEB), destination(at)), *health);
+            self.world.find(WEB, at, *health);
         }
         self.pass(Why { health: true, ..Why::default() });
     }
@@ -311,6 +349,7 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
 mod cuts;
 mod drains;
 mod forced;
+mod parts;
 mod ramps;
 mod surroundings;
 mod verdicts;

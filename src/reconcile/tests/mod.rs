@@ -1,5 +1,6 @@
 //! Passes and the loop on the fake kernel.
 
+mod concern;
 mod health;
 mod host;
 mod looping;
@@ -8,7 +9,7 @@ mod passes;
 mod surroundings;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,6 +52,10 @@ impl RecordStore for Memory {
         }
         self.saved.push(record.clone());
         Ok(())
+    }
+
+    fn save_part(&mut self, record: &Record, _: &BTreeSet<ServiceKey>) -> Result<(), StoreError> {
+        self.save(record)
     }
 
     fn is_behind(&self) -> bool {
@@ -221,8 +226,18 @@ struct NoChecker;
 impl Checker for NoChecker {
     fn assign(&mut self, _: &Assignments) {}
 
+    fn assign_part(&mut self, _: &BTreeSet<ServiceKey>, _: &Assignments) {}
+
     fn verdicts(&self) -> Arc<Verdicts> {
         Arc::default()
+    }
+
+    fn verdicts_of(&self, _: &BTreeSet<ServiceKey>) -> Arc<Verdicts> {
+        Arc::default()
+    }
+
+    fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        BTreeSet::new()
     }
 }
 

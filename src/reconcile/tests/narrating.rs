@@ -25,7 +25,13 @@ fn told(report: Report, said: &mut narrate::Said) -> String {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
-        let told = narrate::Circumstances { why: Why::default(), took: Duration::ZERO, outdated: false, waits: false };
+        let told = narrate::Circumstances {
+            why: Why::default(),
+            took: Duration::ZERO,
+            services: None,
+            outdated: false,
+            waits: false,
+        };
         narrate::pass(told, &Ok(report), &[], &desired(&[]), said);
     });
     let bytes = log.0.lock().unwrap().clone();

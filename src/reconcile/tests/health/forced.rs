@@ -269,7 +269,7 @@ fn once(
     let (mut ipvs, mut store, mut record) = (world.kernel.clone(), world.kept.clone(), Record::default());
     let options = Options { force: false, only: None, held: &|_| None, host_held: &|_| None };
     let farewells = BTreeMap::new();
-    let terms = Terms { desired: wanted, overrides, farewells: &farewells, unix: UNIX, restore_host: false };
+    let terms = Terms { overrides, farewells: &farewells, ..Terms::plain(wanted, UNIX) };
     let ground = Ground { ipvs: &mut ipvs, host: &mut Surroundings::default() };
     let hands = Hands { ground, record: &mut record, store: &mut store };
     pass(hands, terms, &mut Sight::Once { status }, &options).unwrap();

@@ -3,6 +3,8 @@
 //! Every cold run has a network namespace of its own, and is valid only if the kernel then lists exactly the table that it was told.
 //! What is compared with each other runs one after the other, round by round.
 
+mod report;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,8 +21,7 @@ use ipvsd::reconcile::{FileStore, Ground, Hands, Options, Place, RecordStore, Si
 use crate::guest::Lab;
 use crate::net;
 use crate::process::{self, Daemon};
-use crate::run::{Cell, Runs};
-use crate::section::{Details, Figure, Need, Part, Reach, Row, Section};
+use crate::section::{Need, Reach, Row, Section};
 use crate::shape::Shape;
 
 pub const SECTION: Section = Section {
@@ -67,7 +68,7 @@ pub const SECTION: Section = Section {
         },
     ],
     measure,
-    report,
+    report: report::report,
 };
 
 /// How long a peer may take to its full table.
@@ -87,7 +88,7 @@ const PASS: &str = "ipvsd, a converged pass";
 const APPLY_AGAIN: &str = "ipvsd apply, converged";
 
 fn sizes(lab: &Lab) -> &'static [u32] {
-    if lab.options.quick { &[100] } else { &[1000, 10_000] }
+    if lab.options.quick { &[10, 100] } else { &[10, 100, 1000, 10_000] }
 }
 
 fn measure(lab: &mut Lab) -> anyhow::Result<()> {
@@ -115,7 +116,7 @@ fn measure(lab: &mut Lab) -> anyhow::Result<()> {
 }
 
 /// It starts ipvsadm several times for each destination, and reads all that it lists.
-const LDIRECTORD_SIZE: u32 = 2;
+const LDIRECTORD_SIZE: u32 = 1;
 /// What one operation at a time takes too long for.
 const MOST_SINGLE: u32 = 1000;
 
@@ -322,55 +323,4 @@ fn until_full(command: &mut Command, shape: Shape) -> anyhow::Result<Duration> {
     };
     daemon.kill()?;
     Ok(took)
-}
-
-fn ms(what: &str, size: u32) -> Cell<'_> {
-    Cell { what, size, value: "ms" }
-}
-
-fn report(runs: &Runs) -> anyhow::Result<Part> {
-    let mut part = Part::default();
-    let sizes = runs.sizes(APPLY);
-    let (least, most) = (*sizes.first().context("no size")?, *sizes.last().context("no size")?);
-    let mut figure = |id, (a, b): (&str, &str), size: u32, note: String| -> anyhow::Result<()> {
-        let value = runs.ratio(ms(a, size), ms(b, size))?;
-        part.figures.insert(id, Figure { value, note });
-        Ok(())
-    };
-    figure("restore", (RESTORE, OPERATIONS), least, at(least))?;
-    figure("restore-process", (RESTORE, APPLY), least, at(least))?;
-    figure("single", (SINGLE, OPERATIONS), most, at(most))?;
-    figure("keepalived", (KEEPALIVED, APPLY), most, at(most))?;
-    figure("batch", (OPERATIONS, BATCH), most, at(most))?;
-    figure("converged", (PASS, DUMP), most, at(most))?;
-    part.details.push(details(runs)?);
-    Ok(part)
-}
-
-fn at(size: u32) -> String {
-    format!("{size} × 10")
-}
-
-fn details(runs: &Runs) -> anyhow::Result<Details> {
-    let mut lines = Vec::new();
-    let all = [RESTORE, LDIRECTORD, KEEPALIVED, SINGLE, BATCH, OPERATIONS, APPLY, DUMP, READ, PASS, APPLY_AGAIN];
-    for what in all {
-        for size in runs.sizes(what) {
-            let spread = runs.spread(ms(what, size))?;
-            let each = spread.median * 1e3 / f64::from(Shape::of(size).objects());
-            lines.push(vec![
-                what.to_owned(),
-                at(size),
-                format!("{:.0}", spread.median),
-                format!("{:.0} to {:.0}", spread.low, spread.high),
-                format!("{each:.1}"),
-            ]);
-        }
-    }
-    Ok(Details {
-        title: "Programming a table, and looking at it".to_owned(),
-        head: ["who", "table", "ms", "of the runs", "µs an object"].map(str::to_owned).to_vec(),
-        lines,
-        note: String::new(),
-    })
 }

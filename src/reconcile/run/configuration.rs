@@ -1,0 +1,103 @@
+//! How a configuration comes into force.
+
+use std::collections::BTreeSet;
+
+use super::Loop;
+use crate::model::{Desired, OnDown, Record, ServiceKey};
+use crate::plan::{self, Plan};
+use crate::reconcile::concern::{Concern, with_helpers};
+use crate::reconcile::host::Ground;
+use crate::reconcile::narrate;
+use crate::reconcile::observe::{Inputs, observe};
+use crate::reconcile::part::PartIpvs;
+use crate::reconcile::pass::Refused;
+use crate::reconcile::schedule::{Now, Why};
+use crate::reconcile::sight::Sight;
+
+impl Loop<'_> {
+    /// Puts a configuration into force, unless it would delete more than it may: then it waits, and what is in force goes on.
+    /// Says whether it is in force now.
+    pub(super) fn take(&mut self, desired: Box<Desired>, why: Why, clock: &dyn Fn() -> Now) -> bool {
+        let started = clock();
+        let concern = Concern::between(&self.desired, &desired, &self.record);
+        if let Some(refused) = self.refuses(&desired, &concern, started.unix) {
+            let told = self.circumstances(why, clock().at - started.at, &Concern::All);
+            narrate::refused(told, &refused, &mut self.said);
+            self.waiting = Some((desired, refused));
+            return false;
+        }
+        self.owed.join(concern);
+        self.accept(*desired);
+        self.schedule.set_resync(self.desired.resync, clock().at);
+        true
+    }
+
+    /// Nothing waits to come into force any more, which all of the status and the log are to say.
+    pub(super) fn wait_no_more(&mut self) {
+        if self.waiting.take().is_some() {
+            self.owed = Concern::All;
+        }
+    }
+
+    /// Why a configuration may not come into force, with the table as it is. If that cannot be read, the pass will say so.
+    fn refuses(&mut self, desired: &Desired, concern: &Concern, unix: u64) -> Option<Refused> {
+        if self.force {
+            return None;
+        }
+        let services = match concern {
+            Concern::All => None,
+            Concern::Services(services) => with_helpers(services.clone(), desired, &self.record),
+        };
+        let plan = match services {
+            None => self.foresee(desired, &self.record.clone(), None, unix)?,
+            Some(services) => {
+                let record = self.record.part(&services);
+                let elsewhere = self.owned.saturating_sub(record.entries());
+                let plan = self.foresee(&desired.part(&services), &record, Some(&services), unix)?;
+                Plan { owned: plan.owned + elsewhere, ..plan }
+            }
+        };
+        plan::guard(&plan, desired.max_delete).err().map(Refused::from)
+    }
+
+    /// What would be done now, to everything or to these services.
+    fn foresee(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+        services: Option<&BTreeSet<ServiceKey>>,
+        unix: u64,
+    ) -> Option<Plan> {
+        let (overrides, farewells) = (&self.overrides, &self.farewells);
+        let inputs = Inputs { desired, record, overrides, farewells, unix, restore_host: false };
+        let mut sight = Sight::Once { status: None };
+        let seen = match services {
+            None => observe(&mut Ground { ipvs: self.ipvs, host: self.company.host }, &inputs, &mut sight),
+            Some(services) => {
+                let mut ipvs = PartIpvs { ipvs: self.ipvs, services };
+                observe(&mut Ground { ipvs: &mut ipvs, host: self.company.host }, &inputs, &mut sight)
+            }
+        };
+        Some(seen.ok()?.plan)
+    }
+
+    /// Puts a configuration into force. The checks of what it drops go on while that drains.
+    fn accept(&mut self, desired: Desired) {
+        // One that nobody went by before has no say now.
+        let heeded = self.desired.policies.iter().filter(|(_, policy)| policy.on_down != OnDown::Ignore);
+        for (service, policy) in heeded {
+            for (destination, checks) in &policy.checks {
+                if !desired.table.has(service, destination) {
+                    self.farewells.insert((*service, *destination), checks.clone());
+                }
+            }
+        }
+        self.company.checker.set_at_once(desired.checks_at_once);
+        self.company.listener.configure(desired.hooks.as_ref());
+        self.desired = desired;
+        let (desired, record) = (&self.desired, &self.record);
+        self.farewells.retain(|(service, destination), _| {
+            record.owns_destination(service, destination) && !desired.table.has(service, destination)
+        });
+    }
+}

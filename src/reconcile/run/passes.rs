@@ -1,0 +1,198 @@
+//! The passes of the loop: what each concerns, and what comes of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Loop;
+use crate::model::{HostKey, ServiceKey};
+use crate::plan::Operation;
+use crate::reconcile::backoff::{Backoff, Object};
+use crate::reconcile::concern::{Concern, with_helpers};
+use crate::reconcile::host::Ground;
+use crate::reconcile::narrate;
+use crate::reconcile::part::{PartChecker, PartIpvs, PartStore};
+use crate::reconcile::pass::{Hands, Options, PassError, Report, Terms, pass};
+use crate::reconcile::schedule::{Now, Why};
+use crate::reconcile::sight::Sight;
+use crate::reconcile::status;
+
+impl Loop<'_> {
+    pub(super) fn circumstances(&self, why: Why, took: Duration, concern: &Concern) -> narrate::Circumstances {
+        let services = match concern {
+            Concern::All => None,
+            Concern::Services(services) => Some(services.len()),
+        };
+        narrate::Circumstances { why, took, services, outdated: self.outdated, waits: self.waiting.is_some() }
+    }
+
+    /// Makes a pass, says what came of it, and sees when to try again.
+    pub(super) fn reconcile(&mut self, why: Why, clock: &dyn Fn() -> Now) {
+        let started = clock();
+        self.follow_the_clock(started);
+        let concern = self.concern(why, started);
+        let result = match &concern {
+            Concern::All => self.pass_over_all(started),
+            Concern::Services(services) => self.pass_over(services, started),
+        };
+        let now = clock();
+        let took = now.at - started.at;
+        // However long a pass takes, half of the time is free.
+        self.schedule.rest_from_health(now.at + took);
+        let told = self.circumstances(why, took, &concern);
+        // A pass that came to nothing has seen something all the same.
+        let seen = self.standing.take_notices();
+        narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
+        self.tell(&seen, &result);
+        self.post(why, &concern, &result, now);
+        match result {
+            // A refusal does not go away by itself: the next resync looks again.
+            Ok(report) if report.refused.is_some() => {
+                self.trouble = 0;
+                if concern == Concern::All {
+                    self.schedule.set_retry(None);
+                }
+                self.look_again(&report, now, took);
+            }
+            Ok(report) => {
+                self.trouble = 0;
+                self.remember(&report, &concern, now.at);
+                // What was due at the start had its turn, be it that the pass was refused. And failures that fall
+                // due one by one make no more than a pass a second.
+                let next = self.backoff.next_after(started.at, |object| object.is_in(&concern));
+                self.schedule.set_retry(next.map(|at| at.max(now.at + Backoff::FIRST)));
+                self.note_what_is_owed(&report, &concern);
+                self.look_again(&report, now, took);
+            }
+            Err(PassError::Observe(_) | PassError::Apply { .. }) => {
+                // What it did is not known.
+                self.owed = Concern::All;
+                self.trouble = self.trouble.saturating_add(1);
+                let delay = self.backoff.delay(self.trouble);
+                self.schedule.set_retry(Some(now.at + delay));
+            }
+        }
+    }
+
+    /// What a pass concerns that is made for `why`. What has been told until now is taken note of.
+    fn concern(&mut self, why: Why, now: Now) -> Concern {
+        let mut concern = std::mem::take(&mut self.owed);
+        let overrides = self.company.overrides.current(now.unix);
+        let given = overrides.differing(&self.overrides);
+        if !given.is_empty() {
+            self.overrides = overrides.clone();
+        }
+        concern.add(given);
+        concern.add(self.company.checker.take_changed());
+        if why.health {
+            concern.add(self.awaited.iter().copied());
+        }
+        if why.step {
+            concern.add(self.standing.ramping());
+            concern.add(self.record.drains.keys().copied());
+        }
+        if why.retry {
+            let due: Vec<Concern> = self.backoff.due(now.at).map(Object::concern).collect();
+            due.into_iter().for_each(|object| concern.join(object));
+        }
+        if why.start || why.reload || why.resync {
+            concern = Concern::All;
+        }
+        match concern {
+            Concern::All => Concern::All,
+            Concern::Services(services) => {
+                with_helpers(services, &self.desired, &self.record).map_or(Concern::All, Concern::Services)
+            }
+        }
+    }
+
+    fn pass_over_all(&mut self, started: Now) -> Result<Report, PassError> {
+        let Self { backoff, desired, overrides, farewells, company, .. } = self;
+        let options = Options {
+            force: self.force,
+            only: None,
+            held: &|operation| held(backoff, operation, started),
+            host_held: &|key| backoff.held(&Object::Host(HostKey::clone(key)), started.at),
+        };
+        let ground = Ground { ipvs: self.ipvs, host: company.host };
+        let hands = Hands { ground, record: &mut self.record, store: company.store };
+        let terms = Terms { overrides, farewells, ..Terms::plain(desired, started.unix) };
+        let mut sight = Sight::Checks { checker: company.checker, standing: &mut self.standing, now: started.at };
+        let result = pass(hands, terms, &mut sight, &options);
+        self.owned = self.record.entries();
+        result
+    }
+
+    /// The same pass, in a world of these services only.
+    fn pass_over(&mut self, services: &BTreeSet<ServiceKey>, started: Now) -> Result<Report, PassError> {
+        let desired = self.desired.part(services);
+        let overrides = self.overrides.part(services);
+        let mut record = self.record.part(services);
+        let mut standing = self.standing.take_part(services);
+        let elsewhere = self.owned.saturating_sub(record.entries());
+        let Self { backoff, farewells, company, .. } = self;
+        let options = Options {
+            force: self.force,
+            only: None,
+            held: &|operation| held(backoff, operation, started),
+            host_held: &|_| None,
+        };
+        let mut ipvs = PartIpvs { ipvs: self.ipvs, services };
+        let mut checker = PartChecker { checker: company.checker, services };
+        let mut store = PartStore { store: company.store, services, whole: &mut self.record };
+        let ground = Ground { ipvs: &mut ipvs, host: company.host };
+        let hands = Hands { ground, record: &mut record, store: &mut store };
+        let terms = Terms { overrides: &overrides, farewells, elsewhere, ..Terms::plain(&desired, started.unix) };
+        let mut sight = Sight::Checks { checker: &mut checker, standing: &mut standing, now: started.at };
+        let result = pass(hands, terms, &mut sight, &options);
+        self.standing.put_part(standing);
+        self.owned = elsewhere + record.entries();
+        self.record.put_part(services, record);
+        result
+    }
+
+    /// Shows what the pass left.
+    fn post(&mut self, why: Why, concern: &Concern, result: &Result<Report, PassError>, now: Now) {
+        let waits = self.waiting.as_ref().map(|(_, refused)| refused);
+        let told = status::Told { why, outdated: self.outdated, waits, now };
+        let status = status::of(told, result, &self.desired, &self.record, &self.overrides);
+        match (concern, result) {
+            (Concern::All, _) => self.company.board.post(status),
+            (Concern::Services(services), Ok(_)) => self.company.board.amend(services, status),
+            (Concern::Services(_), Err(_)) => self.company.board.amend(&BTreeSet::new(), status),
+        }
+    }
+
+    /// What the pass leaves to the next one.
+    fn note_what_is_owed(&mut self, report: &Report, concern: &Concern) {
+        self.owed.add(report.picture.ready.iter().copied());
+        self.awaited.retain(|service| !concern.covers(service));
+        self.awaited.extend(&report.picture.awaited);
+        // Its address goes with the last service that has it, which takes a view of all of them.
+        let has_gone = |operation: &Operation| matches!(operation, Operation::DeleteService { .. });
+        let is_part = *concern != Concern::All;
+        if is_part
+            && !self.record.host.is_empty()
+            && report.outcomes().any(|(step, result)| result.is_ok() && has_gone(&step.operation))
+        {
+            self.owed = Concern::All;
+        }
+    }
+
+    /// Deadlines of drains are kept by the clock of the day, for the next process. If that clock was set they go with it:
+    /// nobody is cut off, and nobody stays, because the time of the day is another.
+    fn follow_the_clock(&mut self, now: Now) {
+        const SLACK: u64 = 5;
+        let ticked = now.at.saturating_duration_since(self.clock.at).as_secs();
+        let without = self.clock.unix.saturating_add(ticked);
+        self.clock = now;
+        if now.unix.abs_diff(without) > SLACK && !self.record.drains.is_empty() {
+            self.record.shift_drains(i64::try_from(i128::from(now.unix) - i128::from(without)).unwrap_or(0));
+            // What cannot be written now is written with the next pass.
+            _ = self.company.store.save(&self.record);
+        }
+    }
+}
+
+fn held(backoff: &Backoff, operation: &Operation, now: Now) -> Option<crate::plan::Held> {
+    backoff.held(&Object::of(operation), now.at)
+}

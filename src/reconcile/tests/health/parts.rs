@@ -1,0 +1,323 @@
+//! Passes over some services: they read and write those, and come to what a pass over everything would.
+
+use super::*;
+use crate::model::Host;
+
+/// Two services with checks, and many without.
+fn wanted() -> Desired {
+    let many: Vec<String> = (1..=50).map(|number| format!("tcp://192.0.2.{number}:81")).collect();
+    let mut services: Vec<(&str, &[(&str, u32)])> =
+        many.iter().map(|at| (at.as_str(), &[(A, 1), (B, 1)][..])).collect();
+    services.extend([(WEB, &[(A, 10), (B, 10)][..]), (DNS, &[(C, 10), (D, 10)][..])]);
+    let mut desired = desired(&services);
+    for (service, destinations) in [(WEB, [A, B]), (DNS, [C, D])] {
+        let checks = destinations.iter().map(|at| (destination(at), shared(check()))).collect();
+        desired.policies.insert(key(service), Policy { checks, ..plain() });
+    }
+    desired
+}
+
+fn begun(world: &World, desired: &Desired) -> Process {
+    let mut process = world.begin(desired, 0);
+    for (service, at) in [(WEB, A), (WEB, B), (DNS, C), (DNS, D)] {
+        world.find(service, at, Health::Up);
+    }
+    process.pass(Why { health: true, ..Why::default() });
+    world.sent();
+    process
+}
+
+/// How many dumps of the whole table the kernel was asked for while `act` ran, and what was sent.
+fn dumps(world: &World, act: impl FnOnce()) -> (usize, Vec<String>) {
+    let before = world.kernel.0.borrow().reads();
+    act();
+    let after = world.kernel.0.borrow().reads();
+    (after - before, world.sent())
+}
+
+/// Somebody else sets the weight of a destination of a service that nothing has happened to.
+fn meddle(world: &World) {
+    let mut fake = world.kernel.0.borrow_mut();
+    let untouched = fake.table().get_mut(&key("tcp://192.0.2.7:81")).unwrap();
+    untouched.destinations.get_mut(&destination(A)).unwrap().settings.weight = 9;
+}
+
+const REPAIR: &str = "edit destination 10.0.0.1:80 of tcp://192.0.2.7:81: weight 9 → 1";
+
+#[test]
+fn a_verdict_an_override_or_an_edit_reads_and_writes_what_it_is_about() {
+    let world = World::new();
+    let mut desired = wanted();
+    let mut process = begun(&world, &desired);
+    meddle(&world);
+    let quiesced = |at: &str, of: &str| vec![format!("edit destination {at} of {of}: weight 10 → 0")];
+
+    world.find(WEB, A, Health::Down);
+    let seen = dumps(&world, || process.pass(Why { health: true, ..Why::default() }));
+    assert_eq!(seen, (0, quiesced(A, WEB)));
+
+    let given = Some(WeightOverride { weight: 0, since: UNIX, until: None });
+    world.heard.0.borrow_mut().2.set(key(DNS), destination(C), Override { weight: given, ..Override::default() });
+    let seen = dumps(&world, || process.pass(Why { overrides: true, ..Why::default() }));
+    assert_eq!(seen, (0, quiesced(C, DNS)));
+
+    let edited = key("tcp://192.0.2.3:81");
+    let service = desired.table.services.get_mut(&edited).unwrap();
+    service.destinations.insert(destination(B), weight(5));
+    service.destinations.insert(destination(D), weight(5));
+    let seen = dumps(&world, || process.configure(&desired));
+    let want = [
+        "add destination 10.0.0.4:80 of tcp://192.0.2.3:81: forward nat, weight 5",
+        "edit destination 10.0.0.2:80 of tcp://192.0.2.3:81: weight 1 → 5",
+    ];
+    assert_eq!(seen, (0, want.map(str::to_owned).to_vec()));
+    let owned = world.kept.0.borrow().services[&edited].destinations.clone();
+    assert_eq!(owned[&destination(D)], Some(weight(5)), "it is on record as it was left");
+
+    // What nobody told of is found by the resync.
+    let seen = dumps(&world, || process.wait(30_000));
+    assert!(seen.0 >= 1 && seen.1 == [REPAIR], "{seen:?}");
+    assert_eq!(world.kept.0.borrow().services.len(), 52, "all are owned still");
+}
+
+#[test]
+fn what_a_part_leaves_is_shown_beside_what_was() {
+    let world = World::new();
+    let mut process = begun(&world, &wanted());
+    process.pass(Why { resync: true, ..Why::default() });
+    world.find(WEB, A, Health::Down);
+    process.pass(Why { health: true, ..Why::default() });
+    let status = world.status();
+    assert_eq!(status.pass_why, "health");
+    let health = |service: &str, at: &str| status.services[&key(service)].destinations[&destination(at)].health;
+    assert_eq!(health(WEB, A), Some(Health::Down));
+    assert_eq!([health(WEB, B), health(DNS, C), health(DNS, D)], [Some(Health::Up); 3]);
+    assert_eq!((status.services[&key(WEB)].up, status.services[&key(DNS)].up), (1, 2));
+}
+
+#[test]
+fn a_pass_that_failed_is_followed_by_one_over_everything() {
+    let world = World::new();
+    let mut process = begun(&world, &wanted());
+    meddle(&world);
+    world.find(WEB, A, Health::Down);
+    *world.kernel.1.borrow_mut() = Some(Error::Protocol("lost".to_owned()));
+    process.pass(Why { health: true, ..Why::default() });
+    assert!(world.sent().is_empty());
+    let shown = world.status();
+    assert!(shown.trouble.is_some() && shown.services.len() == 2, "{shown:?}");
+    let (reads, mut sent) = dumps(&world, || process.wait(2_000));
+    sent.sort();
+    assert!(reads >= 1, "it is not known what was done");
+    assert_eq!(sent, ["edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 10 → 0", REPAIR]);
+}
+
+#[test]
+fn what_is_everybodys_takes_a_pass_over_everything() {
+    let world = World::new();
+    let mut desired = wanted();
+    let mut process = begun(&world, &desired);
+    desired.manage = Manage::All;
+    assert!(dumps(&world, || process.configure(&desired)).0 >= 1);
+    desired.host = Host { addresses: Some("lo0".into()), ..Host::default() };
+    assert!(dumps(&world, || process.configure(&desired)).0 >= 1);
+    desired.table.services.insert(key("tcp://192.0.2.99:80"), service(&[]));
+    assert!(dumps(&world, || process.configure(&desired)).0 >= 1, "its address comes with it");
+    desired.table.services.get_mut(&key(WEB)).unwrap().destinations.insert(destination(A), weight(3));
+    assert!(dumps(&world, || process.configure(&desired)).0 >= 1, "services may not have changed, but who knows");
+    for why in [Why { reload: true, ..Why::default() }, Why { resync: true, ..Why::default() }] {
+        assert!(dumps(&world, || process.pass(why)).0 >= 1);
+    }
+}
+
+#[test]
+fn the_share_that_may_be_deleted_is_one_of_everything() {
+    let world = World::new();
+    let mut desired = wanted();
+    desired.max_delete = MaxDelete::Percent(2);
+    desired.drain = Duration::ZERO;
+    let mut process = begun(&world, &desired);
+    // 156 entries are owned, and three are two percent of them.
+    let gone = [key("tcp://192.0.2.3:81"), key("tcp://192.0.2.4:81")];
+    let mut fewer = desired.clone();
+    fewer.table.services.remove(&gone[0]);
+    let seen = dumps(&world, || process.configure(&fewer));
+    assert_eq!(seen, (0, vec!["delete service tcp://192.0.2.3:81 and its 2 destinations".to_owned()]));
+    for key in gone {
+        fewer.table.services.remove(&key);
+    }
+    fewer.table.services.remove(&key("tcp://192.0.2.5:81"));
+    let seen = dumps(&world, || process.configure(&fewer));
+    assert!(seen.1.is_empty(), "six are more: {:?}", seen.1);
+    assert!(world.status().trouble.is_some_and(|trouble| trouble.contains("would delete 6 of 153 owned entries")));
+}
+
+#[test]
+fn a_destination_that_fails_is_tried_again_with_its_service_only() {
+    let world = World::new();
+    let mut desired = wanted();
+    let mut process = begun(&world, &desired);
+    world.kernel.0.borrow_mut().refuse(key(WEB), Some(destination(C)), Errno::INVAL);
+    desired.table.services.get_mut(&key(WEB)).unwrap().destinations.insert(destination(C), weight(1));
+    process.configure(&desired);
+    world.sent();
+    meddle(&world);
+    // A verdict of another service between two tries takes nothing from the tries.
+    world.find(DNS, D, Health::Down);
+    process.pass(Why { health: true, ..Why::default() });
+    world.sent();
+    let (reads, sent) = dumps(&world, || process.wait(1_500));
+    assert_eq!(
+        (reads, sent),
+        (0, vec!["add destination 10.0.0.3:80 of tcp://192.0.2.10:80: forward nat, weight 1".to_owned()])
+    );
+}
+
+#[test]
+fn a_drain_goes_on_beside_everything_else() {
+    let world = World::new();
+    let mut desired = wanted();
+    desired.max_delete = MaxDelete::Percent(100);
+    let mut process = begun(&world, &desired);
+    world.connections(WEB, B, 1);
+    desired.table.services.get_mut(&key(WEB)).unwrap().destinations.remove(&destination(B));
+    desired.policies.get_mut(&key(WEB)).unwrap().checks.remove(&destination(B));
+    process.configure(&desired);
+    assert_eq!(world.sent(), ["edit destination 10.0.0.2:80 of tcp://192.0.2.10:80: weight 10 → 0"]);
+    meddle(&world);
+    world.find(DNS, D, Health::Down);
+    let seen = dumps(&world, || process.pass(Why { health: true, ..Why::default() }));
+    assert_eq!(seen.0, 0);
+    assert_eq!(process.passes, 0);
+    world.connections(WEB, B, 0);
+    let (reads, sent) = dumps(&world, || process.wait(5_000));
+    assert_eq!(sent, ["delete destination 10.0.0.2:80 of tcp://192.0.2.10:80"], "after {reads} dumps");
+    assert_eq!(reads, 0);
+}
+
+mod law {
+    use super::*;
+    use crate::model::{Forced, HealthOverride};
+    use proptest::prelude::*;
+
+    const SERVICES: [&str; 4] = [WEB, DNS, "tcp://192.0.2.7:81", "fwmark:7"];
+    const DESTINATIONS: [&str; 3] = [A, B, C];
+
+    #[derive(Debug, Clone)]
+    enum Happening {
+        Found(usize, usize, Health),
+        Given(usize, usize, u8),
+        Weight(usize, usize, u32),
+        Gone(usize, usize),
+        Policy(usize, bool, bool, bool),
+        Dropped(usize),
+        Time(u64),
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        let of = || (0..SERVICES.len(), 0..DESTINATIONS.len());
+        prop_oneof![
+            4 => (of(), any::<bool>()).prop_map(|((service, at), up)| {
+                Happening::Found(service, at, if up { Health::Up } else { Health::Down })
+            }),
+            2 => (of(), 0u8..6).prop_map(|((service, at), what)| Happening::Given(service, at, what)),
+            2 => (of(), 0u32..4).prop_map(|((service, at), weight)| Happening::Weight(service, at, weight)),
+            1 => of().prop_map(|(service, at)| Happening::Gone(service, at)),
+            1 => (0..SERVICES.len(), any::<[bool; 3]>()).prop_map(|(service, [checks, delete, fallback])| {
+                Happening::Policy(service, checks, delete, fallback)
+            }),
+            1 => (0..SERVICES.len()).prop_map(Happening::Dropped),
+            1 => (100u64..4_000).prop_map(Happening::Time),
+        ]
+    }
+
+    fn set_policy(desired: &mut Desired, service: usize, [checks, delete, fallback]: [bool; 3]) {
+        let at = key(SERVICES[service]);
+        let Some(found) = desired.table.services.get(&at) else { return };
+        let checked = found.destinations.keys().filter(|_| checks).map(|destination| (*destination, shared(check())));
+        let policy = Policy {
+            checks: checked.collect(),
+            on_down: if delete { OnDown::Delete } else { OnDown::Quiesce },
+            fallback: fallback.then(|| (destination(SORRY), weight(1))),
+            ..Policy::new(Duration::from_secs(2))
+        };
+        desired.policies.insert(at, policy);
+    }
+
+    /// The oracle does not know since when.
+    fn timeless(mut status: Status) -> Status {
+        let all = status.services.values_mut().flat_map(|service| service.destinations.values_mut());
+        all.for_each(|destination| destination.since = None);
+        status
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever happens, and in whichever order: after passes over parts, one over everything finds nothing to do.
+        #[test]
+        fn parts_add_up(happenings in proptest::collection::vec(happening(), 1..30)) {
+            let world = World::new();
+            let of = [(A, 1), (B, 2), (C, 3)];
+            let services = SERVICES.map(|service| (service, &of[..]));
+            let mut desired = desired(&services);
+            (0..2).for_each(|service| set_policy(&mut desired, service, [true, false, false]));
+            let mut process = world.begin(&desired, 0);
+            for happening in happenings {
+                let mut edited = desired.clone();
+                match happening {
+                    Happening::Found(service, at, health) => {
+                        let of = (key(SERVICES[service]), destination(DESTINATIONS[at]));
+                        if world.oracle.0.borrow().assigned.contains_key(&of) {
+                            world.find(SERVICES[service], DESTINATIONS[at], health);
+                        }
+                        process.pass(Why { health: true, ..Why::default() });
+                    }
+                    Happening::Given(service, at, what) => {
+                        let health = |health| Some(HealthOverride { health, since: UNIX, until: None });
+                        let given = match what {
+                            0 => Override { drained_since: Some(UNIX), ..Override::default() },
+                            1 => Override { health: health(Forced::Up), ..Override::default() },
+                            2 => Override { health: health(Forced::Down), ..Override::default() },
+                            3 => Override {
+                                weight: Some(WeightOverride { weight: 7, since: UNIX, until: None }),
+                                ..Override::default()
+                            },
+                            _ => Override::default(),
+                        };
+                        let (service, at) = (key(SERVICES[service]), destination(DESTINATIONS[at]));
+                        world.heard.0.borrow_mut().2.set(service, at, given);
+                        process.pass(Why { overrides: true, ..Why::default() });
+                    }
+                    Happening::Weight(service, at, of) => {
+                        let service = edited.table.services.entry(key(SERVICES[service])).or_insert_with(|| super::service(&[]));
+                        service.destinations.insert(destination(DESTINATIONS[at]), weight(of));
+                    }
+                    Happening::Gone(service, at) => {
+                        let (service, at) = (key(SERVICES[service]), destination(DESTINATIONS[at]));
+                        edited.table.services.get_mut(&service).map(|service| service.destinations.remove(&at));
+                        edited.policies.get_mut(&service).map(|policy| policy.checks.remove(&at));
+                    }
+                    Happening::Policy(service, checks, delete, fallback) => {
+                        set_policy(&mut edited, service, [checks, delete, fallback]);
+                    }
+                    Happening::Dropped(service) => {
+                        edited.table.services.remove(&key(SERVICES[service]));
+                        edited.policies.remove(&key(SERVICES[service]));
+                    }
+                    Happening::Time(ms) => process.wait(ms),
+                }
+                if edited != desired {
+                    process.configure(&edited);
+                    desired = edited;
+                }
+            }
+            world.sent();
+            let (before, status) = (world.kept.0.borrow().clone(), world.status());
+            process.pass(Why { resync: true, ..Why::default() });
+            prop_assert_eq!(world.sent(), Vec::<String>::new());
+            prop_assert_eq!(&*world.kept.0.borrow(), &before);
+            prop_assert_eq!(timeless(world.status()).services, timeless(status).services);
+        }
+    }
+}
