@@ -4,6 +4,7 @@
 mod kernel;
 mod packets;
 mod report;
+mod scaling;
 mod tables;
 
 use std::net::SocketAddrV4;
@@ -17,6 +18,7 @@ use crate::section::Section;
 use crate::traffic::netns::within;
 use kernel::Memory;
 use packets::Sender;
+pub use scaling::page;
 use tables::{Kind, Table};
 
 pub const SECTION: Section = Section {
@@ -102,7 +104,7 @@ fn measure(lab: &mut Lab) -> anyhow::Result<()> {
 }
 
 /// Parts of a measurement: so often do the two that are compared take turns.
-const TURNS: u32 = 20;
+const TURNS: u32 = 100;
 
 /// What a packet costs in the namespace of the table, and in one without any service. What disturbs only makes it slower, and not each
 /// time: the quickest turn counts.

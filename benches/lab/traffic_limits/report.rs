@@ -110,7 +110,8 @@ fn rates(runs: &Runs) -> anyhow::Result<Details> {
     })
 }
 
-fn thousands(number: u32) -> String {
+/// `10,000`
+pub fn thousands(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
