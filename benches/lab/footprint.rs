@@ -10,13 +10,13 @@ use crate::daemon::{self, Place};
 use crate::guest::Lab;
 use crate::net;
 use crate::run::{Cell, Runs};
-use crate::section::{Axis, Details, Figure, Part, Plot, Reach, Row, Section, Series};
+use crate::section::{Axis, Details, Figure, Need, Part, Plot, Reach, Row, Section, Series};
 use crate::shape::Shape;
 use crate::usage;
 
 pub const SECTION: Section = Section {
     name: "daemon",
-    needs: &[],
+    needs: &[Need::InstructionClock],
     memory: "3G",
     seconds: [1500, 240],
     rows: &[

@@ -11,7 +11,7 @@ pub struct Section {
     pub name: &'static str,
     /// What it needs beside ipvsd, the C program, ipvsadm and ip.
     pub needs: &'static [Need],
-    /// Of its machine, as `tests/lab/qemu --mem` takes it.
+    /// Of its machine, as `tests/lab/qemu --mem` takes it; `host` for what runs on the host itself.
     pub memory: &'static str,
     /// How long its machine may take, in seconds; and how long with `--quick`.
     pub seconds: [u32; 2],
@@ -27,6 +27,8 @@ pub struct Section {
 pub enum Need {
     /// A program, and the Debian package that has it.
     Program(&'static str, &'static str),
+    /// A clock that goes by instructions carried out (`tests/lab/qemu --icount`): nothing that the host does meanwhile is measured.
+    InstructionClock,
     /// What a program in Perl needs: the modules of the host's, and of the packages.
     Perl,
     /// A module of the kernel.
@@ -39,6 +41,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Program(program, package) => write!(f, "program {program} {package}"),
+            Need::InstructionClock => f.write_str("icount"),
             Need::Perl => f.write_str("perl"),
             Need::Module(name) => write!(f, "module {name}"),
             Need::File(path) => write!(f, "file {path}"),

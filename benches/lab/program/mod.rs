@@ -26,7 +26,12 @@ use crate::shape::Shape;
 
 pub const SECTION: Section = Section {
     name: "program",
-    needs: &[Need::Program("keepalived", "keepalived"), Need::Program("ldirectord", "ldirectord"), Need::Perl],
+    needs: &[
+        Need::InstructionClock,
+        Need::Program("keepalived", "keepalived"),
+        Need::Program("ldirectord", "ldirectord"),
+        Need::Perl,
+    ],
     memory: "3G",
     seconds: [2400, 300],
     rows: &[

@@ -4,12 +4,10 @@
 //! time and system calls are the daemon's, over all that the change makes it do, until it is at rest again. System calls are counted in
 //! rounds of their own, since counting takes time.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::thread;
+mod report;
+mod server;
+
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -22,16 +20,16 @@ use serde::Deserialize;
 use crate::daemon::{self, Place, wait_until};
 use crate::guest::Lab;
 use crate::net;
-use crate::run::{Cell, Runs};
-use crate::section::{Axis, Details, Figure, Part, Plot, Reach, Row, Section, Series};
+use crate::section::{Need, Reach, Row, Section};
 use crate::shape::{Shape, WEIGHT};
 use crate::usage::{self, Tracer};
+use server::Server;
 
 const FLAT: &str = "table of 10,000 × 10 against 100 × 10";
 
 pub const SECTION: Section = Section {
     name: "single",
-    needs: &[],
+    needs: &[Need::InstructionClock],
     memory: "3G",
     seconds: [1800, 300],
     rows: &[
@@ -58,7 +56,7 @@ pub const SECTION: Section = Section {
         },
     ],
     measure,
-    report,
+    report: report::report,
 };
 
 pub const FLIP: &str = "health flip";
@@ -285,157 +283,4 @@ fn parse(text: &str) -> anyhow::Result<Duration> {
     let took = begin.elapsed();
     ensure!(!file.services.is_empty() && !file.services[0].destinations.is_empty(), "nothing was read");
     Ok(took)
-}
-
-/// A server that is checked: it answers, until it goes away in the midst of a check.
-struct Server {
-    address: SocketAddr,
-    is_leaving: Arc<AtomicBool>,
-    gone: mpsc::Receiver<Instant>,
-    come_back: mpsc::Sender<()>,
-}
-
-impl Server {
-    fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let is_leaving = Arc::new(AtomicBool::new(false));
-        let (say_gone, gone) = mpsc::channel();
-        let (come_back, back) = mpsc::channel();
-        let leaving = Arc::clone(&is_leaving);
-        // It ends with its channels, or with the machine.
-        thread::spawn(move || serve(listener, address, &leaving, &say_gone, &back));
-        Ok(Self { address, is_leaving, gone, come_back })
-    }
-
-    /// The moment when it went.
-    fn go_away(&self) -> anyhow::Result<Instant> {
-        self.is_leaving.store(true, Ordering::Relaxed);
-        self.gone.recv_timeout(WITHIN).context("nobody checks")
-    }
-
-    fn come_back(&self) -> anyhow::Result<()> {
-        self.come_back.send(()).context("the server has ended")
-    }
-}
-
-fn serve(
-    mut listener: TcpListener,
-    address: SocketAddr,
-    is_leaving: &AtomicBool,
-    gone: &mpsc::Sender<Instant>,
-    back: &mpsc::Receiver<()>,
-) -> Option<()> {
-    loop {
-        let (mut stream, _) = listener.accept().ok()?;
-        let mut ping = [0; 4];
-        if stream.read_exact(&mut ping).is_err() {
-            continue;
-        }
-        if !is_leaving.swap(false, Ordering::Relaxed) {
-            let _ = stream.write_all(b"pong");
-            continue;
-        }
-        drop(listener);
-        let at = Instant::now();
-        drop(stream);
-        gone.send(at).ok()?;
-        back.recv().ok()?;
-        listener = TcpListener::bind(address).ok()?;
-    }
-}
-
-fn report(runs: &Runs) -> anyhow::Result<Part> {
-    let mut part = Part::default();
-    let sizes = runs.sizes(EDIT);
-    let most = *sizes.last().context("no size")?;
-    // Small ones are in the plot only: what stays the same is said of tables that are some size.
-    let least = sizes.iter().copied().find(|size| *size >= 100 || *size == most).context("no size")?;
-    let mut figure = |id, (what, value): (&str, &str), further: &str| -> anyhow::Result<()> {
-        let cell = |size| Cell { what, size, value };
-        let ratio = runs.ratio(cell(most), cell(least))?;
-        part.figures.insert(id, Figure { value: ratio, note: further.to_owned() });
-        Ok(())
-    };
-    for (id, change) in [("flip", FLIP), ("override", OVERRIDE), ("command", COMMAND)] {
-        let cpu = |size| runs.spread(Cell { what: change, size, value: "cpu_ms" });
-        let cpu = format!("of the processor's time {:.1} ×", cpu(most)?.median / cpu(least)?.median);
-        match id {
-            "flip" => {
-                figure("flip-time", (change, "ms"), &cpu)?;
-                figure("flip-calls", ("health flip, counted", "syscalls"), "")?;
-            }
-            "override" => {
-                figure("override-time", (change, "ms"), &cpu)?;
-                figure("override-calls", ("weight override, counted", "syscalls"), "")?;
-            }
-            _ => figure("command-time", (change, "ms"), &cpu)?,
-        }
-    }
-    let edit =
-        runs.ratio(Cell { what: EDIT, size: most, value: "ms" }, Cell { what: PARSE, size: most, value: "ms" })?;
-    part.figures.insert("edit", Figure { value: edit, note: format!("{most} × 10") });
-    part.details.push(details(runs, &sizes)?);
-    part.plots.push(plot(runs, &sizes)?);
-    Ok(part)
-}
-
-fn details(runs: &Runs, sizes: &[u32]) -> anyhow::Result<Details> {
-    let mut lines = Vec::new();
-    for what in CHANGES.into_iter().chain([PARSE]) {
-        for &size in sizes {
-            let ms = runs.spread(Cell { what, size, value: "ms" })?;
-            let (mut cpu, mut calls) = (String::new(), String::new());
-            if what != PARSE {
-                cpu = format!("{:.1}", runs.spread(Cell { what, size, value: "cpu_ms" })?.median);
-                let counted = format!("{what}, counted");
-                calls = format!("{:.0}", runs.spread(Cell { what: &counted, size, value: "syscalls" })?.median);
-            }
-            let spread = format!("{:.1} to {:.1}", ms.low, ms.high);
-            lines.push(vec![what.to_owned(), format!("{size} × 10"), format!("{:.1}", ms.median), spread, cpu, calls]);
-        }
-    }
-    Ok(Details {
-        title: "One change".to_owned(),
-        head: [
-            "what",
-            "table",
-            "ms to the kernel",
-            "of the runs",
-            "ms of the daemon's processor time",
-            "its system calls",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        lines,
-        note: format!(
-            "A flip is counted from the moment when the server goes away in the midst of a check, less the {} ms in which verdicts are \
-             gathered; an override from the moment when the daemon is told, `ipvsd weight` from the start of the command; an edit from the \
-             rename, less the {} ms for which a file has to be still. One destination is checked once a second, which is in the system calls.",
-            BURST.as_millis(),
-            QUIET.as_millis()
-        ),
-    })
-}
-
-fn plot(runs: &Runs, sizes: &[u32]) -> anyhow::Result<Plot> {
-    let mut series = Vec::new();
-    for (what, name, peer) in [
-        (FLIP, "health flip", false),
-        (OVERRIDE, "weight override", false),
-        (COMMAND, "ipvsd weight", false),
-        (EDIT, "edited file", false),
-        (PARSE, "parsing that file", true),
-    ] {
-        let points =
-            sizes.iter().map(|&size| Ok((f64::from(size), runs.spread(Cell { what, size, value: "ms" })?.median)));
-        series.push(Series { name: name.to_owned(), points: points.collect::<anyhow::Result<_>>()?, peer });
-    }
-    Ok(Plot {
-        name: "growth",
-        title: "One change".to_owned(),
-        x: Axis { label: "services of 10 destinations".to_owned(), logarithmic: true },
-        y: Axis { label: "milliseconds, in the emulated machine".to_owned(), logarithmic: true },
-        series,
-    })
 }
