@@ -1,6 +1,6 @@
-//! The client: wrk, and what it says.
+//! The client: ab, and what it says.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use crate::process::run;
 
@@ -8,6 +8,7 @@ use crate::process::run;
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub name: &'static str,
+    pub requests: u32,
     /// At the same time.
     pub connections: u32,
     /// Which path, and the length of what is there.
@@ -17,59 +18,35 @@ pub struct Load {
     pub close: bool,
 }
 
-/// What was got.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Got {
-    pub requests: f64,
-    pub requests_per_second: f64,
-    pub bytes_per_second: f64,
-    /// Half of the requests took no longer.
-    pub milliseconds: f64,
-}
-
-/// Asks for so many seconds, in the namespace of this thread.
-pub fn ask(load: Load, address: &str, seconds: u32) -> anyhow::Result<Got> {
-    let (connections, duration) = (load.connections.to_string(), format!("{seconds}s"));
-    let url = format!("http://{address}{}", load.path);
-    let mut arguments = vec!["-t", "1", "-c", &connections, "-d", &duration, "--latency", "--timeout", "10s"];
-    if load.close {
-        arguments.extend(["-H", "Connection: close"]);
-    }
-    arguments.push(&url);
-    let said = run("wrk", &arguments, "")?;
-    read(&said, load.length as f64).with_context(|| format!("wrk said:\n{said}"))
-}
-
+/// Asks all of it, in the namespace of this thread. Gives back the requests of a second.
+///
 /// # Errors
 ///
-/// A request failed, or there was none.
-fn read(said: &str, length: f64) -> anyhow::Result<Got> {
-    let after = |label: &str| {
-        let line = said.lines().find_map(|line| line.trim_start().strip_prefix(label));
-        line.map(str::trim).with_context(|| format!("no {label}"))
-    };
-    // wrk says nothing of errors if there were none.
-    for bad in ["Socket errors", "Non-2xx"] {
-        ensure!(after(bad).is_err(), "requests failed");
+/// A request failed, or one was not answered as it must be.
+pub fn ask(load: Load, address: &str) -> anyhow::Result<f64> {
+    let (requests, connections) = (load.requests.to_string(), load.connections.to_string());
+    let url = format!("http://{address}{}", load.path);
+    let mut arguments = vec!["-q", "-n", &requests, "-c", &connections, "-s", "10"];
+    if !load.close {
+        arguments.push("-k");
     }
-    let count = said.lines().find_map(|line| line.trim().split_once(" requests in "));
-    let requests_per_second: f64 = after("Requests/sec:")?.parse()?;
-    let got = Got {
-        requests: count.context("no count")?.0.parse()?,
-        requests_per_second,
-        bytes_per_second: requests_per_second * length,
-        milliseconds: milliseconds(after("50%")?)?,
-    };
-    ensure!(got.requests > 0.0, "no request was answered");
-    Ok(got)
+    arguments.push(&url);
+    let said = run("ab", &arguments, "")?;
+    read(load, &said).with_context(|| format!("ab said:\n{said}"))
 }
 
-/// `1.23ms`
-fn milliseconds(text: &str) -> anyhow::Result<f64> {
-    for (unit, factor) in [("us", 1e-3), ("ms", 1.0), ("s", 1e3)] {
-        if let Some(number) = text.strip_suffix(unit) {
-            return Ok(number.parse::<f64>()? * factor);
-        }
-    }
-    bail!("not a time: {text}")
+fn read(load: Load, said: &str) -> anyhow::Result<f64> {
+    let after = |label: &str| said.lines().find_map(|line| line.strip_prefix(label)).map(str::trim);
+    let number = |label: &str| -> anyhow::Result<f64> {
+        let words = after(label).with_context(|| format!("no {label}"))?;
+        Ok(words.split_whitespace().next().context("no number")?.parse()?)
+    };
+    let bodies = load.length as f64 * f64::from(load.requests);
+    ensure!(number("Complete requests:")? == f64::from(load.requests), "not all of them came");
+    ensure!(number("Failed requests:")? == 0.0, "requests failed");
+    ensure!(after("Non-2xx responses:").is_none(), "answers were errors");
+    ensure!(number("HTML transferred:")? == bodies, "the bodies were not those of the file");
+    let kept = after("Keep-Alive requests:").map_or(Ok(0.0), str::parse)?;
+    ensure!(kept == if load.close { 0.0 } else { f64::from(load.requests) }, "{kept} requests over kept connections");
+    number("Requests per second:")
 }

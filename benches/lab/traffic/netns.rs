@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -42,30 +42,29 @@ pub fn sysctls(settings: &[(&str, &str)]) -> anyhow::Result<()> {
 }
 
 /// A program that runs until this is dropped.
-pub struct Server(Child);
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+}
 
 impl Server {
     /// Starts it in the namespace of this thread. What it prints goes to `log`.
     pub fn start(program: &str, arguments: &[&str], log: &Path) -> anyhow::Result<Self> {
-        let log = File::create(log)?;
+        let file = File::create(log)?;
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .spawn()
             .with_context(|| program.to_owned())?;
-        Ok(Self(child))
-    }
-
-    pub fn id(&self) -> u32 {
-        self.0.id()
+        Ok(Self { child, log: log.to_owned() })
     }
 
     /// Fails if it has ended.
     pub fn is_alive(&mut self) -> anyhow::Result<()> {
-        match self.0.try_wait()? {
-            Some(status) => bail!("a server ended: {status}"),
+        match self.child.try_wait()? {
+            Some(status) => bail!("it ended: {status}: {}", fs::read_to_string(&self.log)?),
             None => Ok(()),
         }
     }
@@ -73,7 +72,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

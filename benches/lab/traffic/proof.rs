@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use super::load::{Got, Load};
+use super::load::Load;
 use super::netns::within;
 use super::rig::{Rig, WAYS, Way};
 use crate::process::run;
@@ -35,33 +35,33 @@ impl Now {
 
 /// # Errors
 ///
-/// What was got between the two did not go this way.
-pub fn check(way: Way, load: Load, got: Got, before: &Now, after: &Now) -> anyhow::Result<()> {
-    let moved = |what: &str, before: u64, after: u64, least: Option<f64>| {
-        let moved = (after - before) as f64;
+/// What was asked for between the two did not go this way.
+pub fn check(way: Way, load: Load, before: &Now, after: &Now) -> anyhow::Result<()> {
+    let moved = |what: &str, before: u64, after: u64, least: Option<u64>| {
+        let moved = after - before;
         match least {
             Some(least) => ensure!(moved >= least, "{what}: {moved}, and there must be {least}"),
             // What ends the connections of another measurement may come late.
-            None => ensure!(moved < got.requests, "{what}: {moved}, and there must be none"),
+            None => ensure!(moved < load.requests.into(), "{what}: {moved}, and there must be none"),
         }
         Ok(())
     };
-    moved("packets to IPVS", before.ipvs, after.ipvs, way.is_ipvs().then(|| packets(load, got)))?;
-    moved("packets out of the tunnel", before.tunnel, after.tunnel, (way == Way::Tunnel).then(|| packets(load, got)))?;
-    let connections = if load.close { got.requests } else { f64::from(load.connections) };
+    moved("packets to IPVS", before.ipvs, after.ipvs, way.is_ipvs().then(|| packets(load)))?;
+    moved("packets out of the tunnel", before.tunnel, after.tunnel, (way == Way::Tunnel).then(|| packets(load)))?;
+    let connections = if load.close { load.requests } else { load.connections }.into();
     moved("connections of HAProxy", before.haproxy, after.haproxy, (way == Way::Haproxy).then_some(connections))?;
 
     // The answers' bodies go through the director, in and out, or not at all.
-    let bodies = got.requests * load.length as f64;
-    let director = (after.director - before.director) as f64;
+    let bodies = u64::from(load.requests) * load.length as u64;
+    let director = after.director - before.director;
     match way {
         Way::Nat | Way::Haproxy => {
-            ensure!(director >= 2.0 * bodies, "the director has seen {director} bytes, and the bodies had {bodies}");
+            ensure!(director >= 2 * bodies, "the director has seen {director} bytes, and the bodies had {bodies}");
         }
         // Address resolution, and what ends other connections.
-        Way::Direct => ensure!(director < 100_000.0, "the director has seen {director} bytes of direct traffic"),
+        Way::Direct => ensure!(director < 100_000, "the director has seen {director} bytes of direct traffic"),
         Way::Dr | Way::Tunnel if load.length > 100_000 => {
-            ensure!(director < bodies / 10.0, "the director has seen {director} bytes, bodies of {bodies} among them");
+            ensure!(director < bodies / 10, "the director has seen {director} bytes, bodies of {bodies} among them");
         }
         Way::Dr | Way::Tunnel => {}
     }
@@ -70,8 +70,8 @@ pub fn check(way: Way, load: Load, got: Got, before: &Now, after: &Now) -> anyho
 
 /// Packets of the client at least: SYN, request and FIN, or the request alone. Connections tell less: a client that uses a port
 /// again, while the kernel still has its last connection, goes on with that one.
-pub fn packets(load: Load, got: Got) -> f64 {
-    got.requests * if load.close { 3.0 } else { 1.0 }
+pub fn packets(load: Load) -> u64 {
+    u64::from(load.requests) * if load.close { 3 } else { 1 }
 }
 
 /// Packets to each service, in the order of [`WAYS`], by `ipvsadm`. Zero of what is none.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::load::Load;
 use super::rig::{WAYS, Way};
 use super::{LOADS, cell};
 use crate::run::{Cell, Runs, Spread};
@@ -12,11 +13,12 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
     let mut lines = Vec::new();
     for way in WAYS {
         let mut line = vec![label(way).to_owned()];
-        for (load, value) in LOADS {
+        for load in LOADS {
             let (own, direct) = (cell(way, load), cell(Way::Direct, load));
-            let [own, direct] = [&own, &direct].map(|what| Cell { what, size: load.connections, value });
+            let [own, direct] =
+                [&own, &direct].map(|what| Cell { what, size: load.connections, value: "requests_per_second" });
             let share = runs.ratio(own, direct)?;
-            line.push(if way == Way::Direct { absolute(runs.spread(own)?, value) } else { percent(share) });
+            line.push(if way == Way::Direct { absolute(runs.spread(own)?, load) } else { percent(share) });
             if way != Way::Direct && load.name == "requests" {
                 let note = format!("the article: {}", article(way));
                 figures.insert(row(way), Figure { value: share, note });
@@ -35,11 +37,12 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
     Ok(Part { figures, details: vec![details], plots: Vec::new() })
 }
 
-const NOTE: &str = "wrk asks one nginx worker: over 16 connections that stay; over a new connection for each request; and for bodies of 1 MiB \
-    over a single connection. Shares of the direct way within the same round: median (lowest to highest). Client, director and server share \
-    the two emulated processors of one machine, and there is no network card: whatever a way costs anywhere is taken from all of them, and \
-    what a director costs in a real network, where it has processors and a card of its own, is less. The counters of ipvsadm, of HAProxy and of the \
-    interfaces show that each way was the one it is said to be; a run in which they do not fails.";
+const NOTE: &str = "ab asks one nginx worker: over 16 connections that stay; over a new connection for each request; and for bodies \
+    of 1 MiB over a single connection. Shares of the direct way within the same round: median (lowest to highest). Client, \
+    director and server share the one emulated processor of one machine, whose clock goes by instructions, and there is no network card: a \
+    share says how many of all instructions the way takes for itself, and what a director costs in a real network, where it has processors and \
+    cards of its own, is less. The table of IPVS was made by `ipvsd apply`. The counters of ipvsadm, of HAProxy and of the interfaces show \
+    that each way was the one it is said to be; a run in which they do not fails.";
 
 /// The row of a way that is compared.
 fn row(way: Way) -> &'static str {
@@ -75,8 +78,9 @@ fn percent(share: Spread) -> String {
     format!("{:.0} % ({:.0} to {:.0})", median * 100.0, low * 100.0, high * 100.0)
 }
 
-fn absolute(spread: Spread, value: &str) -> String {
-    let (scale, unit) = if value == "bytes_per_second" { (1.0 / f64::from(1 << 20), " MiB/s") } else { (1.0, "") };
+fn absolute(spread: Spread, load: Load) -> String {
+    let mebibytes = load.length as f64 / f64::from(1 << 20);
+    let (scale, unit) = if mebibytes < 1.0 { (1.0, "") } else { (mebibytes, " MiB/s") };
     let Spread { median, low, high, runs: _ } = spread;
     format!("{:.0}{unit} ({:.0} to {:.0})", median * scale, low * scale, high * scale)
 }

@@ -106,9 +106,11 @@ impl Rig {
         let haproxy = within("director", || haproxy(folder.path()))?;
         let mut rig = Self { folder, nginx, haproxy };
         for way in WAYS {
-            within("client", || wait_for(way.address()))?;
+            if let Err(error) = within("client", || wait_for(way.address())) {
+                rig.is_alive()?;
+                return Err(error);
+            }
         }
-        rig.is_alive()?;
         Ok(rig)
     }
 
@@ -181,10 +183,14 @@ fn nginx(folder: &Path) -> anyhow::Result<Server> {
     let (root, config) = (folder.display(), folder.join("nginx.conf"));
     fs::write(folder.join("large"), vec![b'x'; LARGE])?;
     fs::write(folder.join("small"), SMALL)?;
+    // It makes a folder for each of these at its start, in /var/lib/nginx if they are not named.
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("  {kind}_temp_path {root}/{kind};\n"))
+        .concat();
     let text = format!(
         "user root root;\ndaemon off;\nmaster_process off;\nworker_processes 1;\npid {root}/nginx.pid;\nerror_log stderr;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n\
+         http {{\n{temporary}  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n\
          \x20 open_file_cache max=10;\n  server {{ listen 80 backlog=4096; root {root}; }}\n}}\n"
     );
     fs::write(&config, text)?;
