@@ -60,6 +60,11 @@ pub fn check(way: Way, load: Load, before: &Now, after: &Now) -> anyhow::Result<
         }
         // Address resolution, and what ends other connections.
         Way::Direct => ensure!(director < 100_000, "the director has seen {director} bytes of direct traffic"),
+        // The client's packets, in and out, have headers of 40 bytes at least.
+        Way::Routed => {
+            let least = 2 * 40 * packets(load);
+            ensure!(director >= least, "the director has seen {director} bytes, and there must be {least}");
+        }
         Way::Dr | Way::Tunnel if load.length > 100_000 => {
             ensure!(director < bodies / 10, "the director has seen {director} bytes, bodies of {bodies} among them");
         }

@@ -19,8 +19,10 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
                 [&own, &direct].map(|what| Cell { what, size: load.connections, value: "requests_per_second" });
             let share = runs.ratio(own, direct)?;
             line.push(if way == Way::Direct { absolute(runs.spread(own)?, load) } else { percent(share) });
-            if way != Way::Direct && load.name == "requests" {
-                let note = format!("the article: {}", article(way));
+            if !matches!(way, Way::Direct | Way::Routed) && load.name == "requests" {
+                let routed = cell(Way::Routed, load);
+                let routed = runs.ratio(own, Cell { what: &routed, ..own })?.median;
+                let note = format!("{routed:.2} of a plain router in that place; the article: {}", article(way));
                 figures.insert(row(way), Figure { value: share, note });
             }
         }
@@ -41,13 +43,17 @@ const NOTE: &str = "ab asks one nginx worker: over 16 connections that stay; ove
     of 1 MiB over a single connection. Shares of the direct way within the same round: median (lowest to highest). Client, \
     director and server share the one emulated processor of one machine, whose clock goes by instructions, and there is no network card: a \
     share says how many of all instructions the way takes for itself, and what a director costs in a real network, where it has processors and \
-    cards of its own, is less. The table of IPVS was made by `ipvsd apply`. The counters of ipvsadm, of HAProxy and of the interfaces show \
+    cards of its own, is less. The router is the \
+    director itself, for an address that is no service: what a machine in \
+    between costs without IPVS, while the answers go straight back as with dr and tunnel; with nat and HAProxy they go through it as well. HAProxy is as it comes, without splicing. \
+    The table of IPVS was made by `ipvsd apply`. The counters of ipvsadm, of HAProxy and of the interfaces show \
     that each way was the one it is said to be; a run in which they do not fails.";
 
 /// The row of a way that is compared.
 fn row(way: Way) -> &'static str {
     match way {
         Way::Direct => "direct",
+        Way::Routed => "routed",
         Way::Nat => "ipvs-nat",
         Way::Dr => "ipvs-dr",
         Way::Tunnel => "ipvs-tunnel",
@@ -58,6 +64,7 @@ fn row(way: Way) -> &'static str {
 fn label(way: Way) -> &'static str {
     match way {
         Way::Direct => "direct",
+        Way::Routed => "the client's packets through a router",
         Way::Nat => "IPVS, nat",
         Way::Dr => "IPVS, dr",
         Way::Tunnel => "IPVS, tunnel",
@@ -68,6 +75,7 @@ fn label(way: Way) -> &'static str {
 fn article(way: Way) -> &'static str {
     match way {
         Way::Direct => "100 %",
+        Way::Routed => "–",
         Way::Nat | Way::Dr | Way::Tunnel => "within 5 %",
         Way::Haproxy => "about 60 %",
     }

@@ -6,8 +6,9 @@
 //!                    └─ server    10.1.0.11 and 10.1.0.12, one nginx; .101 and .102 on its lo
 //! ```
 //!
-//! Nothing differs between the ways but the address that the client asks: the server and its only worker are the same, and every way but
-//! the direct one takes turns between the server's two addresses. Only to 10.1.0.3 the server's way leads through the director.
+//! Nothing differs between the ways but the address that the client asks: the server and its only worker are the same, and those that
+//! balance take turns between two of the server's addresses. Only to 10.1.0.3 the server's way leads through the director. To a
+//! third address, 10.1.0.13, the client's way leads through it, and IPVS has nothing to do with that: so much a machine in between costs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,18 +23,20 @@ use crate::process::run;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Direct,
+    Routed,
     Nat,
     Dr,
     Tunnel,
     Haproxy,
 }
 
-pub const WAYS: [Way; 5] = [Way::Direct, Way::Nat, Way::Dr, Way::Tunnel, Way::Haproxy];
+pub const WAYS: [Way; 6] = [Way::Direct, Way::Routed, Way::Nat, Way::Dr, Way::Tunnel, Way::Haproxy];
 
 impl Way {
     pub fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
+            Self::Routed => "routed",
             Self::Nat => "nat",
             Self::Dr => "dr",
             Self::Tunnel => "tunnel",
@@ -45,6 +48,7 @@ impl Way {
     pub fn address(self) -> &'static str {
         match self {
             Self::Direct => "10.1.0.11:80",
+            Self::Routed => "10.1.0.13:80",
             Self::Nat => "10.1.0.100:80",
             Self::Dr => "10.1.0.101:80",
             Self::Tunnel => "10.1.0.102:80",
@@ -144,7 +148,7 @@ fn hosts() -> anyhow::Result<()> {
     within("client", || {
         netns::ip(
             "address add 10.1.0.2/24 dev eth0\naddress add 10.1.0.3/24 dev eth0\nlink set eth0 up\n\
-             route add 10.1.0.100/32 dev eth0 src 10.1.0.3\n",
+             route add 10.1.0.100/32 dev eth0 src 10.1.0.3\nroute add 10.1.0.13/32 via 10.1.0.1 src 10.1.0.2\n",
         )
     })?;
     within("director", || {
@@ -161,7 +165,7 @@ fn hosts() -> anyhow::Result<()> {
     within("server", || {
         netns::sysctls(&[("net/ipv4/conf/all/arp_ignore", "1"), ("net/ipv4/conf/all/arp_announce", "2")])?;
         netns::ip(
-            "address add 10.1.0.11/24 dev eth0\naddress add 10.1.0.12/24 dev eth0\nlink set eth0 up\n\
+            "address add 10.1.0.11/24 dev eth0\naddress add 10.1.0.12/24 dev eth0\naddress add 10.1.0.13/24 dev eth0\nlink set eth0 up\n\
              address add 10.1.0.101/32 dev lo\naddress add 10.1.0.102/32 dev lo\n\
              route add 10.1.0.3/32 via 10.1.0.1\nlink set tunl0 up\n",
         )?;
