@@ -50,7 +50,7 @@ pub const SECTION: Section = Section {
 };
 
 const START: &str = "after the first pass";
-const RELOAD: &str = "after a reload";
+pub const RELOAD: &str = "after a reload";
 const IDLE: &str = "idle";
 /// Of nothing.
 const MINUTE: Duration = Duration::from_secs(60);

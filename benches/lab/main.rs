@@ -14,6 +14,7 @@
 #![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
 mod daemon;
+mod day;
 mod footprint;
 mod guest;
 mod markdown;
@@ -27,6 +28,8 @@ mod section;
 mod shape;
 mod single;
 mod svg;
+mod traffic;
+mod traffic_limits;
 mod usage;
 
 use std::process::ExitCode;
@@ -36,7 +39,15 @@ use anyhow::{Context, bail};
 use section::Section;
 
 /// In the order of the table.
-const SECTIONS: &[Section] = &[program::SECTION, single::SECTION, footprint::SECTION, native::SECTION];
+const SECTIONS: &[Section] = &[
+    program::SECTION,
+    single::SECTION,
+    footprint::SECTION,
+    native::SECTION,
+    traffic::SECTION,
+    day::SECTION,
+    traffic_limits::SECTION,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();

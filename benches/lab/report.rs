@@ -11,6 +11,7 @@ use crate::markdown;
 use crate::run::{Run, Runs, Spread};
 use crate::section::{Details, Plot, Reach, Row, Section};
 use crate::svg;
+use crate::traffic_limits;
 
 pub struct Options {
     out: PathBuf,
@@ -153,6 +154,9 @@ pub fn report(options: &Options, sections: &[Section]) -> anyhow::Result<()> {
     println!("{}", markdown::table(&report.lines));
     if let Some(project) = &options.write {
         write(project, &report, &plots)?;
+        if let Some(page) = traffic_limits::page(&runs) {
+            replace(&project.join("packaging/doc/scaling.md"), &page)?;
+        }
     }
     Ok(())
 }

@@ -69,35 +69,38 @@ fn split_host_port(text: &str) -> Result<(IpAddr, Option<u16>), ParseKeyError> {
 
 fn write_host_port(f: &mut fmt::Formatter<'_>, address: IpAddr, port: u16) -> fmt::Result {
     match address {
-        IpAddr::V4(address) => write_v4(f, address)?,
-        IpAddr::V6(address) => write!(f, "[{address}]")?,
+        IpAddr::V4(address) => write_v4(f, address, port),
+        IpAddr::V6(address) => write!(f, "[{address}]:{port}"),
     }
-    write!(f, ":{port}")
 }
 
-/// As [`Ipv4Addr`] prints itself, in one go: its own way through the formatter, byte by byte, is a third of what it takes
-/// to print a table.
-fn write_v4(f: &mut fmt::Formatter<'_>, address: Ipv4Addr) -> fmt::Result {
-    let mut text = [0; "255.255.255.255".len()];
-    let mut end = 0;
-    let mut push = |byte| {
-        text[end] = byte;
-        end += 1;
+/// As [`std::net::SocketAddrV4`] prints itself, in one go: its own way through the formatter, number by number, is a third
+/// of what it takes to print a table.
+fn write_v4(f: &mut fmt::Formatter<'_>, address: Ipv4Addr, port: u16) -> fmt::Result {
+    let mut text = [0; "255.255.255.255:65535".len()];
+    let mut start = text.len();
+    let mut put_before = |mut number: u16, separator: Option<u8>| {
+        loop {
+            start -= 1;
+            text[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        if let Some(separator) = separator {
+            start -= 1;
+            text[start] = separator;
+        }
     };
-    for (index, octet) in address.octets().into_iter().enumerate() {
-        if index > 0 {
-            push(b'.');
-        }
-        if octet >= 100 {
-            push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            push(b'0' + octet / 10 % 10);
-        }
-        push(b'0' + octet % 10);
+    let [a, b, c, d] = address.octets().map(u16::from);
+    put_before(port, Some(b':'));
+    for octet in [d, c, b] {
+        put_before(octet, Some(b'.'));
     }
-    // Digits and dots are always UTF-8.
-    f.write_str(str::from_utf8(&text[..end]).unwrap_or_default())
+    put_before(a, None);
+    // Digits, dots and a colon are always UTF-8.
+    f.write_str(str::from_utf8(&text[start..]).unwrap_or_default())
 }
 
 impl fmt::Display for Protocol {
@@ -233,10 +236,11 @@ mod tests {
 
     #[test]
     fn ipv4_addresses_print_as_std_has_them() {
-        let octets = || [0u8, 1, 9, 10, 99, 100, 109, 199, 200, 255].into_iter();
-        for (a, b) in octets().flat_map(|a| octets().map(move |b| (a, b))) {
-            let address = Ipv4Addr::new(a, b, b, a);
-            assert_eq!(DestinationKey { address: address.into(), port: 0 }.to_string(), format!("{address}:0"));
+        let numbers = || [0u8, 1, 9, 10, 99, 100, 109, 199, 200, 255].into_iter();
+        for (a, b) in numbers().flat_map(|a| numbers().map(move |b| (a, b))) {
+            let (address, port) = (Ipv4Addr::new(a, b, b, a), u16::from_be_bytes([a, b]));
+            let want = std::net::SocketAddrV4::new(address, port).to_string();
+            assert_eq!(DestinationKey { address: address.into(), port }.to_string(), want);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, DestinationKey, DestinationSettings, HostKey, OwnedHost, ServiceKey, ServiceSettings};
+use super::{Checks, DestinationKey, DestinationSettings, HostKey, Manage, OwnedHost, ServiceKey, ServiceSettings};
 
 /// An owned service. `None` stands for an entry that is about to be added, written down before the
 /// kernel is asked, so that a crash in between never leaves an entry that nobody owns.
@@ -85,9 +85,11 @@ impl Record {
         self.helpers.extend(helpers);
     }
 
-    /// How many services and destinations are owned.
-    pub fn entries(&self) -> usize {
-        self.services.values().map(|owned| 1 + owned.destinations.len()).sum()
+    /// How many of the services and destinations on record may be deleted, as `manage` has it.
+    pub fn entries(&self, manage: &Manage) -> usize {
+        let may_go = |key: &ServiceKey| *manage == Manage::Owned || manage.covers(key) || self.is_helper(key);
+        let services = self.services.iter().filter(|(key, _)| may_go(key));
+        services.map(|(_, owned)| 1 + owned.destinations.len()).sum()
     }
 
     /// Whether the service is owned.

@@ -157,9 +157,12 @@ fn weights_after<'a>(
 /// plan was made for.
 #[must_use]
 pub fn hold(plan: Plan, live: &impl TableView, mut held: impl FnMut(&Operation) -> Option<Held>) -> Plan {
+    let waits = plan.steps.iter().enumerate().filter_map(|(index, step)| Some((index, held(&step.operation)?)));
+    let mut waiting: BTreeMap<usize, Held> = waits.collect();
+    if waiting.is_empty() {
+        return plan;
+    }
     let Plan { steps, mut notes, unchanged, owned, host } = plan;
-    let mut waiting: BTreeMap<usize, Held> =
-        steps.iter().enumerate().filter_map(|(index, step)| Some((index, held(&step.operation)?))).collect();
     let skips = held_back(live, &steps, &waiting.keys().copied().collect());
     let mut skips: BTreeMap<usize, SkipReason> = skips.into_iter().map(|skip| (skip.step, skip.reason)).collect();
     let mut kept = Vec::with_capacity(steps.len().saturating_sub(waiting.len() + skips.len()));
@@ -179,6 +182,9 @@ pub fn hold(plan: Plan, live: &impl TableView, mut held: impl FnMut(&Operation) 
 /// Each of them becomes a [`Note`].
 #[must_use]
 pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>) -> Plan {
+    if !services.values().any(|overlaid| overlaid.awaited) {
+        return plan;
+    }
     let Plan { steps, mut notes, unchanged, owned, host } = plan;
     let (kept, stay): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| match &step.operation {
         Operation::DeleteDestination { service, from, .. } => {

@@ -10,7 +10,7 @@ use crate::model::{DestinationKey, LiveDestination, LiveService, ServiceKey};
 
 use super::Plan;
 use super::note::Note;
-use super::operation::{Operation, Step};
+use super::operation::{Operation, Stage, Step};
 
 /// How one entry leaves the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub fn drain(
     live: &BTreeMap<ServiceKey, LiveService>,
     leave: impl Fn(&ServiceKey, &DestinationKey, &LiveDestination) -> Leave,
 ) -> Plan {
+    if plan.stage(Stage::Delete).is_empty() {
+        return plan;
+    }
     let Plan { steps, mut notes, unchanged, owned, host } = plan;
     // Deletes of services stand behind everything else.
     let services = steps.partition_point(|step| !matches!(step.operation, Operation::DeleteService { .. }));

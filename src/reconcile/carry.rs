@@ -4,24 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pass::StepResult;
 use crate::ipvs::{self, Error, Ipvs, Outcome, Refusal};
-use crate::model::{DestinationKey, DestinationSettings, LiveDestination, LiveService, ServiceKey, Table};
+use crate::model::{DestinationKey, DestinationSettings, Live, LiveDestination, LiveService, ServiceKey};
 use crate::plan::{self, Operation, Stage, Step};
 
 /// Applies the steps in three goes: what gives a service weight first; then, knowing what became of that, what takes weight
 /// away, which quiesces what is deleted and has to wait; and at last, of that, what has no connections.
-pub(super) fn apply(
-    ipvs: &mut dyn Ipvs,
-    live: &crate::model::Live,
-    table: &Table,
-    steps: &[Step],
-) -> Result<Vec<StepResult>, Error> {
+pub(super) fn apply(ipvs: &mut dyn Ipvs, live: &Live, steps: &[Step]) -> Result<Vec<StepResult>, Error> {
     let mut results = vec![StepResult::Done; steps.len()];
     let (first, second): (Vec<usize>, Vec<usize>) =
         (0..steps.len()).partition(|step| steps[*step].operation.stage() == Stage::Raise);
     send(ipvs, steps, &first, &mut results)?;
 
     let failed: BTreeSet<usize> = first.iter().copied().filter(|step| !results[*step].is_ok()).collect();
-    for skip in plan::held_back(table, steps, &failed) {
+    for skip in plan::held_back(live, steps, &failed) {
         // Depending on a failed step is what the first go has seen for itself.
         if results[skip.step].is_ok() {
             results[skip.step] = StepResult::Skipped { because: skip.because, reason: skip.reason.as_str().to_owned() };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::standing::uses_vip;
-use crate::model::{Checks, Desired, Host, Policy, Record, ServiceKey, SharedChecks};
+use crate::model::{Checks, Desired, Helped, Host, Policy, Record, ServiceKey, SharedChecks};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,21 +147,25 @@ pub(super) fn with_helpers(
     desired: &Desired,
     record: &Record,
 ) -> Option<BTreeSet<ServiceKey>> {
-    let has_marks = |service: &ServiceKey| {
-        let checks = desired.policies.get(service).into_iter().flat_map(|policy| policy.checks.values());
-        checks.filter(|checks| uses_vip(checks)).count()
+    let through = |service: &ServiceKey| {
+        let checks = desired.policies.get(service).into_iter().flat_map(|policy| &policy.checks);
+        let service = *service;
+        let through = checks.filter(|(_, checks)| uses_vip(checks));
+        through.map(move |(destination, _)| Helped { service, destination: *destination }).collect::<Vec<_>>()
     };
-    let wanted: usize = services.iter().map(has_marks).sum();
-    if wanted == 0 && record.helpers.is_empty() {
+    let mut wanted: BTreeSet<Helped> = services.iter().flat_map(through).collect();
+    if wanted.is_empty() && record.helpers.is_empty() {
         return Some(services);
     }
     let key_of = |mark: u32, of: &ServiceKey| ServiceKey::Mark { family: of.family(), mark };
-    let mut had = 0;
     let mut more = Vec::new();
     for (mark, helped) in &record.helpers {
         let helper = key_of(*mark, &helped.service);
         if services.contains(&helped.service) {
-            had += 1;
+            // One that is to go is everybody's matter, too.
+            if !wanted.remove(helped) {
+                return None;
+            }
             more.push(helper);
         } else if services.contains(&helper) {
             // Its service has other helpers, perhaps.
@@ -169,5 +173,5 @@ pub(super) fn with_helpers(
         }
     }
     services.extend(more);
-    (wanted == had).then_some(services)
+    wanted.is_empty().then_some(services)
 }

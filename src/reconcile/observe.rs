@@ -1,6 +1,7 @@
 //! What is live, what should be, and what would have to be done: the part of a pass that `plan` shares with `apply` and
 //! `run`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checker::Verdicts;
@@ -8,7 +9,7 @@ use super::host::{self, Ground, HostSeen};
 use super::leaving::{Leaving, marks_ready, next_helpers};
 use super::sight::Sight;
 use crate::ipvs::{Error, Ipvs};
-use crate::model::{Desired, DestinationKey, Health, Helped, Live, Overrides, Record, ServiceKey, SharedChecks, Table};
+use crate::model::{Desired, DestinationKey, Health, Helped, Live, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::{self, Effective, Layers, Of, Operation, Plan};
 
 /// All that a pass looks at, besides the kernel.
@@ -29,8 +30,6 @@ pub struct Inputs<'d, 'a> {
 #[derive(Debug)]
 pub struct Observed<'a> {
     pub live: Live,
-    /// `live` without counters.
-    pub table: Table,
     pub effective: Effective<'a>,
     pub plan: Plan,
     /// What the plan's host was made from.
@@ -52,10 +51,9 @@ pub fn observe<'d>(
     let Inputs { desired, record, overrides, restore_host, .. } = *inputs;
     let ipvs = &mut *ground.ipvs;
     let mut live = ipvs.read()?;
-    let mut table = live.to_table();
     let mut confirmed = BTreeSet::new();
-    let first = plan::diff(&table, &desired.table, &desired.manage, record);
-    confirm(ipvs, &first, record, &mut live, &mut table, &mut confirmed)?;
+    let first = plan::diff(&live, &desired.table, &desired.manage, record);
+    let was_torn = confirm(ipvs, &first, record, &mut live, &mut confirmed)?;
 
     let leaving = Leaving::new(inputs, &live.services);
     let helpers = next_helpers(inputs, &live.services, sight.checks());
@@ -75,9 +73,13 @@ pub fn observe<'d>(
     let effective = plan::overlay(desired, &layers);
     sight.judge(desired, &effective);
 
-    let mut plan = plan::diff(&table, &effective.table, &desired.manage, record);
-    if confirm(ipvs, &plan, record, &mut live, &mut table, &mut confirmed)? {
-        plan = plan::diff(&table, &effective.table, &desired.manage, record);
+    let mut plan = match effective.table {
+        // Nothing is laid over what is desired, and nothing was read again: it is the same plan.
+        Cow::Borrowed(_) if !was_torn => first,
+        Cow::Borrowed(_) | Cow::Owned(_) => plan::diff(&live, &effective.table, &desired.manage, record),
+    };
+    if confirm(ipvs, &plan, record, &mut live, &mut confirmed)? {
+        plan = plan::diff(&live, &effective.table, &desired.manage, record);
     }
     let leave = |service: &ServiceKey, destination: &DestinationKey, found: &_| {
         // A checker that is suspected ends no drain.
@@ -87,7 +89,7 @@ pub fn observe<'d>(
     let mut plan = plan::drain(plan, &live.services, leave);
     let (of_host, host) = host::plan(ground, (desired, record), (&live.services, &plan), restore_host)?;
     plan.host = of_host;
-    Ok(Observed { live, table, effective, plan, host, helpers, verdicts: seen.verdicts })
+    Ok(Observed { live, effective, plan, host, helpers, verdicts: seen.verdicts })
 }
 
 /// Those that count as down and may be well: after a start, or when they were down, that takes more than one result.
@@ -101,35 +103,28 @@ fn hopeful(served: &BTreeSet<ServiceKey>, verdicts: &Verdicts) -> BTreeSet<Of> {
     hope.map(|(of, _)| *of).collect()
 }
 
-/// Reads what is doubtful once more, and puts it into `live` and `table`. Says whether anything was read.
+/// Reads what is doubtful once more, and puts it into `live`. Says whether anything was read.
 fn confirm(
     ipvs: &mut dyn Ipvs,
     plan: &Plan,
     record: &Record,
     live: &mut Live,
-    table: &mut Table,
     confirmed: &mut BTreeSet<ServiceKey>,
 ) -> Result<bool, Error> {
     // Adds to an empty table need no second look: an add of what exists is refused, and harms nothing.
-    if table.services.is_empty() {
+    if live.services.is_empty() {
         return Ok(false);
     }
     let doubtful: Vec<ServiceKey> =
-        doubtful(plan, table, record).into_iter().filter(|key| !confirmed.contains(key)).collect();
+        doubtful(plan, live, record).into_iter().filter(|key| !confirmed.contains(key)).collect();
     if doubtful.is_empty() {
         return Ok(false);
     }
     let mut exact = ipvs.read_services(&doubtful)?;
     for key in doubtful {
         match exact.remove(&key) {
-            Some(service) => {
-                table.services.insert(key, service.to_service());
-                live.services.insert(key, service);
-            }
-            None => {
-                table.services.remove(&key);
-                live.services.remove(&key);
-            }
+            Some(service) => drop(live.services.insert(key, service)),
+            None => drop(live.services.remove(&key)),
         }
         confirmed.insert(key);
     }
@@ -162,7 +157,7 @@ fn keys(live: &Live) -> impl Iterator<Item = (&ServiceKey, Option<&DestinationKe
 
 /// The services whose plan says that something is missing, or is to go; and those of which something owned was not
 /// seen, for what is not wanted any more would be disowned, and stay for ever. Helpers come and go without harm.
-fn doubtful(plan: &Plan, live: &Table, record: &Record) -> BTreeSet<ServiceKey> {
+fn doubtful(plan: &Plan, live: &Live, record: &Record) -> BTreeSet<ServiceKey> {
     let planned = plan
         .steps
         .iter()

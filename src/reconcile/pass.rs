@@ -262,7 +262,7 @@ fn pass_by(
     let Terms { desired, overrides, farewells, unix, restore_host, elsewhere } = terms;
     let inputs = Inputs { desired, record: book.before, overrides, farewells, unix, restore_host };
     let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
-    let Observed { live, table, effective, plan, host: seen, helpers, verdicts } = observed;
+    let Observed { live, effective, plan, host: seen, helpers, verdicts } = observed;
     let wanted = &effective.table;
     let mut report = Report {
         plan: Plan { owned: plan.owned + elsewhere, ..plan },
@@ -282,7 +282,7 @@ fn pass_by(
         report.notices = sight.take_notices();
         return Ok(report);
     }
-    report.plan = plan::hold(report.plan, &table, options.held);
+    report.plan = plan::hold(report.plan, &live, options.held);
     report.plan = plan::await_first_checks(report.plan, &effective.services);
     report.plan.host = report.plan.host.hold(options.host_held);
 
@@ -298,7 +298,7 @@ fn pass_by(
     let planned = report.plan.steps.len() + report.plan.host.steps.len();
     let broken = |source| PassError::Apply { planned, source };
     report.host_results = host::before(&mut ground, &report.plan.host, &seen, restore_host).map_err(broken)?;
-    report.results = carry::apply(ground.ipvs, &live, &table, &report.plan.steps).map_err(broken)?;
+    report.results = carry::apply(ground.ipvs, &live, &report.plan.steps).map_err(broken)?;
 
     let touched: BTreeSet<ServiceKey> = report.plan.steps.iter().map(|step| *step.operation.service()).collect();
     let mut found = if touched.is_empty() {

@@ -182,9 +182,19 @@ impl Schedule {
         self.retry = at;
     }
 
+    /// The same, for what one pass knows of: what waits already is not put off.
+    pub fn bring_retry(&mut self, at: Option<Instant>) {
+        self.retry = self.retry.into_iter().chain(at).min();
+    }
+
     /// When a ramp or a drain wants to be looked at again.
     pub fn set_step(&mut self, at: Option<Instant>) {
         self.step = at;
+    }
+
+    /// The same, for what one pass knows of: what waits already is not put off.
+    pub fn bring_step(&mut self, at: Option<Instant>) {
+        self.step = self.step.into_iter().chain(at).min();
     }
 
     /// Looks at the files every `interval`, or only when told (`None`).

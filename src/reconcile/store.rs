@@ -64,6 +64,10 @@ pub trait RecordStore {
     fn save_part(&mut self, record: &Record, services: &BTreeSet<ServiceKey>) -> Result<(), StoreError>;
     /// Whether the last [`save`](Self::save) failed, so that what is kept is not what is owned.
     fn is_behind(&self) -> bool;
+    /// Leaves nothing but the record itself: nobody saves any more.
+    fn close(&mut self, _: &Record) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What there is beside the record.
@@ -146,14 +150,6 @@ impl FileStore {
         }
     }
 
-    /// Moves the record, and its journal before it: without its record a journal says nothing, and does no harm.
-    fn move_to(&self, to: &Path) -> Result<(), StoreError> {
-        match fs::rename(journal::path(&self.path), journal::path(to)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.io("move away")(error)),
-            Ok(()) | Err(_) => fs::rename(&self.path, to).map_err(self.io("move away")),
-        }
-    }
-
     /// Appends to the journal, which is begun with the first that there is to say.
     fn append(&mut self, number: u64, record: &Record, services: &BTreeSet<ServiceKey>) -> io::Result<()> {
         let mut journal = match self.journal.take() {
@@ -174,17 +170,22 @@ impl RecordStore for FileStore {
     fn load(&mut self) -> Result<(Record, Found), StoreError> {
         let otherwise = match self.read(&self.path)? {
             Some(Ok(document)) if document.place == self.place => return Ok((document.record, Found::Read)),
-            Some(Ok(Document { place, .. })) => {
+            Some(Ok(document)) => {
                 // Another namespace of this machine may need it again: to overwrite it would leave there what nobody
                 // owns.
-                if place.boot_id == self.place.boot_id {
-                    self.move_to(&self.aside(place.netns))?;
+                if document.place.boot_id == self.place.boot_id {
+                    // With all that its journal says, and in whole: there is no moment without it.
+                    atomic::replace(&self.aside(document.place.netns), Form::Compact, &document)?;
+                    fs::remove_file(&self.path).map_err(self.io("move away"))?;
+                    _ = fs::remove_file(journal::path(&self.path));
                 }
                 Found::Elsewhere
             }
             Some(Err(why)) => {
                 let moved_to = self.path.with_extension("json.damaged");
-                self.move_to(&moved_to)?;
+                // Nobody reads the one without the other.
+                _ = fs::rename(journal::path(&self.path), journal::path(&moved_to));
+                fs::rename(&self.path, &moved_to).map_err(self.io("move away"))?;
                 return Ok((Record::default(), Found::Damaged { moved_to, why }));
             }
             None => Found::Absent,
@@ -222,6 +223,10 @@ impl RecordStore for FileStore {
 
     fn is_behind(&self) -> bool {
         self.behind
+    }
+
+    fn close(&mut self, record: &Record) -> Result<(), StoreError> {
+        if self.journal.is_some() || self.behind { self.save(record) } else { Ok(()) }
     }
 }
 

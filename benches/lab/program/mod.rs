@@ -92,13 +92,13 @@ const LDIRECTORD: &str = "ldirectord, start to full table";
 const BATCH: &str = "C, batched";
 const SINGLE: &str = "C, one by one";
 const OPERATIONS: &str = "ipvsd, the operations";
-const APPLY: &str = "ipvsd apply";
+pub const APPLY: &str = "ipvsd apply";
 const LOAD: &str = "ipvsd, the configuration";
 const READ_BACK: &str = "ipvsd, the read back";
-const DUMP: &str = "C, bare dumps";
+pub const DUMP: &str = "C, bare dumps";
 const NARROW: &str = "C, bare dumps of a page each";
 const READ: &str = "ipvsd, the read alone";
-const PASS: &str = "ipvsd, a converged pass";
+pub const PASS: &str = "ipvsd, a converged pass";
 const APPLY_AGAIN: &str = "ipvsd apply, converged";
 
 fn sizes(lab: &Lab) -> &'static [u32] {

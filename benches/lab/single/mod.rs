@@ -59,7 +59,7 @@ pub const SECTION: Section = Section {
     report: report::report,
 };
 
-const FLIP: &str = "health flip";
+pub const FLIP: &str = "health flip";
 const OVERRIDE: &str = "weight override";
 const COMMAND: &str = "ipvsd weight";
 const EDIT: &str = "edited file";

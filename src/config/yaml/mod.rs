@@ -38,8 +38,8 @@ pub(super) fn parse<'a>(text: &'a str, file: u32, positions: Positions, faults: 
     let origin = Place::new(file, 0, 0);
     let mut walk = Walk::new(text, file, positions);
     let mut result = walk.document();
-    if result.is_err() && walk.words {
-        walk = Walk { words: false, ..Walk::new(text, file, positions) };
+    if result.is_err() && walk.trusting {
+        walk = Walk { trusting: false, ..Walk::new(text, file, positions) };
         result = walk.document();
     }
     match result {
@@ -132,9 +132,9 @@ struct Walk<'a> {
     lines: LazyCell<Lines<'a>, Box<dyn FnOnce() -> Lines<'a> + 'a>>,
     /// Whether there may be anchors and tags, at which what they belong to starts.
     marked: bool,
-    /// Whether keys are taken for words, so that nobody need find out if one is a number. If it does not work out, the
-    /// document is walked again without.
-    words: bool,
+    /// Whether keys and the addresses of destinations are taken for strings, so that nobody need find out if one is a
+    /// number. If it does not work out, the document is walked again without.
+    trusting: bool,
     file: u32,
     deepest: u8,
     /// Nodes that may still come.
@@ -151,7 +151,7 @@ struct Seed<'w, 'a> {
     walk: &'w Walk<'a>,
     depth: u8,
     locate: bool,
-    is_key: bool,
+    is_string: bool,
 }
 
 impl<'a> Seed<'_, 'a> {
@@ -164,9 +164,12 @@ impl<'a> Seed<'_, 'a> {
         Ok(Node { place: Place::unknown(self.walk.file), value })
     }
 
-    /// A key that was taken for a word has to look like one.
-    fn judge_key<E: de::Error>(&self, text: &str) -> Result<(), E> {
-        if self.is_key && self.walk.words && !is_word(text) { Err(E::custom("not a word")) } else { Ok(()) }
+    /// What was taken for a string has to look like one.
+    fn judge<E: de::Error>(&self, text: &str) -> Result<(), E> {
+        if self.is_string && self.walk.trusting && !is_string(text) {
+            return Err(E::custom("it may be a number"));
+        }
+        Ok(())
     }
 
     /// A list or table, whose place is known once it is whole.
@@ -177,7 +180,7 @@ impl<'a> Seed<'_, 'a> {
     /// A step down: a value below this one, which is located if that is wanted at its depth.
     fn below(&self) -> Self {
         let depth = self.depth.saturating_add(1);
-        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest, is_key: false }
+        Self { walk: self.walk, depth, locate: depth <= self.walk.deepest, is_string: false }
     }
 
     /// What came of reading one value: an error on purpose is a value and its place.
@@ -198,10 +201,14 @@ impl<'a> Seed<'_, 'a> {
     }
 }
 
-/// Whether a scalar can be nothing but a string, with quotes or without: a number starts with a digit or a sign.
-fn is_word(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && !["null", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text))
+/// Whether a scalar can be nothing but a string, with quotes or without: of what YAML has else, only words of their own
+/// start with a letter, and nothing has a colon or two dots.
+fn is_string(text: &str) -> bool {
+    let is_word = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_word {
+        return !["null", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text));
+    }
+    text.contains(':') || text.split('.').nth(2).is_some()
 }
 
 /// Whether what stands before a scalar in its line is something, and has no mark of an anchor or a tag in it.
@@ -222,12 +229,12 @@ fn first_place(value: &Value<'_>) -> Option<Place> {
 
 impl<'a> Walk<'a> {
     fn new(text: &'a str, file: u32, positions: Positions) -> Self {
-        let marked = text.contains(['&', '!']);
+        let marked = text.contains('&') || text.contains('!');
         Self {
             text,
             lines: LazyCell::new(Box::new(|| Lines::of(text))),
             marked,
-            words: positions == Positions::Addresses && !marked,
+            trusting: positions == Positions::Addresses && !marked,
             file,
             deepest: if positions == Positions::All { u8::MAX } else { ADDRESS_DEPTH },
             room: Cell::new(text.len().saturating_add(ALIAS_ROOM)),
@@ -238,7 +245,7 @@ impl<'a> Walk<'a> {
     }
 
     fn document(&self) -> Result<Node<'a>, serde_yaml::Error> {
-        let seed = Seed { walk: self, depth: 0, locate: false, is_key: false };
+        let seed = Seed { walk: self, depth: 0, locate: false, is_string: false };
         seed.deserialize(serde_yaml::Deserializer::from_str(self.text))
     }
 
@@ -272,7 +279,7 @@ impl<'a> DeserializeSeed<'a> for Seed<'_, 'a> {
     type Value = Node<'a>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Node<'a>, D::Error> {
-        if self.is_key && self.walk.words {
+        if self.is_string && self.walk.trusting {
             return deserializer.deserialize_str(self);
         }
         deserializer.deserialize_any(self)
@@ -319,7 +326,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'a str) -> Result<Node<'a>, E> {
-        self.judge_key(text)?;
+        self.judge(text)?;
         let value = Value::Text(Cow::Borrowed(text));
         match self.walk.place_of(text, &value) {
             Some(place) => Ok(Node { place, value }),
@@ -328,7 +335,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Node<'a>, E> {
-        self.judge_key(text)?;
+        self.judge(text)?;
         self.scalar(Value::Text(Cow::Owned(text.to_owned())))
     }
 
@@ -357,7 +364,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
         let below = self.below();
         let from = self.walk.entries.borrow().len();
         loop {
-            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, is_key: true, ..below };
+            let key_seed = Seed { locate: self.walk.deepest == u8::MAX, is_string: true, ..below };
             let result = match access.next_key_seed(key_seed) {
                 Ok(None) => break,
                 Ok(Some(node)) => Ok(node),
@@ -374,7 +381,8 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
                 }
             };
             let wanted = self.walk.deepest == u8::MAX || text == "address";
-            let seed = Seed { locate: below.locate && wanted, ..below };
+            let is_string = below.depth > ADDRESS_DEPTH && text == "address";
+            let seed = Seed { locate: below.locate && wanted, is_string, ..below };
             let node = seed.outcome(access.next_value_seed(seed), key.place)?;
             self.walk.entries.borrow_mut().push(Entry { key: text, place: key.place, node });
         }

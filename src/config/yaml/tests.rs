@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Positions, parse};
+use super::{Positions, is_string, parse};
 use crate::config::fault::Faults;
 use crate::config::tree::{Node, Value};
 
@@ -71,6 +71,21 @@ fn the_files_that_there_are() {
     assert!(seen > 10, "only {seen} files");
 }
 
+/// What looks like a string to this, serde_yaml takes for one.
+#[test]
+fn strings_are_strings() {
+    for text in ["name", "a1", "e5", "1:30", "10.0.0.1", "Yes", "NaN", "inf", "infinity", "1.2.3e4"] {
+        assert!(is_string(text), "{text}");
+        assert_eq!(compare(&format!("{text}: {text}\n")), Ok((2, 0)), "{text}");
+    }
+    for text in
+        ["null", "Null", "NULL", "~", "True", "FALSE", "1", "-1", "+1", "0x1f", "1.5", "1e5", ".inf", "-.nan", "", "_"]
+    {
+        assert!(!is_string(text), "{text}");
+        compare(&format!("{text}: {text}\n")).unwrap();
+    }
+}
+
 /// Strings and keys show where they are; numbers, and what starts with an anchor or has to be put together, does not.
 #[test]
 fn most_places_are_known_at_once() {
@@ -120,7 +135,8 @@ fn pieces() -> impl Strategy<Value = String> {
         (scalar.clone(), scalar.clone())
             .prop_map(|(one, other)| format!("k: [{one}, {other},{{a: {one}, {other}: b}}]\n")),
         (scalar.clone(), scalar.clone()).prop_map(|(one, other)| format!("- {one}: {other}\n")),
-        scalar.prop_map(|value| format!("  - {value}\n")),
+        scalar.clone().prop_map(|value| format!("  - {value}\n")),
+        scalar.clone().prop_map(|value| format!("a: [[{{a: {{a: {{address: {value}}}}}}}]]\n")),
         prop::sample::select(vec!["k:\n", "# x\n", "\n", "\r\n", "---\n", "  m:\n", "- {}\n", "- []\n"])
             .prop_map(str::to_owned),
     ];

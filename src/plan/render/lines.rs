@@ -21,30 +21,29 @@ pub struct OperationLine<'a>(pub &'a Operation);
 
 impl fmt::Display for OperationLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = self.0.verb();
+        f.write_str(self.0.verb())?;
+        match self.0.destination() {
+            None => write!(f, " service {}", self.0.service())?,
+            Some(destination) => write!(f, " destination {destination} of {}", self.0.service())?,
+        }
         match self.0 {
-            Operation::AddService { service, settings } => {
-                write!(f, "{verb} service {service}: ")?;
+            Operation::AddService { service: _, settings } => {
+                f.write_str(": ")?;
                 words::write_service(f, settings)
             }
-            Operation::EditService { service, from, to } => {
-                write!(f, "{verb} service {service}: {}", changes(&service_changes(from, to)))
-            }
-            Operation::DeleteService { service, from: _, destinations } => match destinations {
-                0 => write!(f, "{verb} service {service}"),
-                more => write!(f, "{verb} service {service} and its {}", words::count(*more, "destination")),
+            Operation::EditService { service: _, from, to } => write!(f, ": {}", changes(&service_changes(from, to))),
+            Operation::DeleteService { service: _, from: _, destinations } => match destinations {
+                0 => Ok(()),
+                more => write!(f, " and its {}", words::count(*more, "destination")),
             },
-            Operation::AddDestination { service, destination, settings } => {
-                write!(f, "{verb} destination {destination} of {service}: ")?;
+            Operation::AddDestination { service: _, destination: _, settings } => {
+                f.write_str(": ")?;
                 words::write_destination(f, settings)
             }
-            Operation::EditDestination { service, destination, from, to } => {
-                write!(f, "{verb} destination {destination} of {service}: ")?;
-                f.write_str(&changes(&destination_changes(from, to)))
+            Operation::EditDestination { service: _, destination: _, from, to } => {
+                write!(f, ": {}", changes(&destination_changes(from, to)))
             }
-            Operation::DeleteDestination { service, destination, from: _ } => {
-                write!(f, "{verb} destination {destination} of {service}")
-            }
+            Operation::DeleteDestination { service: _, destination: _, from: _ } => Ok(()),
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::reconcile::pass::{PassError, Report, StepResult};
 use crate::reconcile::schedule::Now;
 
 impl Loop<'_> {
-    /// Sees to the next pass that ramps, drains and overrides want. However long a pass takes, most of the time is free.
-    pub(super) fn look_again(&mut self, report: &Report, now: Now, took: Duration) {
+    /// Sees to the next pass that ramps, drains and overrides want, which had their turn in this one or not. However long a pass takes, most of the time is free.
+    pub(super) fn look_again(&mut self, report: &Report, had_its_turn: bool, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
         const SOON: Duration = Duration::from_millis(100);
         // While passes are refused, nothing of it can be done.
@@ -26,7 +26,9 @@ impl Loop<'_> {
         let owed = (goes_on && !self.owed.is_nothing()).then_some(SOON.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, owed, ends].into_iter().flatten().min();
-        self.schedule.set_step(next.map(|wait| now.at + wait));
+        let next = next.map(|wait| now.at + wait);
+        // Else many passes over some services would put off the ramps and drains of all others without end.
+        if had_its_turn { self.schedule.set_step(next) } else { self.schedule.bring_step(next) }
     }
 
     /// Tells whoever listens what happened.

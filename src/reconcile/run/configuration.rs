@@ -52,7 +52,7 @@ impl Loop<'_> {
             None => self.foresee(desired, &self.record.clone(), None, unix)?,
             Some(services) => {
                 let record = self.record.part(&services);
-                let elsewhere = self.owned.saturating_sub(record.entries());
+                let elsewhere = self.owned.saturating_sub(record.entries(&desired.manage));
                 let plan = self.foresee(&desired.part(&services), &record, Some(&services), unix)?;
                 Plan { owned: plan.owned + elsewhere, ..plan }
             }

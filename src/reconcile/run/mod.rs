@@ -23,6 +23,7 @@ use super::store::RecordStore;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::Of;
+use tracing::error;
 
 /// As many events are taken between two looks at the schedule.
 const MOST_EVENTS: usize = 1000;
@@ -147,7 +148,12 @@ impl<'a> Loop<'a> {
             let mut next = events.recv_timeout(self.idle(clock().at));
             for _ in 0..MOST_EVENTS {
                 match next {
-                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                        if let Err(problem) = self.company.store.close(&self.record) {
+                            error!("the ownership record was not written: {problem}");
+                        }
+                        return;
+                    }
                     Ok(event) => self.schedule.event(event, clock().at),
                     Err(RecvTimeoutError::Timeout) => break,
                 }

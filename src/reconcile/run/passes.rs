@@ -16,6 +16,9 @@ use crate::reconcile::schedule::{Now, Why};
 use crate::reconcile::sight::Sight;
 use crate::reconcile::status;
 
+/// Fewer services are never most of them.
+const MANY: usize = 100;
+
 impl Loop<'_> {
     pub(super) fn circumstances(&self, why: Why, took: Duration, concern: &Concern) -> narrate::Circumstances {
         let services = match concern {
@@ -45,13 +48,13 @@ impl Loop<'_> {
         self.tell(&seen, &result);
         self.post(why, &concern, &result, now);
         match result {
-            // A refusal does not go away by itself: the next resync looks again.
+            // A refusal does not go away by itself: the next resync looks again. And what a pass over everything may not do is
+            // not done piece by piece.
             Ok(report) if report.refused.is_some() => {
                 self.trouble = 0;
-                if concern == Concern::All {
-                    self.schedule.set_retry(None);
-                }
-                self.look_again(&report, now, took);
+                self.owed = Concern::All;
+                self.schedule.set_retry(None);
+                self.look_again(&report, true, now, took);
             }
             Ok(report) => {
                 self.trouble = 0;
@@ -59,9 +62,15 @@ impl Loop<'_> {
                 // What was due at the start had its turn, be it that the pass was refused. And failures that fall
                 // due one by one make no more than a pass a second.
                 let next = self.backoff.next_after(started.at, |object| object.is_in(&concern));
-                self.schedule.set_retry(next.map(|at| at.max(now.at + Backoff::FIRST)));
+                let next = next.map(|at| at.max(now.at + Backoff::FIRST));
+                let is_all = concern == Concern::All;
+                if is_all || why.retry {
+                    self.schedule.set_retry(next)
+                } else {
+                    self.schedule.bring_retry(next)
+                }
                 self.note_what_is_owed(&report, &concern);
-                self.look_again(&report, now, took);
+                self.look_again(&report, is_all || why.step, now, took);
             }
             Err(PassError::Observe(_) | PassError::Apply { .. }) => {
                 // What it did is not known.
@@ -97,8 +106,11 @@ impl Loop<'_> {
         if why.start || why.reload || why.resync {
             concern = Concern::All;
         }
+        // Many reads of one service cost more than one of all of them.
+        let is_most = |services: &BTreeSet<ServiceKey>| services.len() > MANY.max(self.record.services.len() / 2);
         match concern {
             Concern::All => Concern::All,
+            Concern::Services(services) if is_most(&services) => Concern::All,
             Concern::Services(services) => {
                 with_helpers(services, &self.desired, &self.record).map_or(Concern::All, Concern::Services)
             }
@@ -118,7 +130,7 @@ impl Loop<'_> {
         let terms = Terms { overrides, farewells, ..Terms::plain(desired, started.unix) };
         let mut sight = Sight::Checks { checker: company.checker, standing: &mut self.standing, now: started.at };
         let result = pass(hands, terms, &mut sight, &options);
-        self.owned = self.record.entries();
+        self.owned = self.record.entries(&self.desired.manage);
         result
     }
 
@@ -128,7 +140,7 @@ impl Loop<'_> {
         let overrides = self.overrides.part(services);
         let mut record = self.record.part(services);
         let mut standing = self.standing.take_part(services);
-        let elsewhere = self.owned.saturating_sub(record.entries());
+        let elsewhere = self.owned.saturating_sub(record.entries(&desired.manage));
         let Self { backoff, farewells, company, .. } = self;
         let options = Options {
             force: self.force,
@@ -145,7 +157,7 @@ impl Loop<'_> {
         let mut sight = Sight::Checks { checker: &mut checker, standing: &mut standing, now: started.at };
         let result = pass(hands, terms, &mut sight, &options);
         self.standing.put_part(standing);
-        self.owned = elsewhere + record.entries();
+        self.owned = elsewhere + record.entries(&desired.manage);
         self.record.put_part(services, record);
         result
     }

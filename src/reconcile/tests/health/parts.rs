@@ -321,3 +321,91 @@ mod law {
         }
     }
 }
+
+#[test]
+fn what_a_pass_over_everything_may_not_do_is_not_done_piece_by_piece() {
+    let world = World::new();
+    let mut desired = wanted();
+    desired.drain = Duration::ZERO;
+    begun(&world, &desired);
+    // The next process finds a configuration that drops most of it.
+    desired.max_delete = MaxDelete::Percent(10);
+    let most: Vec<ServiceKey> = desired.table.services.keys().skip(1).take(45).copied().collect();
+    for key in &most {
+        desired.table.services.get_mut(key).unwrap().destinations.remove(&destination(B));
+    }
+    let mut process = world.begin(&desired, 100_000);
+    assert!(world.status().trouble.is_some_and(|trouble| trouble.contains("would delete 45 of 156 owned entries")));
+    let given = Some(WeightOverride { weight: 3, since: UNIX, until: None });
+    for service in &most[..3] {
+        world.heard.0.borrow_mut().2.set(*service, destination(A), Override { weight: given, ..Override::default() });
+        process.pass(Why { overrides: true, ..Why::default() });
+        world.find(WEB, A, Health::Down);
+        process.pass(Why { health: true, ..Why::default() });
+        process.pass(Why { retry: true, step: true, ..Why::default() });
+    }
+    process.wait(60_000);
+    assert_eq!(world.sent(), Vec::<String>::new());
+    assert!(process.passes <= 3, "{} passes", process.passes);
+}
+
+#[test]
+fn frequent_verdicts_put_off_nobodys_ramp_drain_or_retry() {
+    let world = World::new();
+    let mut desired = wanted();
+    desired.resync = Duration::from_secs(600);
+    desired.policies.get_mut(&key(DNS)).unwrap().slow_start = Duration::from_secs(20);
+    desired.policies.insert(key("tcp://192.0.2.9:81"), Policy::new(Duration::from_secs(3)));
+    let mut process = begun(&world, &desired);
+    process.wait(30_000);
+    world.find(DNS, D, Health::Down);
+    process.pass(Why { health: true, ..Why::default() });
+    world.find(DNS, D, Health::Up);
+    process.pass(Why { health: true, ..Why::default() });
+    world.connections("tcp://192.0.2.9:81", B, 1);
+    desired.table.services.get_mut(&key("tcp://192.0.2.9:81")).unwrap().destinations.remove(&destination(B));
+    world.kernel.0.borrow_mut().refuse(key("tcp://192.0.2.8:81"), Some(destination(C)), Errno::INVAL);
+    desired.table.services.get_mut(&key("tcp://192.0.2.8:81")).unwrap().destinations.insert(destination(C), weight(1));
+    process.configure(&desired);
+    world.sent();
+    world.kernel.0.borrow_mut().relent();
+    let mut sent = Vec::new();
+    for turn in 0..20 {
+        world.find(WEB, A, if turn % 2 == 0 { Health::Down } else { Health::Up });
+        process.pass(Why { health: true, ..Why::default() });
+        sent.extend(world.sent());
+        process.wait(400);
+        sent.extend(world.sent());
+    }
+    let other: Vec<&String> = sent.iter().filter(|line| !line.contains("of tcp://192.0.2.10:80")).collect();
+    let ramp = other.iter().filter(|line| line.starts_with("edit destination 10.0.0.4:80 of udp://")).count();
+    assert!((3..=5).contains(&ramp), "the ramp goes on, by one in two seconds: {other:?}");
+    let has = |line: &str| assert_eq!(other.iter().filter(|sent| **sent == line).count(), 1, "{line}: {other:?}");
+    has("delete destination 10.0.0.2:80 of tcp://192.0.2.9:81");
+    has("add destination 10.0.0.3:80 of tcp://192.0.2.8:81: forward nat, weight 1");
+}
+
+#[test]
+fn the_share_that_may_be_deleted_is_one_of_what_may_be_deleted() {
+    let world = World::new();
+    let mut desired = wanted();
+    let net = "192.0.2.0/30".parse().unwrap();
+    desired.manage = Manage::Within(vec![crate::model::Scope::Prefix(net)]);
+    desired.max_delete = MaxDelete::Percent(50);
+    desired.table.services.retain(|key, _| desired.manage.covers(key));
+    desired.policies.clear();
+    // What lies outside of the list was adopted once.
+    let outside: Vec<ServiceKey> = (50..90).map(|number| key(&format!("tcp://192.0.2.{number}:81"))).collect();
+    for service in &outside {
+        world.kept.0.borrow_mut().services.entry(*service).or_default().destinations.insert(destination(A), None);
+        world.kernel.0.borrow_mut().table().insert(*service, live(&super::super::service(&[(A, 1)])));
+    }
+    let mut process = world.begin(&desired, 0);
+    world.sent();
+    let kept = *desired.table.services.keys().next().unwrap();
+    desired.table.services.retain(|key, _| *key == kept);
+    process.configure(&desired);
+    assert_eq!(world.sent(), Vec::<String>::new());
+    let trouble = world.status().trouble.unwrap();
+    assert!(trouble.contains("would delete 6 of 9 owned entries"), "{trouble}");
+}
