@@ -37,6 +37,15 @@ impl Change {
         }
     }
 
+    /// What it is to cost at most in the largest table, of what it costs in the smallest. Two configurations are compared
+    /// whole, so an edit grows with them; it is measured against reading the file.
+    pub fn reach(self) -> Option<f64> {
+        match self {
+            Self::Verdict | Self::Override => Some(2.0),
+            Self::Edit => None,
+        }
+    }
+
     fn event(self) -> Event {
         match self {
             Self::Verdict => Event::Health,
