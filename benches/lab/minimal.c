@@ -90,13 +90,14 @@ int main(int count, char **words) {
     int n = atoi(words[2]), m = atoi(words[3]), size = *words[1] == 'b' ? 128 : 1, entries = 0, queue = 4 << 20;
     fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof queue);
+    // What fits into a page of the kernel's (SKB_WITH_OVERHEAD); before the first read, for the kernel goes by the largest.
+    if (*words[1] == 'n') room = 3776;
     struct nlmsghdr *message = begin(GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY);
     put(CTRL_ATTR_FAMILY_NAME, "IPVS", 5);
     finish(message);
     flush();
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    if (*words[1] == 'n') room = 3776; // what fits into a page of the kernel's (SKB_WITH_OVERHEAD)
     if (*words[1] == 'd' || *words[1] == 'n') {
         finish(begin(family, NLM_F_DUMP, IPVS_CMD_GET_SERVICE));
         entries = flush();
