@@ -41,6 +41,7 @@ use section::Section;
 /// In the order of the table.
 const SECTIONS: &[Section] = &[
     program::SECTION,
+    program::BY_INSTRUCTIONS,
     single::SECTION,
     footprint::SECTION,
     native::SECTION,

@@ -2,13 +2,13 @@
 # What the two kinds of machine, uml and qemu, have in common: the options, a folder per run, the command's output and exit
 # status, the deadline, and the clean end. Sourced by them after packages.sh.
 
-# Sets mem, seconds, out, tty, icount, machine_with and machine_command from the arguments.
+# Sets mem, seconds, out, tty, kernel, icount, machine_with and machine_command from the arguments.
 # shellcheck disable=SC2034 # the machines read them
 machine_options() {
-  mem=512M seconds=120 out='' tty='' icount='' machine_with=()
+  mem=512M seconds=120 out='' kernel='' tty='' icount='' machine_with=()
   while [ $# -gt 0 ]; do
     case $1 in
-      --mem | --seconds | --out)
+      --mem | --seconds | --out | --kernel)
         [ $# -ge 2 ] || machine_usage "$1 needs a value"
         declare -g "${1#--}=$2"
         shift 2

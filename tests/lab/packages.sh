@@ -3,7 +3,7 @@
 # cache folder of the user's own. Sourced by uml, qemu, tests/run and the quickstart.
 #
 #   lab_cache            the cache folder (IPVSD_LAB_CACHE, else XDG_CACHE_HOME or ~/.cache, else /tmp)
-#   lab_packages P…      makes sure that P… and what they need beyond this host are under "$(lab_cache)/root"
+#   lab_packages P…      makes sure that P… and what they need beyond this host are under "$(lab_cache)/root"; LAB_LISTS: from there
 #   lab_path             a PATH that finds them behind the host's own programs
 #   lab_libraries        the folders for LD_LIBRARY_PATH, or nothing
 
@@ -115,7 +115,7 @@ lab_packages() {
       flock -w 600 9 || exit 1
       [ -e "$cache/done/$package" ] && exit 0
       lab_say "fetching $package from Debian (once)"
-      for lists in host fresh bookworm; do
+      for lists in ${LAB_LISTS:-host fresh bookworm}; do
         lab_lists "$lists"
         if [ "$lists" != host ]; then lab_apt apt-get -qq update >"$cache/apt-update.log" 2>&1 || true; fi
         if lab_fetch "$package" 2>"$cache/fetch.log"; then

@@ -4,6 +4,7 @@
 //! What is compared with each other runs one after the other, round by round.
 
 mod report;
+mod sections;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,66 +22,8 @@ use ipvsd::reconcile::{FileStore, Ground, Hands, Options, Place, RecordStore, Si
 use crate::guest::Lab;
 use crate::net;
 use crate::process::{self, Daemon};
-use crate::section::{Need, Reach, Row, Section};
 use crate::shape::Shape;
-
-pub const SECTION: Section = Section {
-    name: "program",
-    needs: &[
-        Need::InstructionClock,
-        Need::Program("keepalived", "keepalived"),
-        Need::Program("ldirectord", "ldirectord"),
-        Need::Perl,
-    ],
-    memory: "3G",
-    seconds: [2400, 300],
-    rows: &[
-        Row {
-            id: "restore",
-            what: "cold apply, the operations themselves",
-            against: "`ipvsadm -R` of the same rules",
-            reach: Reach::Faster(50.0),
-        },
-        Row {
-            id: "restore-process",
-            what: "cold apply, `ipvsd apply` as a whole process",
-            against: "`ipvsadm -R` of the same rules",
-            reach: Reach::Faster(25.0),
-        },
-        Row {
-            id: "single",
-            what: "cold apply, the operations themselves",
-            against: "one request and one acknowledgement per operation on one socket (C)",
-            reach: Reach::Faster(4.0),
-        },
-        Row {
-            id: "keepalived",
-            what: "cold apply, `ipvsd apply` as a whole process",
-            against: "keepalived 2.2 from start to a full table",
-            reach: Reach::Faster(5.0),
-        },
-        Row {
-            id: "batch",
-            what: "cold apply, the operations themselves",
-            against: "a minimal C program that sends the same messages batched",
-            reach: Reach::Times(1.25),
-        },
-        Row {
-            id: "converged",
-            what: "a pass over a converged table",
-            against: "the bare dumps of the same table in that C program",
-            reach: Reach::Times(1.3),
-        },
-        Row {
-            id: "converged-narrow",
-            what: "a pass over a converged table",
-            against: "the same dumps, received a page at a time, which costs the kernel least",
-            reach: Reach::Times(1.3),
-        },
-    ],
-    measure,
-    report: report::report,
-};
+pub use sections::{BY_INSTRUCTIONS, SECTION};
 
 /// How long a peer may take to its full table.
 const FULL_WITHIN: Duration = Duration::from_secs(300);
@@ -105,13 +48,25 @@ fn sizes(lab: &Lab) -> &'static [u32] {
     if lab.options.quick { &[10, 100] } else { &[10, 100, 1000, 10_000] }
 }
 
+/// What both clocks measure.
 fn measure(lab: &mut Lab) -> anyhow::Result<()> {
+    measure_with(lab, &[])
+}
+
+/// ldirectord, too: it runs ipvsadm so often that one clock is enough.
+fn measure_all(lab: &mut Lab) -> anyhow::Result<()> {
+    measure_with(lab, &[LDIRECTORD_SIZE])
+}
+
+fn measure_with(lab: &mut Lab, of_ldirectord: &[u32]) -> anyhow::Result<()> {
     let bench = Bench { lab, folder: PathBuf::from("/run/bench") };
     fs::create_dir_all(&bench.folder)?;
     for size in sizes(bench.lab) {
         bench.prepare(Shape::of(*size))?;
     }
-    bench.prepare(Shape::of(LDIRECTORD_SIZE))?;
+    for size in of_ldirectord {
+        bench.prepare(Shape::of(*size))?;
+    }
     // Where ldirectord looks for them.
     for (program, link) in [("ipvsadm", "/sbin/ipvsadm"), ("perl", "/usr/bin/perl")] {
         if !Path::new(link).exists() {
@@ -124,7 +79,9 @@ fn measure(lab: &mut Lab) -> anyhow::Result<()> {
         for size in sizes(bench.lab) {
             bench.round(round, Shape::of(*size)).with_context(|| format!("{size} × 10, round {round}"))?;
         }
-        bench.ldirectord(round, Shape::of(LDIRECTORD_SIZE)).context("ldirectord")?;
+        for size in of_ldirectord {
+            bench.ldirectord(round, Shape::of(*size)).context("ldirectord")?;
+        }
     }
     Ok(())
 }

@@ -14,38 +14,72 @@ fn ms(what: &str, size: u32) -> Cell<'_> {
     Cell { what, size, value: "ms" }
 }
 
-pub fn report(runs: &Runs) -> anyhow::Result<Part> {
-    let mut part = Part::default();
-    let sizes = runs.sizes(APPLY);
-    let most = *sizes.last().context("no size")?;
-    // The largest that ipvsadm is asked for: what it takes for more can be told from that, since it does one after the other.
-    let least = *runs.sizes(RESTORE).last().context("no size")?;
-    let mut figure = |id, (a, b): (&str, &str), size: u32, note: String| -> anyhow::Result<()> {
-        let value = runs.ratio(ms(a, size), ms(b, size))?;
+/// Everything, by an ordinary clock.
+pub fn by_clock(runs: &Runs) -> anyhow::Result<Part> {
+    let mut part = Part { details: vec![details(runs, "")?], ..Part::default() };
+    let sizes = Sizes::of(runs)?;
+    for (id, pair) in [("restore", (RESTORE, OPERATIONS)), ("restore-process", (RESTORE, APPLY))] {
+        let Sizes { least, .. } = sizes;
+        let value = runs.ratio(ms(pair.0, least), ms(pair.1, least))?;
+        let note = format!("{}; {}", extrapolated(runs, pair.1, sizes)?, at_most(runs, RESTORE, least)?);
         part.figures.insert(id, Figure { value, note });
-        Ok(())
-    };
-    figure("restore", (RESTORE, OPERATIONS), least, extrapolated(runs, OPERATIONS, (least, most))?)?;
-    figure("restore-process", (RESTORE, APPLY), least, extrapolated(runs, APPLY, (least, most))?)?;
-    for (id, pair) in [
-        ("single", (SINGLE, OPERATIONS)),
-        ("keepalived", (KEEPALIVED, APPLY)),
-        ("batch", (OPERATIONS, BATCH)),
-        ("converged", (PASS, DUMP)),
-        ("converged-narrow", (PASS, NARROW)),
-    ] {
-        let small = runs.ratio(ms(pair.0, least), ms(pair.1, least))?;
-        let note =
-            if least == most { at(most) } else { format!("{}; {}: {:.2} ×", at(most), at(least), small.median) };
-        figure(id, pair, most, note)?;
     }
-    part.details.push(details(runs)?);
-    part.plots.push(plot(runs)?);
+    for (id, pair) in [("single", (SINGLE, OPERATIONS)), ("keepalived", (KEEPALIVED, APPLY))] {
+        let figure = at_both(runs, sizes, pair)?;
+        let note = format!("{}; {}", figure.note, at_most(runs, pair.0, sizes.most)?);
+        part.figures.insert(id, Figure { note, ..figure });
+    }
+    for (id, pair) in [("batch", (OPERATIONS, BATCH)), ("converged", (PASS, DUMP))] {
+        part.figures.insert(id, at_both(runs, sizes, pair)?);
+    }
     Ok(part)
 }
 
+/// What comes near to the kernel's own cost, and how all of it grows: by instructions.
+pub fn by_instructions(runs: &Runs) -> anyhow::Result<Part> {
+    let mut part =
+        Part { details: vec![details(runs, ", by instructions")?], plots: vec![plot(runs)?], ..Part::default() };
+    let sizes = Sizes::of(runs)?;
+    for (id, pair) in [
+        ("batch-instructions", (OPERATIONS, BATCH)),
+        ("converged-instructions", (PASS, DUMP)),
+        ("converged-narrow", (PASS, NARROW)),
+    ] {
+        let Figure { value, note } = at_both(runs, sizes, pair)?;
+        part.figures.insert(id, Figure { value, note: format!("by instructions; {note}") });
+    }
+    Ok(part)
+}
+
+/// The largest table that `ipvsadm -R` is asked for (what it takes for more can be told from that, since it does one after the
+/// other), and the largest of all.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    least: u32,
+    most: u32,
+}
+
+impl Sizes {
+    fn of(runs: &Runs) -> anyhow::Result<Self> {
+        let last = |what| runs.sizes(what).last().copied().context("no size");
+        Ok(Self { least: last(RESTORE)?, most: last(APPLY)? })
+    }
+}
+
+/// The ratio in the largest table, and in the note that in the smaller one.
+fn at_both(runs: &Runs, Sizes { least, most }: Sizes, (a, b): (&str, &str)) -> anyhow::Result<Figure> {
+    let small = runs.ratio(ms(a, least), ms(b, least))?;
+    let note = if least == most { at(most) } else { format!("{}; {}: {:.2} ×", at(most), at(least), small.median) };
+    Ok(Figure { value: runs.ratio(ms(a, most), ms(b, most))?, note })
+}
+
+/// What nobody can do better: the same messages with nothing around them.
+fn at_most(runs: &Runs, peer: &str, size: u32) -> anyhow::Result<String> {
+    Ok(format!("C, batched: {:.1} ×", runs.ratio(ms(peer, size), ms(BATCH, size))?.median))
+}
+
 /// A table with which `ipvsadm -R` was not patient enough: ten times the table takes it at least ten times as long.
-fn extrapolated(runs: &Runs, what: &str, (least, most): (u32, u32)) -> anyhow::Result<String> {
+fn extrapolated(runs: &Runs, what: &str, Sizes { least, most }: Sizes) -> anyhow::Result<String> {
     if least == most {
         return Ok(at(least));
     }
@@ -58,7 +92,7 @@ fn at(size: u32) -> String {
     format!("{size} × 10")
 }
 
-fn details(runs: &Runs) -> anyhow::Result<Details> {
+fn details(runs: &Runs, clock: &str) -> anyhow::Result<Details> {
     let mut lines = Vec::new();
     let all = [
         RESTORE,
@@ -71,6 +105,7 @@ fn details(runs: &Runs) -> anyhow::Result<Details> {
         LOAD,
         READ_BACK,
         DUMP,
+        NARROW,
         READ,
         PASS,
         APPLY_AGAIN,
@@ -89,7 +124,7 @@ fn details(runs: &Runs) -> anyhow::Result<Details> {
         }
     }
     Ok(Details {
-        title: "Programming a table, and looking at it".to_owned(),
+        title: format!("Programming a table, and looking at it{clock}"),
         head: ["who", "table", "ms", "of the runs", "µs an object"].map(str::to_owned).to_vec(),
         lines,
         note: "ldirectord runs ipvsadm several times for each destination, and reads all that it lists: it gets a table of its own. \

@@ -17,7 +17,7 @@ const PROCESSORS: f64 = 64.0;
 /// A table for those sections that were measured, or nothing.
 pub fn page(runs: &[Run]) -> Option<String> {
     let of = |section: &str| Runs(runs.iter().filter(|run| run.section == section).cloned().collect());
-    let (limits, programs, footprints, singles) = (of("limits"), of("program"), of("footprint"), of("single"));
+    let (limits, programs, footprints, singles) = (of("limits"), of("instructions"), of("footprint"), of("single"));
     let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
     let each = |text: &dyn Fn(u32) -> String| SIZES.iter().map(|size| text(*size)).collect::<Vec<String>>();
 
