@@ -33,6 +33,8 @@
 //! - [`host`] is what surrounds IPVS: interfaces and addresses (over `netlink`), sysctls, modules, and the doctor. Uses `model`
 //!   and what the loop has for it, the trait [`reconcile::Host`].
 //! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
+//! - [`api`] answers over HTTP: GORB's interface, our own, metrics, and the status page. It knows the status, the loop's events and
+//!   `plan`'s words; all else the daemon does for it, behind the trait [`api::Backstage`].
 //! - [`daemon`] puts it all together for `ipvsd run`, with hooks and a socket on which it can be asked; [`cli`] for the other commands.
 //!
 //! Dependencies go in that one direction; `tests/architecture.rs` holds the table.
@@ -43,6 +45,7 @@
 //! pass over a table that is as it should be sends nothing. A configuration with a mistake changes nothing. A
 //! service that has weight before and after a pass has weight all the way through it, whatever fails.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod daemon;

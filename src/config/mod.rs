@@ -277,6 +277,7 @@ fn resolve(
     around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
+        api: None,
         table,
         origins,
         manage,

@@ -1,5 +1,6 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
+mod api;
 pub mod control;
 mod facts;
 mod files;
@@ -9,6 +10,7 @@ mod lock;
 mod log;
 mod runtime;
 
+pub use api::Backroom;
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;

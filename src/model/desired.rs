@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Family, Hooks, Host, Policy, ServiceKey, Table};
+use super::{Api, Family, Hooks, Host, Policy, ServiceKey, Table};
 
 /// One element of a `manage` list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct Desired {
     /// The first of 65,536 firewall marks that are ipvsd's own, for checks via the service's address.
     pub check_marks: u32,
     pub hooks: Option<Hooks>,
+    /// The HTTP side, if there is to be one.
+    pub api: Option<Api>,
     /// What is asked of the host around the table.
     pub host: Host,
 }
@@ -103,6 +105,7 @@ impl Desired {
             manage: self.manage.clone(),
             state_dir: self.state_dir.clone(),
             hooks: self.hooks.clone(),
+            api: self.api.clone(),
             ..*self
         }
     }
@@ -123,6 +126,7 @@ impl Default for Desired {
             checks_at_once: 1000,
             check_marks: 0x6970_0000,
             hooks: None,
+            api: None,
             host: Host::default(),
         }
     }

@@ -6,6 +6,7 @@
 //! what the kernel counts, too.
 
 mod address;
+mod api;
 mod check;
 mod desired;
 mod destination;
@@ -20,6 +21,7 @@ mod sync;
 mod table;
 
 pub use address::ParseKeyError;
+pub use api::{Api, ApiListen, ApiTls};
 pub use check::{
     Check, Checks, Dns, DnsRecord, DnsTransport, Flap, Grpc, Http, Match, NamedCheck, Pass, Probe, SharedChecks,
     StatusSet, Timing, Tls, Via,

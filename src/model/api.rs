@@ -1,0 +1,41 @@
+//! How ipvsd may be asked and told over HTTP. Pure data: the server is in `api`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// The HTTP side, which is off unless it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    pub listen: ApiListen,
+    pub tls: Option<ApiTls>,
+    /// The file of bearer tokens and their roles; without one nobody has to show any.
+    pub tokens: Option<PathBuf>,
+    /// So many writes a second are taken from one client, and as many at once; at least 1.
+    pub writes_per_second: u32,
+    /// The address of services that are put over the API without one, as GORB takes that of its interface.
+    pub default_host: Option<IpAddr>,
+    /// Destinations beyond so many have no metrics of their own.
+    pub metrics_destinations: usize,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiListen {
+    Tcp(SocketAddr),
+    Unix {
+        path: PathBuf,
+        /// Permission bits of the socket's file.
+        mode: u32,
+        /// Its group, by name; else that of the process.
+        group: Option<String>,
+    },
+}
+
+/// Files in PEM, read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The authorities of clients' certificates; with them, every client must have one.
+    pub client_ca: Option<PathBuf>,
+}
