@@ -42,7 +42,7 @@ fn sources(case: &Path) -> Vec<Source> {
 
 fn describe(desired: &Desired) -> String {
     let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
-    let Desired { policies, drain, checks_at_once, check_marks, hooks, host, .. } = desired;
+    let Desired { policies, drain, checks_at_once, check_marks, hooks, api, host, .. } = desired;
     assert!(table.services.keys().eq(policies.keys()), "a policy for every service");
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
@@ -53,6 +53,9 @@ fn describe(desired: &Desired) -> String {
     }
     if let Some(hooks) = hooks {
         writeln!(out, "{hooks:?}").unwrap();
+    }
+    if let Some(api) = api {
+        writeln!(out, "{api:?}").unwrap();
     }
     if *host != Host::default() {
         describe_host(host, &mut out);

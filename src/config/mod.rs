@@ -19,6 +19,7 @@
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
 
+mod api;
 mod checks;
 mod decode;
 mod emit;
@@ -121,7 +122,7 @@ impl Format {
 
 /// The desired state that these files ask for together, or everything that is wrong with them. Pure.
 ///
-/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
+/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[api]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
 /// key, name or address may be claimed twice.
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
     parse_with(sources, None)
@@ -216,6 +217,7 @@ fn resolve(
     let mut daemon = raw::Daemon::default();
     let mut defaults = raw::Defaults::default();
     let mut hooks = raw::Hooks::default();
+    let mut api = api::Merged::default();
     let mut around = host::Tables::default();
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
@@ -227,6 +229,7 @@ fn resolve(
             defaults: defaults_of_file,
             checks,
             hooks: hooks_of_file,
+            api: api_of_file,
             host,
             timeouts,
             sync,
@@ -235,6 +238,7 @@ fn resolve(
         settings::merge_daemon(&mut daemon, of_file.into_value().unwrap_or_default(), faults);
         settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
         settings::merge_hooks(&mut hooks, hooks_of_file.into_value().unwrap_or_default(), faults);
+        api.merge(api_of_file, faults);
         around.merge(host, timeouts, sync, faults);
         if let Some(checks) = checks.value() {
             definitions.define(checks, faults);
@@ -248,6 +252,7 @@ fn resolve(
     }
     let daemon = settings::daemon(daemon, faults);
     let hooks = settings::hooks(&hooks, faults);
+    let api = api.resolve(faults);
     let host = around.resolve(faults);
     let facts = facts.map(|facts| host::settled(*facts, &host));
     let defaults = services::Defaults::new(defaults, daemon.drain, &mut definitions, faults);
@@ -277,7 +282,6 @@ fn resolve(
     around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     Desired {
-        api: None,
         table,
         origins,
         manage,
@@ -289,6 +293,7 @@ fn resolve(
         checks_at_once,
         check_marks,
         hooks,
+        api,
         host,
     }
 }

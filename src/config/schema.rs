@@ -208,6 +208,23 @@ pub(super) fn check_marks(_: &mut SchemaGenerator) -> Schema {
     number(1, u32::MAX - 65_535, 0x6970_0000)
 }
 
+pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^(unix:/.+|[^/]+:[0-9]{1,5})$",
+        "default": "127.0.0.1:4672",
+        "examples": ["127.0.0.1:4672", "[::1]:4672", "unix:/run/ipvsd/api.sock"]
+    })
+}
+
+pub(super) fn writes_per_second(_: &mut SchemaGenerator) -> Schema {
+    number(1, 1_000_000, 100)
+}
+
+pub(super) fn metrics_destinations(_: &mut SchemaGenerator) -> Schema {
+    number(0, 1_000_000, 10_000)
+}
+
 pub(super) fn at_once(_: &mut SchemaGenerator) -> Schema {
     number(1, 64, 4)
 }

@@ -1,6 +1,6 @@
 //! How ipvsd may be asked and told over HTTP. Pure data: the server is in `api`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// The HTTP side, which is off unless it is written.
@@ -16,6 +16,20 @@ pub struct Api {
     pub default_host: Option<IpAddr>,
     /// Destinations beyond so many have no metrics of their own.
     pub metrics_destinations: usize,
+}
+
+impl Default for Api {
+    /// On loopback, for everybody there.
+    fn default() -> Self {
+        Self {
+            listen: ApiListen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 4672))),
+            tls: None,
+            tokens: None,
+            writes_per_second: 100,
+            default_host: None,
+            metrics_destinations: 10_000,
+        }
+    }
 }
 
 /// Where it listens.

@@ -3,6 +3,7 @@
 //! The doc comments of keys are what the schema tells users; the rules that need more than one key are in
 //! [`super::rules`] and [`super::services`].
 
+mod api;
 mod checks;
 mod host;
 mod matching;
@@ -10,6 +11,7 @@ mod values;
 
 use super::decode::{At, Named, table};
 use super::schema;
+pub(super) use api::{Api, ApiTls};
 pub(super) use checks::{Check, Dns, Exec, Flap, Grpc, Http, Tcp, Tls, Udp};
 pub(super) use host::{Host, Sync, SyncDaemon, Sysctl, Sysctls, Timeouts};
 pub(super) use matching::{Match, MatchTable, Payload, PayloadTable};
@@ -19,7 +21,7 @@ pub(super) use values::{
 
 table! {
     /// A configuration file of ipvsd, or one of the files of a directory.
-    File "at the top level" later ["docker", "api", "metrics", "log"];
+    File "at the top level" later ["docker", "log"];
 
     /// The version of this format: always 1. Required in every file.
     #[schemars(schema_with = "schema::version")]
@@ -41,6 +43,10 @@ table! {
     #[schemars(default)]
     "hooks" hooks: Hooks,
 
+    /// The HTTP side; off unless written. For all files together.
+    #[schemars(default)]
+    "api" api: Api,
+
     /// The host around IPVS; for all files together.
     #[schemars(default)]
     "host" host: Host,
@@ -60,7 +66,7 @@ table! {
 
 table! {
     /// What concerns ipvsd itself.
-    Daemon "in `daemon`" later ["listen", "api", "metrics", "log", "docker"];
+    Daemon "in `daemon`" later ["log", "docker"];
 
     /// Compare with the kernel at least this often, and repair drift: "1s" to "1d".
     #[schemars(default, schema_with = "schema::duration", extend("default" = "30s"))]
