@@ -9,8 +9,8 @@
 //! | `/` | [`page`] |
 //!
 //! Handlers run on the thread for what waits on many sockets. They read pictures that others replace ([`Backstage`]), and never
-//! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what is decided
-//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing.
+//! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what [`server`] decides
+//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves a [`Role`] among the request's extensions.
 
 mod backstage;
 mod gorb;
@@ -18,10 +18,12 @@ mod metrics;
 mod page;
 mod probes;
 mod problem;
+mod server;
 mod v1;
 
 pub use backstage::{About, Answering, Backstage, Sample};
 pub use problem::Problem;
+pub use server::{Listening, Role, serve};
 
 use std::sync::Arc;
 

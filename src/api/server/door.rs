@@ -1,0 +1,138 @@
+//! Where connections come in: a listener on an address or a path, and the task that lets them in.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::rate::Client;
+use crate::model::ApiListen;
+
+const BACKLOG: i32 = 1024;
+
+/// A listener.
+pub(super) enum Door {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+/// The file of a unix socket, which goes with it.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Which file it is: another one may have taken its place.
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            // What is left behind refuses connections, and is replaced by the next one.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Who came in.
+pub(super) enum Guest {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Door {
+    /// Opens it, within a tokio runtime. Looks a group up, which may take the disk.
+    pub(super) fn open(listen: &ApiListen) -> io::Result<Self> {
+        match listen {
+            ApiListen::Tcp(address) => Ok(Self::Tcp(TcpListener::from_std(tcp(*address)?)?)),
+            ApiListen::Unix { path, mode, group } => {
+                let (listener, _file) = unix(path, *mode, group.as_deref())?;
+                Ok(Self::Unix { listener: UnixListener::from_std(listener)?, _file })
+            }
+        }
+    }
+
+    /// Where it is, with the port that the system chose if it was to.
+    pub(super) fn place(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix { .. } => None,
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Guest, Client)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                // An answer is not to wait for more of it.
+                let _ = stream.set_nodelay(true);
+                Ok((Guest::Tcp(stream), Client::of(from.ip())))
+            }
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let client = stream.peer_cred().map_or(Client::Other, |peer| Client::User(peer.uid()));
+                Ok((Guest::Unix(stream), client))
+            }
+        }
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn unix(path: &Path, mode: u32, group: Option<&str>) -> io::Result<(std::os::unix::net::UnixListener, SocketFile)> {
+    let group = group.map(group_id).transpose()?;
+    match fs::symlink_metadata(path) {
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(io::Error::other("there is something that is no socket: move it away"));
+        }
+        // Nobody listens on what a process that was killed has left.
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody else listens there"));
+        }
+        Ok(_) => fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Before it listens: nobody else gets in through the gap.
+    let file = SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+    std::os::unix::fs::chown(path, None, group)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok((std::os::unix::net::UnixListener::from(OwnedFd::from(socket)), file))
+}
+
+/// By /etc/group: names of other directories are looked up by C libraries only.
+fn group_id(name: &str) -> io::Result<u32> {
+    let text = fs::read_to_string("/etc/group")?;
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    found.ok_or_else(|| io::Error::other(format!("there is no group {name} in /etc/group")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_number() {
+        assert_eq!(group_id("root").unwrap(), 0);
+        assert!(group_id("nobody-has-this-one").unwrap_err().to_string().contains("no group nobody-has-this-one"));
+    }
+}
