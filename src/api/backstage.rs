@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::model::Live;
-use crate::reconcile::{Event, Status};
+use crate::reconcile::{Event, Status, Verdicts};
 
 /// What takes a while. It is dropped when whoever asked has gone, which must leave nothing half done.
 pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -34,6 +34,8 @@ pub trait Backstage: Send + Sync + 'static {
     fn about(&self) -> &About;
     /// What the loop posted last, with what the checks say now.
     fn status(&self) -> Arc<Status>;
+    /// What the checks say now, each for itself.
+    fn verdicts(&self) -> Arc<Verdicts>;
     /// The counters. Whoever asks keeps them fresh: they are read every few seconds while there is somebody to read them for.
     fn sample(&self) -> Arc<Sample>;
     /// Wakes the loop.

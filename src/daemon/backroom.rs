@@ -1,20 +1,44 @@
 //! What the HTTP side gets of the daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use super::control::{StatusCell, overlay_verdicts};
+use super::sampler::SampleReader;
 use crate::api::{About, Backstage, Sample};
 use crate::reconcile::{Event, Now, Status, Verdicts};
 
+/// A status with the health of now serves all who ask within this time: to make one takes a copy of all of it.
+const FRESH: Duration = Duration::from_millis(200);
+
+type VerdictsReader = Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>;
+type Wake = Box<dyn Fn(Event) + Send + Sync>;
+
 /// [`Backstage`] of a running daemon.
 pub struct Backroom {
-    pub about: About,
+    about: About,
     /// What the loop posted last.
-    pub board: StatusCell,
+    board: StatusCell,
     /// What the checkers say at the moment.
-    pub verdicts: Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>,
+    verdicts: VerdictsReader,
     /// Wakes the loop.
-    pub wake: Box<dyn Fn(Event) + Send + Sync>,
+    wake: Wake,
+    sample: SampleReader,
+    overlaid: Mutex<Option<Overlaid>>,
+}
+
+/// A status with the health of a moment.
+struct Overlaid {
+    /// What the loop had posted. Weak, so that the loop need not copy it to change it.
+    of: Weak<Status>,
+    at: Instant,
+    status: Arc<Status>,
+}
+
+impl Backroom {
+    pub fn new(about: About, board: StatusCell, verdicts: VerdictsReader, wake: Wake, sample: SampleReader) -> Self {
+        Self { about, board, verdicts, wake, sample, overlaid: Mutex::default() }
+    }
 }
 
 impl Backstage for Backroom {
@@ -23,14 +47,30 @@ impl Backstage for Backroom {
     }
 
     fn status(&self) -> Arc<Status> {
-        let mut status = self.board.get();
         let Now { at, unix } = Now::read();
-        overlay_verdicts(Arc::make_mut(&mut status), &(self.verdicts)(), at, unix);
+        let posted = self.board.get();
+        let mut overlaid = self.overlaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of_now = |known: &&Overlaid| {
+            // As long as it is held, nothing else is where it was.
+            known.of.as_ptr() == Arc::as_ptr(&posted) && at.saturating_duration_since(known.at) < FRESH
+        };
+        if let Some(known) = overlaid.as_ref().filter(is_of_now) {
+            return Arc::clone(&known.status);
+        }
+        let of = Arc::downgrade(&posted);
+        let mut status = Arc::unwrap_or_clone(posted);
+        overlay_verdicts(&mut status, &(self.verdicts)(), at, unix);
+        let status = Arc::new(status);
+        *overlaid = Some(Overlaid { of, at, status: Arc::clone(&status) });
         status
     }
 
+    fn verdicts(&self) -> Arc<Verdicts> {
+        (self.verdicts)()
+    }
+
     fn sample(&self) -> Arc<Sample> {
-        Arc::default()
+        self.sample.get()
     }
 
     fn wake(&self, event: Event) {
@@ -39,5 +79,55 @@ impl Backstage for Backroom {
 
     fn unix(&self) -> u64 {
         Now::read().unix
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Health;
+    use crate::reconcile::{Board as _, DestinationStatus, ServiceStatus, Verdict};
+
+    #[test]
+    fn what_is_posted_shows_at_once_and_is_overlaid_once_for_many() {
+        let web = "tcp://192.0.2.10:80".parse().unwrap();
+        let first = "10.0.0.1:80".parse().unwrap();
+        let asked = Arc::new(Mutex::new(0_u128));
+        let counted = Arc::clone(&asked);
+        let verdicts = Box::new(move || {
+            *counted.lock().unwrap() += 1;
+            let mut verdicts = Verdicts::default();
+            let verdict = Verdict {
+                health: Health::Down,
+                reason: "tcp: refused".into(),
+                since: Instant::now(),
+                checks: Vec::new(),
+            };
+            verdicts.destinations.insert((web, first), verdict);
+            Arc::new(verdicts)
+        });
+        let mut board = StatusCell::default();
+        let about = About { version: String::new(), pid: 1, started: 0 };
+        let room = Backroom::new(about, board.clone(), verdicts, Box::new(|_| ()), SampleReader::default());
+        assert!(room.status().services.is_empty());
+        let mut service = ServiceStatus { of: 1, ..ServiceStatus::default() };
+        service.destinations.insert(first, DestinationStatus { configured: Some(1), ..DestinationStatus::default() });
+        for pass_at in 1..50 {
+            board.post(Status { pass_at, services: [(web, service.clone())].into(), ..Status::default() });
+            assert_eq!(room.status().pass_at, pass_at, "what was posted last");
+            let part = Status { pass_at: pass_at + 1000, ..Status::default() };
+            board.amend(&[].into(), part);
+            let (one, other) = (room.status(), room.status());
+            assert_eq!(one.pass_at, pass_at + 1000, "and amended");
+            assert!(Arc::ptr_eq(&one, &other) || *asked.lock().unwrap() > 0);
+            assert_eq!(one.services[&web].destinations[&first].health, Some(Health::Down));
+        }
+        let before = *asked.lock().unwrap();
+        let started = Instant::now();
+        for _ in 0..1000 {
+            room.status();
+        }
+        let most = 2 + started.elapsed().as_millis() / FRESH.as_millis();
+        assert!(*asked.lock().unwrap() - before <= most);
     }
 }

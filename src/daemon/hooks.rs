@@ -51,7 +51,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{debug, info, warn};
 
 use super::Spawner;
-use crate::model::Hooks;
+use crate::model::{Desired, Hooks};
 use crate::process::{self, How, Program};
 use crate::reconcile::{Listener, Notice};
 use document::Document;
@@ -131,8 +131,14 @@ impl Listener for HookRunner {
         self.shared.changed.notify_one();
     }
 
+    fn configure(&mut self, desired: &Desired) {
+        self.set(desired.hooks.as_ref());
+    }
+}
+
+impl HookRunner {
     /// From now on this program is run, for what is queued as well; what runs goes on. Without one the queue is emptied.
-    fn configure(&mut self, hooks: Option<&Hooks>) {
+    fn set(&self, hooks: Option<&Hooks>) {
         let mut state = self.shared.state();
         if state.hooks.as_deref() == hooks {
             return;

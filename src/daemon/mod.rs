@@ -1,6 +1,7 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
-mod api;
+mod audience;
+mod backroom;
 pub mod control;
 mod facts;
 mod files;
@@ -9,31 +10,37 @@ mod limits;
 mod lock;
 mod log;
 mod runtime;
+mod sampler;
 
-pub use api::Backroom;
+pub use audience::Audience;
+pub use backroom::Backroom;
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use runtime::{Runtime, Spawner};
+pub use sampler::Sampler;
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api::{self, About};
 use crate::health::Engine;
 use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
-use crate::model::Desired;
+use crate::model::{Api, Desired};
 use crate::reconcile::{
     Company, Event, FileStore, Found, Loop, Now, Place, RecordStore as _, StoredOverrides, unix_now,
 };
 use crate::watch::SignalWatcher;
 use control::{Shared, StatusCell};
+use sampler::SampleReader;
 
 /// How long hooks may take when everything else has ended.
 const PATIENCE_WITH_HOOKS: Duration = Duration::from_secs(2);
@@ -62,15 +69,18 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let (major, minor, patch) = kernel.version;
 
     // What waits on many sockets has a thread of its own.
-    limits::take_all(desired.checks_at_once);
+    limits::take_all(desired.checks_at_once, desired.api.is_some());
     let runtime = Runtime::start().context("cannot start the thread for checks and hooks")?;
     let spawner = runtime.spawner();
-    let mut hooks = HookRunner::start(&spawner);
+    let hooks = HookRunner::start(&spawner);
     let (mut engine, runner) = Engine::new(wake.clone(), desired.checks_at_once);
     spawner.spawn_local(|| runner.run());
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
     answer(&desired, &spawner, &board, &engine, wake.clone(), place);
+    let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
+    let api = serve(&spawner, &board, &engine, wake.clone(), sampler.reader());
+    let mut audience = Audience::new(hooks.clone(), api);
 
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
@@ -90,14 +100,16 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         store: &mut store,
         overrides: &mut overrides,
         checker: &mut engine,
-        listener: &mut hooks,
+        listener: &mut audience,
         host: &mut Edge::default(),
         board: &mut board,
     };
     Loop::new(&mut ipvs, company, (desired, record), Now::read()).with_force(force).run(&events, &Now::read);
     // The hooks get to say what was seen last; then all that runs beside the loop ends.
+    drop(audience);
     hooks.end(PATIENCE_WITH_HOOKS);
     runtime.end(PATIENCE_WITH_THREADS);
+    drop(sampler);
 
     info!("ended; the table stays as it is");
     Ok(())
@@ -135,6 +147,23 @@ fn answer(
             warn!("`ipvsd show` will not know what this daemon knows: {error}");
         }
     });
+}
+
+/// The HTTP side, which opens when the loop says that the configuration has one.
+fn serve(
+    spawner: &Spawner,
+    board: &StatusCell,
+    engine: &Engine,
+    wake: impl Fn(Event) + Send + Sync + 'static,
+    sample: SampleReader,
+) -> watch::Sender<Option<Arc<Api>>> {
+    let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
+    let verdicts = Box::new(engine.reader());
+    let stage = Backroom::new(about, board.clone(), verdicts, Box::new(wake), sample);
+    let (api, wanted) = watch::channel(None);
+    let (listening, _) = watch::channel(None);
+    spawner.spawn(api::serve(api::router(Arc::new(stage)), wanted, listening));
+    api
 }
 
 /// Says what a person should know about the ownership record.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{DestinationKey, Hooks, ServiceKey};
+use crate::model::{Desired, DestinationKey, ServiceKey};
 
 /// Something that happened. Its JSON is what a hook gets on standard input, with `version`, `time` and `host` beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,8 +89,8 @@ pub enum DrainEnd {
 pub trait Listener {
     fn notice(&mut self, notice: &Notice);
 
-    /// The hooks that the configuration in force asks for.
-    fn configure(&mut self, _: Option<&Hooks>) {}
+    /// The configuration that is in force from now on. It may be the same again: somebody asked to have it read anew.
+    fn configure(&mut self, _: &Desired) {}
 }
 
 /// Nobody.

@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn configure(&self, script: &str, at_once: usize) {
-        self.runner.clone().configure(Some(&self.hooks(script, at_once)));
+        self.runner.set(Some(&self.hooks(script, at_once)));
     }
 
     fn fifo(&self, name: &str) -> PathBuf {
@@ -181,7 +181,7 @@ fn without_a_hook_nothing_is_queued() {
     let go = bench.fifo("go");
     (1..=3).for_each(|number| bench.notice(&up(1, number)));
     let go = fs::OpenOptions::new().write(true).open(go).unwrap();
-    bench.runner.configure(None);
+    bench.runner.set(None);
     bench.notice(&up(1, 4));
     assert_eq!(bench.waiting(), 0);
     drop(go);

@@ -100,7 +100,7 @@ impl Loop<'_> {
             }
         }
         self.company.checker.set_at_once(desired.checks_at_once);
-        self.company.listener.configure(desired.hooks.as_ref());
+        self.company.listener.configure(&desired);
         self.retired = Some(std::mem::replace(&mut self.desired, desired));
         let (desired, record) = (&self.desired, &self.record);
         self.farewells.retain(|(service, destination), _| {

@@ -103,7 +103,7 @@ impl<'a> Loop<'a> {
     ) -> Self {
         record.begin_drains_by(now.unix);
         company.checker.set_at_once(desired.checks_at_once);
-        company.listener.configure(desired.hooks.as_ref());
+        company.listener.configure(&desired);
         let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {
