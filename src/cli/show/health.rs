@@ -121,7 +121,7 @@ pub(super) fn service(picture: &Picture, key: &ServiceKey) -> Said {
     let Some(status) = picture.status(key) else {
         return Said { health: String::new(), why: String::new(), mood: Mood::Plain };
     };
-    let ServiceStatus { name, up, of, failed, panic, fallback, destinations } = status;
+    let ServiceStatus { name, up, of, failed, panic, fallback, fallback_to: _, ignores_down: _, destinations } = status;
     let checked = destinations.values().any(|destination| destination.health.is_some());
     let leaving = name.is_none() && destinations.values().any(|destination| destination.drain.is_some());
     let health = match () {
