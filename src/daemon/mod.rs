@@ -8,6 +8,8 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+pub(crate) mod orders;
+pub(crate) mod plans;
 mod runtime;
 
 pub use api::Backroom;

@@ -42,7 +42,7 @@ pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdi
 pub use host::{Ground, Host, HostResult, HostSeen};
 pub use notice::{DrainEnd, Listener, Notice, Passed};
 pub use observe::{Inputs, Observed, observe, read_whole};
-pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides};
+pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides, parse_period};
 pub use pass::{Hands, Options, PassError, Picture, Refused, Report, StepResult, Terms, pass};
 pub use run::{Company, Config, ConfigSource, Loop};
 pub use schedule::{Event, Now, Why, unix_now};

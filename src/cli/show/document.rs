@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Picture;
-use crate::cli::overrides;
 use crate::daemon::control::Answer;
+use crate::daemon::orders;
 use crate::model::{DestinationKey, LiveDestination, LiveService, Override, ServiceKey};
 use crate::plan::render;
 use crate::reconcile::{DestinationStatus, ServiceStatus, Status};
@@ -34,7 +34,7 @@ pub(super) fn document(picture: &Picture) -> Value {
         "missing": missing_services(picture),
         "timeouts": picture.settings.timeouts,
         "sync": picture.settings.sync,
-        "overrides": overrides::document(&picture.overrides, origins, picture.desired.as_ref()),
+        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_ref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }
