@@ -13,15 +13,21 @@
 //! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing.
 
 mod backstage;
+mod broadcast;
 mod gorb;
 mod metrics;
 mod page;
 mod probes;
 mod problem;
+mod role;
+#[cfg(test)]
+mod testing;
 mod v1;
 
-pub use backstage::{About, Answering, Backstage, Sample};
+pub use backstage::{About, Answering, Backstage, Order, Ordered, OrderedOverride, Refusal, Sample};
+pub use broadcast::Broadcast;
 pub use problem::Problem;
+pub use role::Role;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ pub(crate) mod orders;
 pub(crate) mod plans;
 mod runtime;
 
-pub use api::Backroom;
+pub use api::{Backroom, Ears, OpenHost, OpenKernel, Workshop};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
@@ -27,6 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tracing::{info, warn};
 
+use crate::api::Broadcast;
 use crate::health::Engine;
 use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
@@ -70,6 +71,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let mut hooks = HookRunner::start(&spawner);
     let (mut engine, runner) = Engine::new(wake.clone(), desired.checks_at_once);
     spawner.spawn_local(|| runner.run());
+    let mut ears = Ears { hooks: &mut hooks, broadcast: Broadcast::default() };
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
     answer(&desired, &spawner, &board, &engine, wake.clone(), place);
@@ -92,7 +94,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         store: &mut store,
         overrides: &mut overrides,
         checker: &mut engine,
-        listener: &mut hooks,
+        listener: &mut ears,
         host: &mut Edge::default(),
         board: &mut board,
     };
