@@ -4,9 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::model::Live;
+use super::{Broadcast, Problem};
+use crate::model::{Action, DestinationKey, HealthOverride, Live, ServiceKey, WeightOverride};
 use crate::reconcile::{Event, Status, Verdicts};
 
 /// What takes a while. It is dropped when whoever asked has gone, which must leave nothing half done.
@@ -14,6 +17,7 @@ pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct About {
     pub version: String,
     pub pid: u32,
@@ -29,6 +33,68 @@ pub struct Sample {
     pub live: Live,
 }
 
+/// What somebody orders by hand, of a destination in their own words: as on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub service: String,
+    pub destination: String,
+    pub action: Action,
+}
+
+/// What is ordered now, as `ipvsd drain --output json` says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Ordered {
+    /// One for each address of the service.
+    pub overrides: Vec<OrderedOverride>,
+    /// What a person should know, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What is ordered of one destination. Times are seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OrderedOverride {
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub service: ServiceKey,
+    pub name: Option<String>,
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub destination: DestinationKey,
+    /// Since when it is drained; null if it is not.
+    pub drained_since: Option<u64>,
+    pub weight: Option<WeightOverride>,
+    pub health: Option<HealthOverride>,
+    /// Whether it was otherwise before.
+    pub changed: bool,
+    /// What is so now, in words.
+    pub text: String,
+}
+
+/// Why something is not done, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such thing.
+    Unknown(String),
+    /// As things are, it cannot be.
+    Conflict(String),
+    /// It is our trouble.
+    Failed(String),
+    /// Others are at it, and it can be tried again.
+    Busy(String),
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, detail) = match refusal {
+            Refusal::Unknown(detail) => (StatusCode::NOT_FOUND, detail),
+            Refusal::Conflict(detail) => (StatusCode::CONFLICT, detail),
+            Refusal::Failed(detail) => (StatusCode::INTERNAL_SERVER_ERROR, detail),
+            Refusal::Busy(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail),
+        };
+        Problem::new(status, detail)
+    }
+}
+
 /// What the HTTP side has of everything else. Nothing here waits but what returns [`Answering`].
 pub trait Backstage: Send + Sync + 'static {
     fn about(&self) -> &About;
@@ -42,4 +108,10 @@ pub trait Backstage: Send + Sync + 'static {
     fn wake(&self, event: Event);
     /// Seconds since 1970.
     fn unix(&self) -> u64;
+    /// What happens.
+    fn broadcast(&self) -> &Broadcast;
+    /// Writes an order down, and wakes the loop.
+    fn order(&self, order: Order) -> Answering<Result<Ordered, Refusal>>;
+    /// What a pass over the files as they are now would do: as `ipvsd plan --output json` says it.
+    fn plan(&self) -> Answering<Result<Value, Refusal>>;
 }

@@ -13,17 +13,23 @@
 //! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves a [`Role`] among the request's extensions.
 
 mod backstage;
+mod broadcast;
 mod gorb;
 mod metrics;
 mod page;
 mod probes;
 mod problem;
+mod role;
 mod server;
+#[cfg(test)]
+mod testing;
 mod v1;
 
-pub use backstage::{About, Answering, Backstage, Sample};
+pub use backstage::{About, Answering, Backstage, Order, Ordered, OrderedOverride, Refusal, Sample};
+pub use broadcast::Broadcast;
 pub use problem::Problem;
-pub use server::{Listening, Role, serve};
+pub use role::Role;
+pub use server::{Listening, serve};
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// An answer that says what is wrong with the request, or with us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What kind of trouble it is, in a few words.
     pub title: String,

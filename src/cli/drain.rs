@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::Out;
-use super::overrides::{About, Action, Wait};
+use super::overrides::{About, Wait};
 use super::times::parse_duration;
 use super::{Global, Outcome};
+use crate::model::Action;
 
 #[derive(Debug, Args)]
 pub(super) struct Drain {

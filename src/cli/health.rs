@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::output::Out;
-use super::overrides::{About, Action};
+use super::overrides::About;
 use super::times::parse_period;
 use super::{Failure, Global, Outcome};
-use crate::model::Forced;
+use crate::model::{Action, Forced};
 
 #[derive(Debug, Args)]
 pub(super) struct SetHealth {

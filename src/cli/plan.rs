@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome, look, overrides};
+use crate::daemon::plans;
 use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Overrides, Record};
 use crate::plan::render::{self, Style};
-use crate::plan::{Plan, guard};
 use crate::reconcile::{FileStore, Ground, Inputs, Observed, Place, Sight, Status, observe, unix_now};
 
 #[derive(Debug, Args)]
@@ -94,16 +94,8 @@ pub(super) fn print(
     around: &Around,
 ) -> std::io::Result<()> {
     let Observed { live, plan, .. } = observed;
-    let unknown = &live.unknown;
-    let refusal = refusal(plan, desired);
     match format {
-        Format::Json => {
-            let mut document = render::json(plan, &desired.origins);
-            document["unknown"] = unknown.as_slice().into();
-            document["refused"] = refusal.into();
-            document["overrides"] = overrides::document(&around.overrides, &desired.origins, Some(desired));
-            out.json(&document)
-        }
+        Format::Json => out.json(&plans::document(observed, desired, &around.overrides)),
         Format::Text => {
             let style = Style { color: out.color() };
             if !around.overrides.services.is_empty() {
@@ -114,17 +106,13 @@ pub(super) fn print(
                 out.text("\n")?;
             }
             out.text(&render::text(plan, &desired.origins, style))?;
-            for entry in unknown {
+            for entry in &live.unknown {
                 out.warn(&format!("not understood, left alone: {entry}"));
             }
-            if let Some(refusal) = refusal {
+            if let Some(refusal) = plans::refusal(plan, desired) {
                 out.warn(&format!("apply will refuse this plan: {refusal}"));
             }
             Ok(())
         }
     }
-}
-
-fn refusal(plan: &Plan, desired: &Desired) -> Option<String> {
-    guard(plan, desired.max_delete).err().map(|refusal| refusal.to_string())
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::Out;
-use super::overrides::{About, Action};
+use super::overrides::About;
 use super::times::parse_period;
 use super::{Failure, Global, Outcome};
+use crate::model::Action;
 
 #[derive(Debug, Args)]
 pub(super) struct Weight {

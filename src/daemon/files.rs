@@ -41,6 +41,11 @@ impl FileSource {
         Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
     }
 
+    /// Where it is read from.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
         let sources = config::read(&self.paths)?;

@@ -1,7 +1,6 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
-mod audience;
-mod backroom;
+mod api;
 pub mod control;
 mod facts;
 mod files;
@@ -9,11 +8,12 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+pub(crate) mod orders;
+pub(crate) mod plans;
 mod runtime;
 mod sampler;
 
-pub use audience::Audience;
-pub use backroom::Backroom;
+pub use api::{Audience, Backroom, OpenHost, OpenKernel, Overlaid, Workshop};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::api::{self, About};
+use crate::api::{About, Broadcast, router, serve as serve_http};
 use crate::health::Engine;
 use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
@@ -40,7 +40,6 @@ use crate::reconcile::{
 };
 use crate::watch::SignalWatcher;
 use control::{Shared, StatusCell};
-use sampler::SampleReader;
 
 /// How long hooks may take when everything else has ended.
 const PATIENCE_WITH_HOOKS: Duration = Duration::from_secs(2);
@@ -77,10 +76,26 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     spawner.spawn_local(|| runner.run());
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
-    answer(&desired, &spawner, &board, &engine, wake.clone(), place);
+    answer(&desired, &spawner, &board, &engine, wake.clone(), place.clone());
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
-    let api = serve(&spawner, &board, &engine, wake.clone(), sampler.reader());
-    let mut audience = Audience::new(hooks.clone(), api);
+    let broadcast = Broadcast::default();
+    let workshop = Workshop::new(
+        source.paths().to_vec(),
+        desired.state_dir.clone(),
+        place,
+        Box::new(|| Ok(Box::new(Kernel::open()?))),
+        Box::new(|| Box::new(Edge::default())),
+    );
+    let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
+    let stage = Backroom {
+        about,
+        overlaid: Overlaid::new(board.clone(), Box::new(engine.reader())),
+        wake: Arc::new(wake.clone()),
+        sample: sampler.reader(),
+        broadcast: broadcast.clone(),
+        workshop: Arc::new(workshop),
+    };
+    let mut audience = Audience::new(hooks.clone(), broadcast, serve(&spawner, stage));
 
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
@@ -150,19 +165,10 @@ fn answer(
 }
 
 /// The HTTP side, which opens when the loop says that the configuration has one.
-fn serve(
-    spawner: &Spawner,
-    board: &StatusCell,
-    engine: &Engine,
-    wake: impl Fn(Event) + Send + Sync + 'static,
-    sample: SampleReader,
-) -> watch::Sender<Option<Arc<Api>>> {
-    let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
-    let verdicts = Box::new(engine.reader());
-    let stage = Backroom::new(about, board.clone(), verdicts, Box::new(wake), sample);
+fn serve(spawner: &Spawner, stage: Backroom) -> watch::Sender<Option<Arc<Api>>> {
     let (api, wanted) = watch::channel(None);
     let (listening, _) = watch::channel(None);
-    spawner.spawn(api::serve(api::router(Arc::new(stage)), wanted, listening));
+    spawner.spawn(serve_http(router(Arc::new(stage)), wanted, listening));
     api
 }
 

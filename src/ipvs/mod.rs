@@ -12,7 +12,7 @@ mod uapi;
 
 pub use carry_out::{Outcome, carry_out};
 pub use error::{Errno, Error, Refusal, Retry};
-pub use fake::{Executed, Fake, FakeInterface, Hidden};
+pub use fake::{Executed, Fake, FakeInterface, Hidden, SharedFake};
 pub use socket::Kernel;
 
 use std::collections::BTreeMap;

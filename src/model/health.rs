@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is known of a destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// Nothing yet.

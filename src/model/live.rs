@@ -8,6 +8,7 @@ use super::{DestinationKey, DestinationSettings, Service, ServiceKey, ServiceSet
 
 /// The kernel's 64-bit counters and rates (`IPVS_SVC_ATTR_STATS64`). Rates are per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stats {
     pub connections: u64,
     pub in_packets: u64,

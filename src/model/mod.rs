@@ -31,7 +31,7 @@ pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tu
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};
-pub use overrides::{Forced, HealthOverride, Override, Overrides, WeightOverride};
+pub use overrides::{Action, Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;
 pub use service::{Family, Netmask, Persistence, Protocol, ServiceFlags, ServiceKey, ServiceSettings};

@@ -6,8 +6,55 @@ use serde::{Deserialize, Serialize};
 
 use super::{DestinationKey, Health, ServiceKey};
 
+/// What an operator wants of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Drain,
+    Undrain,
+    /// For so many seconds, or until it is taken back.
+    Weight {
+        weight: u32,
+        seconds: Option<u64>,
+    },
+    ResetWeight,
+    /// For so many seconds, or until it is taken back.
+    Health {
+        health: Forced,
+        seconds: Option<u64>,
+    },
+    ResetHealth,
+}
+
+impl Action {
+    /// Whether it takes something back.
+    pub fn lifts(self) -> bool {
+        matches!(self, Action::Undrain | Action::ResetWeight | Action::ResetHealth)
+    }
+
+    /// The override for a destination after this one, `now` in seconds since 1970. What is drained stays drained since then.
+    pub fn on(self, before: Override, now: u64) -> Override {
+        let until = |seconds: Option<u64>| seconds.map(|seconds| now.saturating_add(seconds));
+        match self {
+            Action::Drain => Override { drained_since: before.drained_since.or(Some(now)), ..before },
+            Action::Undrain => Override { drained_since: None, ..before },
+            Action::Weight { weight, seconds } => {
+                Override { weight: Some(WeightOverride { weight, since: now, until: until(seconds) }), ..before }
+            }
+            Action::ResetWeight => Override { weight: None, ..before },
+            Action::Health { health, seconds } => {
+                // Since when it has been so, whoever says it again.
+                let same = before.health.filter(|given| given.health == health);
+                let since = same.map_or(now, |given| given.since);
+                Override { health: Some(HealthOverride { health, since, until: until(seconds) }), ..before }
+            }
+            Action::ResetHealth => Override { health: None, ..before },
+        }
+    }
+}
+
 /// The overrides for one destination. Times are seconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Override {
     /// Since when it is drained: weight 0 until that is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,6 +67,7 @@ pub struct Override {
 
 /// A weight that stands for the configured one. Health, ramps and drains work on it as on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightOverride {
     /// 0..=65535
     pub weight: u32,
@@ -31,6 +79,7 @@ pub struct WeightOverride {
 
 /// What a destination counts as, whatever its checks say, and also if it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HealthOverride {
     pub health: Forced,
     pub since: u64,
@@ -41,6 +90,7 @@ pub struct HealthOverride {
 
 /// A health that can be set by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Forced {
     Up,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::concern::Concern;
+use super::schedule::Now;
+use super::status::{Failing, unix_of};
 use crate::model::{DestinationKey, HostKey, ServiceKey};
 use crate::plan::{Held, HostNote, Note, Operation};
 
@@ -57,6 +59,8 @@ impl Object {
 #[derive(Debug, Clone)]
 struct Failure {
     count: u32,
+    /// When it failed first.
+    since: Instant,
     next: Instant,
     reason: String,
 }
@@ -93,9 +97,27 @@ impl Backoff {
 
     /// Remembers a failure at `now`, and its reason in words.
     pub fn failed(&mut self, object: Object, reason: String, now: Instant) {
-        let count = self.failures.get(&object).map_or(0, |failure| failure.count).saturating_add(1);
+        let before = self.failures.get(&object);
+        let count = before.map_or(0, |failure| failure.count).saturating_add(1);
+        let since = before.map_or(now, |failure| failure.since);
         let next = now + self.delay(count);
-        self.failures.insert(object, Failure { count, next, reason });
+        self.failures.insert(object, Failure { count, since, next, reason });
+    }
+
+    /// The services and destinations that have failed, and are tried again.
+    pub fn entries(&self, now: Now) -> impl Iterator<Item = Failing> {
+        let entry = move |(object, failure): (&Object, &Failure)| match object {
+            Object::Entry(service, destination) => Some(Failing {
+                service: *service,
+                destination: *destination,
+                reason: failure.reason.clone(),
+                tries: failure.count,
+                since: unix_of(failure.since, now),
+                retry_at: now.unix + failure.next.saturating_duration_since(now.at).as_secs(),
+            }),
+            Object::Host(_) => None,
+        };
+        self.failures.iter().filter_map(entry)
     }
 
     /// How long the object has to wait still and why, or `None` if it may be tried at `now`.
@@ -155,6 +177,8 @@ mod tests {
         let mut backoff = Backoff::new(7);
         let start = Instant::now();
         backoff.failed(object(1), "why".into(), start);
+        let told: Vec<Failing> = backoff.entries(Now { at: start + Duration::from_secs(9), unix: 1_009 }).collect();
+        assert_eq!((told[0].since, told[0].tries, told[0].reason.as_str()), (1_000, 1, "why"));
         assert_eq!(backoff.held(&object(1), start).unwrap().reason, "why");
         assert_eq!(backoff.held(&object(2), start), None);
         let due = backoff.next_after(start, |_| true).unwrap();

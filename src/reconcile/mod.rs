@@ -40,13 +40,15 @@ mod verify;
 pub use atomic::StoreError;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdicts};
 pub use host::{Ground, Host, HostResult, HostSeen};
-pub use notice::{DrainEnd, Listener, Notice};
+pub use notice::{DrainEnd, Listener, Notice, Passed};
 pub use observe::{Inputs, Observed, observe, read_whole};
-pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides};
+pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides, parse_period};
 pub use pass::{Hands, Options, PassError, Picture, Refused, Report, StepResult, Terms, pass};
 pub use run::{Company, Config, ConfigSource, Loop};
 pub use schedule::{Event, Now, Why, unix_now};
 pub use sight::Sight;
 pub use standing::Standing;
-pub use status::{Board, DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
+pub use status::{
+    Agreement, Board, DestinationStatus, DrainStatus, Failing, HostTrouble, MOST_FAILING, ServiceStatus, Status,
+};
 pub use store::{FileStore, Found, Place, RecordStore};

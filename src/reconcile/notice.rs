@@ -1,7 +1,11 @@
 //! What the loop tells others when it happens, for hooks. Nobody has to listen.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::pass::{PassError, Report};
+use super::schedule::Why;
 use crate::model::{Desired, DestinationKey, ServiceKey};
 
 /// Something that happened. Its JSON is what a hook gets on standard input, with `version`, `time` and `host` beside it.
@@ -85,9 +89,24 @@ pub enum DrainEnd {
     Down,
 }
 
+/// A pass that has come to its end. The status after it has been posted.
+#[derive(Clone, Copy)]
+pub struct Passed<'a> {
+    pub why: Why,
+    pub took: Duration,
+    /// How many services it was about; nothing if it was about everything.
+    pub services: Option<usize>,
+    pub result: &'a Result<Report, PassError>,
+    /// For the names of services.
+    pub desired: &'a Desired,
+}
+
 /// Whoever wants to know. Called by the loop's thread: it must not wait.
 pub trait Listener {
     fn notice(&mut self, notice: &Notice);
+
+    /// Comes after the notices of the pass.
+    fn passed(&mut self, _: Passed<'_>) {}
 
     /// The configuration that is in force from now on. It may be the same again: somebody asked to have it read anew.
     fn configure(&mut self, _: &Desired) {}

@@ -20,6 +20,8 @@ use crate::model::Overrides;
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
+/// The longest time that an override can be limited to.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 /// How long to wait between two tries to get the lock.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -32,6 +34,20 @@ pub enum OverridesError {
     Damaged { path: PathBuf, why: String },
     #[error("another command is changing {}: try again", path.display())]
     Busy { path: PathBuf },
+}
+
+/// How long an override holds, as somebody writes it: whole seconds, at least one.
+///
+/// # Errors
+///
+/// In words.
+pub fn parse_period(text: &str) -> Result<Duration, String> {
+    let period =
+        humantime::parse_duration(text).map_err(|_| "expected a duration such as 30s, 10m or 1h30m".to_owned())?;
+    if period.subsec_nanos() != 0 || period.is_zero() || period > LONGEST {
+        return Err("expected whole seconds, from 1s to 365d".to_owned());
+    }
+    Ok(period)
 }
 
 /// Where the loop gets its overrides from. Times are seconds since 1970.

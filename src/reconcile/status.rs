@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::backoff::Backoff;
 use super::belief::said;
 use super::checker::Verdict;
+use super::concern::Concern;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
-use crate::model::{Desired, DestinationKey, Health, HealthOverride, Overrides, Record, ServiceKey};
+use crate::model::{Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Record, Service, ServiceKey};
 use crate::plan::{HostNote, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
@@ -23,7 +25,13 @@ pub struct Status {
     pub pass_why: String,
     /// Why the last pass could not be made or was refused, if so.
     pub trouble: Option<String>,
-    /// Of services that are desired, or draining.
+    /// The last pass could not be made: what the kernel has is not known.
+    pub blind: bool,
+    /// What the kernel did not take, and is tried again; [`MOST_FAILING`] of them, and how many more there are.
+    pub failing: Vec<Failing>,
+    pub failing_more: usize,
+    /// Of services that are draining, or desired: all of them if there is an HTTP side, else those that health or overrides
+    /// matter for.
     pub services: BTreeMap<ServiceKey, ServiceStatus>,
     /// Services that carry checks through IPVS; ours, and not the configuration's.
     pub helpers: BTreeSet<ServiceKey>,
@@ -34,8 +42,45 @@ pub struct Status {
     pub host: Vec<HostTrouble>,
 }
 
+/// So many failing objects are named.
+pub const MOST_FAILING: usize = 1000;
+
+/// A service or a destination that is not as it should be, since the kernel did not take what was to be done. Times are
+/// seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Failing {
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub service: ServiceKey,
+    /// Nothing if it is the service itself.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub destination: Option<DestinationKey>,
+    /// In words, as the kernel's answer is understood.
+    pub reason: String,
+    /// How often it was tried, and since when.
+    pub tries: u32,
+    pub since: u64,
+    pub retry_at: u64,
+}
+
+/// Whether the kernel is what the configuration says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// It could not be looked at, or was not yet.
+    Unknown,
+    /// It is what an older configuration says: the files are refused, or would delete too much.
+    Outdated,
+    /// Something could not be done.
+    Differs,
+    /// It is, with what health, drains and operators lay over it.
+    AsConfigured,
+}
+
 /// An object of the host that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostTrouble {
     /// `sysctl net.ipv4.ip_forward`, or `the host` for all of it.
     pub object: String,
@@ -57,6 +102,10 @@ pub struct ServiceStatus {
     pub panic: bool,
     /// The fallback is in use.
     pub fallback: bool,
+    /// The fallback, if there is to be one.
+    pub fallback_to: Option<DestinationKey>,
+    /// Nothing happens to a destination of it that is down.
+    pub ignores_down: bool,
     pub destinations: BTreeMap<DestinationKey, DestinationStatus>,
 }
 
@@ -86,14 +135,40 @@ pub struct DestinationStatus {
 impl Status {
     /// Takes in what a pass over these services left. What is about all of it stays as the last pass over everything said.
     pub fn put_part(&mut self, services: &BTreeSet<ServiceKey>, part: Self) {
-        let Self { outdated, pass_at, pass_why, trouble, services: left, helpers: _, overrides, suspicions, host: _ } =
-            part;
+        let Self {
+            outdated,
+            pass_at,
+            pass_why,
+            trouble,
+            blind,
+            failing,
+            failing_more,
+            services: left,
+            helpers: _,
+            overrides,
+            suspicions,
+            host: _,
+        } = part;
         for key in services {
             self.services.remove(key);
         }
         self.services.extend(left);
         self.trouble = trouble.or(self.trouble.take());
-        *self = Self { outdated, pass_at, pass_why, overrides, suspicions, ..std::mem::take(self) };
+        let before = std::mem::take(self);
+        *self = Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, ..before };
+    }
+
+    /// Whether the kernel is what the configuration says.
+    pub fn agreement(&self) -> Agreement {
+        if self.pass_at == 0 || self.blind {
+            Agreement::Unknown
+        } else if self.outdated {
+            Agreement::Outdated
+        } else if self.trouble.is_some() || !self.failing.is_empty() || !self.host.is_empty() {
+            Agreement::Differs
+        } else {
+            Agreement::AsConfigured
+        }
     }
 }
 
@@ -116,6 +191,7 @@ impl DestinationStatus {
 
 /// A drain under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DrainStatus {
     /// Active, inactive and persistent connections that were left.
     pub connections: u64,
@@ -145,6 +221,9 @@ pub(super) struct Told<'a> {
     /// Why the files are not in force, if they would delete too much.
     pub(super) waits: Option<&'a Refused>,
     pub(super) now: Now,
+    /// What the pass was about.
+    pub(super) concern: &'a Concern,
+    pub(super) backoff: &'a Backoff,
 }
 
 /// The status after a pass.
@@ -155,7 +234,7 @@ pub(super) fn of(
     record: &Record,
     overrides: &Overrides,
 ) -> Status {
-    let Told { why, outdated, waits, now } = told;
+    let Told { why, outdated, waits, now, concern, backoff } = told;
     let trouble = match result {
         Ok(report) => report.refused.as_ref().or(waits).map(|refused| format!("pass refused: {refused}")),
         Err(error) => Some(error.to_string()),
@@ -165,6 +244,7 @@ pub(super) fn of(
         pass_at: now.unix,
         pass_why: why.to_string(),
         trouble,
+        blind: result.is_err(),
         overrides: overrides.clone(),
         helpers: record
             .helpers
@@ -173,6 +253,7 @@ pub(super) fn of(
             .collect(),
         ..Status::default()
     };
+    (status.failing, status.failing_more) = failing(backoff, now);
     if let Ok(report) = result {
         status.host = host_trouble(report);
         let Picture { services, verdicts, drains, ready: _, awaited: _ } = &report.picture;
@@ -183,14 +264,13 @@ pub(super) fn of(
                 let verdict = verdict.map(|verdict| (verdict, unix_of(verdict.since, now)));
                 status.judge(verdict, said(overrides, key, destination));
             };
-            let name = desired.origins.get(key).map(|origin| origin.name.clone());
-            status.services.insert(*key, service(name, overlaid, judge));
+            status.services.insert(*key, service(desired, key, overlaid, judge));
+        }
+        if desired.api.is_some() {
+            plain_services(&mut status, concern, desired);
         }
         for ((key, destination), drain) in drains {
-            let of_service = status.services.entry(*key).or_insert_with(|| ServiceStatus {
-                name: desired.origins.get(key).map(|origin| origin.name.clone()),
-                ..ServiceStatus::default()
-            });
+            let of_service = status.services.entry(*key).or_insert_with(|| bare(desired, key));
             let of_destination = of_service.destinations.entry(*destination).or_default();
             of_destination.drain = Some(*drain);
             if let Some(verdict) = verdicts.destinations.get(&(*key, *destination)) {
@@ -217,8 +297,48 @@ fn host_trouble(report: &Report) -> Vec<HostTrouble> {
     failed.chain(waiting).map(|(object, reason)| HostTrouble { object, reason }).collect()
 }
 
+/// Puts in those that nothing is laid over.
+fn plain_services(status: &mut Status, concern: &Concern, desired: &Desired) {
+    let mut put = |key: &ServiceKey, configured: &Service| {
+        status.services.entry(*key).or_insert_with(|| {
+            let weights = configured.destinations.iter().map(|(destination, settings)| {
+                let (configured, effective) = (Some(settings.weight), settings.weight);
+                (*destination, DestinationStatus { configured, effective, ..DestinationStatus::default() })
+            });
+            let count = configured.destinations.len();
+            ServiceStatus { up: count, of: count, destinations: weights.collect(), ..bare(desired, key) }
+        });
+    };
+    match concern {
+        Concern::All => desired.table.services.iter().for_each(|(key, service)| put(key, service)),
+        Concern::Services(keys) => {
+            let found = keys.iter().filter_map(|key| desired.table.services.get_key_value(key));
+            found.for_each(|(key, service)| put(key, service));
+        }
+    }
+}
+
+/// What is so of a service whatever its destinations are like.
+fn bare(desired: &Desired, key: &ServiceKey) -> ServiceStatus {
+    let policy = desired.policies.get(key);
+    ServiceStatus {
+        name: desired.origins.get(key).map(|origin| origin.name.clone()),
+        fallback_to: policy.and_then(|policy| policy.fallback).map(|(destination, _)| destination),
+        ignores_down: policy.is_some_and(|policy| policy.on_down == OnDown::Ignore),
+        ..ServiceStatus::default()
+    }
+}
+
+/// What was refused and is tried again, and how many more there are than are named.
+fn failing(backoff: &Backoff, now: Now) -> (Vec<Failing>, usize) {
+    let mut all = backoff.entries(now);
+    let named = all.by_ref().take(MOST_FAILING).collect();
+    (named, all.count())
+}
+
 fn service(
-    name: Option<String>,
+    desired: &Desired,
+    key: &ServiceKey,
     overlaid: &Overlaid,
     judge: impl Fn(&DestinationKey, &mut DestinationStatus),
 ) -> ServiceStatus {
@@ -235,13 +355,13 @@ fn service(
         (*key, status)
     });
     ServiceStatus {
-        name,
         up: *up,
         of: *of,
         failed: *failed,
         panic: *panic,
         fallback: *fallback,
         destinations: destinations.collect(),
+        ..bare(desired, key)
     }
 }
 

@@ -3,30 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
-/// What whoever asks may do. Handlers find it among the extensions of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Read,
-    Write,
-}
-
-impl Role {
-    /// What a request takes: all but GET, HEAD and OPTIONS is writing.
-    pub fn needed_for(method: &Method) -> Self {
-        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) { Role::Read } else { Role::Write }
-    }
-
-    /// `read` or `write`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Read => "read",
-            Role::Write => "write",
-        }
-    }
-}
+use crate::api::Role;
 
 /// Shorter ones could be guessed.
 const SHORTEST: usize = 16;

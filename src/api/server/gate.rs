@@ -14,13 +14,14 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::timeout;
 
-use super::access::{self, Role, Turned};
+use super::access::{self, Turned};
 use super::crowd::Asking;
 use super::lent::{Budget, Lent};
 use super::rate::Client;
 use super::rules::Rules;
 use super::{Shared, browser};
 use crate::api::Problem;
+use crate::api::Role;
 
 /// The longest body of a request, in bytes.
 pub(super) const BODY_MAX: usize = 1 << 20;

@@ -22,8 +22,6 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use access::Role;
-
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -103,7 +101,7 @@ async fn serve_with(
                 is_over = changed.is_err();
                 !is_over
             }
-            () = sleep(LOOK) => false,
+            () = sleep(LOOK), if house.wants_a_look() => false,
         };
         while house.tasks.try_join_next().is_some() {}
     }
@@ -133,6 +131,11 @@ struct Open {
 }
 
 impl House {
+    /// Whether files are to be looked at, or something is to be tried again. Else nothing wakes the thread.
+    fn wants_a_look(&self) -> bool {
+        self.open.is_some() || self.said.is_some()
+    }
+
     /// Makes it as it is wanted, if that can be; else it stays as it is, and that is said.
     async fn follow(&mut self, api: Option<Arc<Api>>, asked: bool) {
         let Some(api) = api else {

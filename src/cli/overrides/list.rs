@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::output::Out;
 use super::super::{Exit, Format, Global, Outcome, look};
-use super::words;
+use crate::daemon::orders::{document, is_configured, words};
 use crate::model::{Desired, Overrides, ServiceKey, ServiceOrigin};
 use crate::reconcile::unix_now;
 
@@ -35,21 +35,6 @@ impl ListOverrides {
     }
 }
 
-/// Whether the configuration has the destination; unknown without one.
-fn is_configured(
-    desired: Option<&Desired>,
-    service: &ServiceKey,
-    destination: &crate::model::DestinationKey,
-) -> Option<bool> {
-    let desired = desired?;
-    let fallback = desired.policies.get(service).and_then(|policy| policy.fallback);
-    let of_table = desired.table.services.get(service);
-    Some(
-        of_table.is_some_and(|service| service.destinations.contains_key(destination))
-            || fallback.is_some_and(|(key, _)| key == *destination),
-    )
-}
-
 /// A line for each destination: `10.0.0.11:8080 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC`.
 pub(in crate::cli) fn lines(
     overrides: &Overrides,
@@ -70,26 +55,4 @@ pub(in crate::cli) fn lines(
         }
     }
     text
-}
-
-/// Each override, for programs.
-pub(in crate::cli) fn document(
-    overrides: &Overrides,
-    origins: &BTreeMap<ServiceKey, ServiceOrigin>,
-    desired: Option<&Desired>,
-) -> Value {
-    let each = overrides.services.iter().flat_map(|(service, of_service)| {
-        of_service.iter().map(move |(destination, given)| {
-            json!({
-                "service": service,
-                "name": origins.get(service).map(|origin| &origin.name),
-                "destination": destination,
-                "drained_since": given.drained_since,
-                "weight": given.weight,
-                "health": given.health,
-                "configured": is_configured(desired, service, destination),
-            })
-        })
-    });
-    each.collect()
 }

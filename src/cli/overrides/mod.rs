@@ -1,16 +1,12 @@
 //! Operators' overrides, as `drain`, `undrain`, `weight` and `health` give them: look at what there is, write the override
 //! down, tell the daemon, say what happened, and wait if asked to.
 
-mod give;
-mod known;
 mod list;
 mod wait;
 
-pub(super) use list::{ListOverrides, document, lines};
+pub(super) use list::{ListOverrides, lines};
 
-pub(super) use give::{Action, words};
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -20,16 +16,12 @@ use serde_json::{Value, json};
 use super::output::{Out, with_reasons};
 use super::{Exit, Failure, Format, Global, Outcome, look};
 use crate::daemon::control::tell_overrides;
+use crate::daemon::orders::{self, Given, Known, Target};
 use crate::ipvs::{Error, Ipvs as _, Kernel};
-use crate::model::{Live, Override, ServiceKey};
-use crate::reconcile::unix_now;
-use crate::reconcile::{OverrideStore, read_whole};
+use crate::model::{Action, Live, ServiceKey};
+use crate::reconcile::{read_whole, unix_now};
 use crate::watch::SignalWatcher;
-use known::{Known, Target};
 use wait::{End, Left, Pause, Progress};
-
-/// How long to wait for another command that changes overrides.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an override is about.
 #[derive(Debug, Args)]
@@ -43,14 +35,6 @@ pub(super) struct About {
     /// How to print what was done
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Format,
-}
-
-/// An override that was given.
-struct Given {
-    target: Target,
-    before: Override,
-    after: Override,
-    sentence: String,
 }
 
 /// Whether to wait until a destination has no connections left, and how long.
@@ -85,7 +69,7 @@ impl About {
         for warning in targets.iter().filter_map(|target| action.warning(&known, *target)) {
             out.warn(&warning);
         }
-        let given = give(action, &known, &targets, &state_dir)?;
+        let given = orders::give(action, &known, &targets, &state_dir, unix_now())?;
         let daemon = tell_overrides(&state_dir).unwrap_or_else(|error| {
             out.warn(&format!("{}: it will find the override at its next pass", with_reasons(&error.into())));
             true
@@ -190,23 +174,6 @@ fn live(services: &[ServiceKey]) -> Result<Live, Error> {
         [] => read_whole(&mut kernel),
         services => Ok(Live { services: kernel.read_services(services)?, unknown: Vec::new() }),
     }
-}
-
-fn give(action: Action, known: &Known, targets: &[Target], state_dir: &Path) -> Result<Vec<Given>, Failure> {
-    let now = unix_now();
-    let given = OverrideStore::new(state_dir).change(PATIENCE, now, |overrides| {
-        targets
-            .iter()
-            .map(|target| {
-                let before = overrides.get(&target.service, &target.destination, now);
-                let after = if action.is_moot(known.standing(*target)) { before } else { action.on(before, now) };
-                overrides.set(target.service, target.destination, after);
-                let sentence = action.sentence(known, *target, (before, after), now);
-                Given { target: *target, before, after, sentence }
-            })
-            .collect()
-    })?;
-    Ok(given)
 }
 
 fn given_document(known: &Known, given: &[Given], daemon: bool) -> Value {

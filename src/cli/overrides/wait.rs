@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::known::Target;
+use crate::daemon::orders::Target;
 use crate::ipvs::{Error, Ipvs};
 use crate::model::ServiceKey;
 use crate::plan::render::words;

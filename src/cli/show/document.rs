@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Picture;
-use crate::cli::overrides;
 use crate::daemon::control::Answer;
+use crate::daemon::orders;
 use crate::model::{DestinationKey, LiveDestination, LiveService, Override, ServiceKey};
 use crate::plan::render;
 use crate::reconcile::{DestinationStatus, ServiceStatus, Status};
@@ -34,15 +34,27 @@ pub(super) fn document(picture: &Picture) -> Value {
         "missing": missing_services(picture),
         "timeouts": picture.settings.timeouts,
         "sync": picture.settings.sync,
-        "overrides": overrides::document(&picture.overrides, origins, picture.desired.as_ref()),
+        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_ref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }
 
 fn of_daemon(answer: &Answer) -> Value {
     let Answer { pid, version, started, place: _, status } = answer;
-    let Status { outdated, pass_at, pass_why, trouble, services: _, helpers: _, overrides: _, suspicions, host } =
-        status;
+    let Status {
+        outdated,
+        pass_at,
+        pass_why,
+        trouble,
+        blind: _,
+        failing,
+        failing_more,
+        services: _,
+        helpers: _,
+        overrides: _,
+        suspicions,
+        host,
+    } = status;
     json!({
         "pid": pid,
         "version": version,
@@ -51,6 +63,9 @@ fn of_daemon(answer: &Answer) -> Value {
         "pass_why": pass_why,
         "outdated": outdated,
         "trouble": trouble,
+        "kernel": status.agreement(),
+        "failing": failing,
+        "failing_more": failing_more,
         "suspicions": suspicions,
         "host": host,
     })
@@ -123,7 +138,8 @@ fn given(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> Optio
 }
 
 fn service_status(status: &ServiceStatus) -> Value {
-    let ServiceStatus { name: _, up, of, failed, panic, fallback, destinations: _ } = status;
+    let ServiceStatus { name: _, up, of, failed, panic, fallback, fallback_to: _, ignores_down: _, destinations: _ } =
+        status;
     json!({ "up": up, "of": of, "failed": failed, "panic": panic, "fallback": fallback })
 }
 

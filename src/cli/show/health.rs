@@ -1,11 +1,10 @@
 //! How well services and destinations are, and why, in words. Pure.
 
 use super::Picture;
-use crate::cli::overrides;
-use crate::cli::times::rough;
+use crate::daemon::orders;
 use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, Share};
 use crate::plan::connections;
-use crate::plan::render::words::count;
+use crate::plan::render::words::{count, rough};
 use crate::reconcile::{DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
 
 /// How a row is to be looked at.
@@ -74,7 +73,7 @@ pub(super) fn destination(
         let more = rough(until.saturating_sub(picture.now));
         parts.push(format!("draining: {left}, at most {more} more"));
     }
-    for words in overrides::words(given, picture.now) {
+    for words in orders::words(given, picture.now) {
         match connections {
             Some(left) if left > 0 && words.starts_with("drained") => {
                 let left = count(usize::try_from(left).unwrap_or(usize::MAX), "connection");
@@ -121,7 +120,7 @@ pub(super) fn service(picture: &Picture, key: &ServiceKey) -> Said {
     let Some(status) = picture.status(key) else {
         return Said { health: String::new(), why: String::new(), mood: Mood::Plain };
     };
-    let ServiceStatus { name, up, of, failed, panic, fallback, destinations } = status;
+    let ServiceStatus { name, up, of, failed, panic, fallback, fallback_to: _, ignores_down: _, destinations } = status;
     let checked = destinations.values().any(|destination| destination.health.is_some());
     let leaving = name.is_none() && destinations.values().any(|destination| destination.drain.is_some());
     let health = match () {

@@ -5,6 +5,7 @@
 
 mod rules;
 mod settings;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::model::{
 use crate::plan::Operation;
 pub use settings::FakeInterface;
 use settings::Settings;
+pub use shared::SharedFake;
 
 /// Something that another process does to the table.
 type Hook = Box<dyn FnOnce(&mut BTreeMap<ServiceKey, LiveService>) + Send>;

@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::model::{
     Checksum, DestinationSettings, Forward, Netmask, Persistence, Scheduler, ServiceFlags, ServiceSettings, Tunnel,
     TunnelType,
 };
+
+const DAY: u64 = 86_400;
 
 /// Seconds as a duration: `45s`, `1m30s`, `1d`.
 pub fn duration(seconds: u64) -> String {
@@ -22,6 +25,32 @@ pub fn duration(seconds: u64) -> String {
         }
     }
     if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// A time in seconds since 1970 as `13:40 UTC`, or as `2026-01-05 13:40 UTC` if it is not on the day of `now`.
+pub fn clock(at: u64, now: u64) -> String {
+    let mut text = String::new();
+    // 2026-01-05T13:40:00Z; it writes no year past 9999, which is nobody's time.
+    let written = match UNIX_EPOCH.checked_add(Duration::from_secs(at)) {
+        Some(time) => write!(text, "{}", humantime::format_rfc3339_seconds(time)),
+        None => Err(fmt::Error),
+    };
+    match (written, text.get(..10), text.get(11..16)) {
+        (Ok(()), Some(_), Some(time)) if at / DAY == now / DAY => format!("{time} UTC"),
+        (Ok(()), Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => "a time that cannot be".to_owned(),
+    }
+}
+
+/// Seconds in the two largest units that they have: `4m30s`, `1d2h`.
+pub fn rough(seconds: u64) -> String {
+    let keep = [DAY, 3_600, 60].into_iter().find(|unit| seconds >= *unit);
+    let finest = match keep {
+        Some(DAY) => 3_600,
+        Some(3_600) => 60,
+        _ => 1,
+    };
+    duration(seconds / finest * finest)
 }
 
 /// The prefix length, or the mask itself where it is none: `24`, `255.0.255.0`.
@@ -183,5 +212,33 @@ mod tests {
         assert_eq!(forward(&Forward::Tunnel(tunnel)), "tunnel type-77 port 1 checksum 0x6");
         assert_eq!(netmask(Netmask::Odd("255.0.255.0".parse().unwrap())), "255.0.255.0");
         assert_eq!(scheduler_flags(&Scheduler::new("sh"), ServiceFlags(0x54)), ["sh-port", "0x40"]);
+    }
+
+    #[test]
+    fn a_time_of_today_is_short() {
+        // 2026-01-05T00:00:00Z
+        let midnight = 1_767_571_200;
+        assert_eq!(clock(midnight + 49_200, midnight), "13:40 UTC");
+        assert_eq!(clock(midnight - 1, midnight), "2026-01-04 23:59 UTC");
+        assert_eq!(clock(midnight + DAY, midnight), "2026-01-06 00:00 UTC");
+        for impossible in [u64::MAX, i64::MAX as u64, 253_402_300_800] {
+            assert_eq!(clock(impossible, midnight), "a time that cannot be");
+        }
+    }
+
+    #[test]
+    fn rough_durations_have_two_units() {
+        for (seconds, want) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (270, "4m30s"),
+            (3_661, "1h1m"),
+            (86_399, "23h59m"),
+            (93_784, "1d2h"),
+            (40 * DAY + 1, "40d"),
+        ] {
+            assert_eq!(rough(seconds), want);
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::plan::Operation;
 use crate::reconcile::backoff::{Backoff, Object};
 use crate::reconcile::concern::{Concern, with_helpers};
 use crate::reconcile::host::Ground;
-use crate::reconcile::narrate;
+use crate::reconcile::narrate::{self, Circumstances};
+use crate::reconcile::notice::Passed;
 use crate::reconcile::part::{PartChecker, PartIpvs, PartStore};
 use crate::reconcile::pass::{Hands, Options, PassError, Report, Terms, pass};
 use crate::reconcile::schedule::{Now, Why};
@@ -20,12 +21,12 @@ use crate::reconcile::status;
 const MANY: usize = 100;
 
 impl Loop<'_> {
-    pub(super) fn circumstances(&self, why: Why, took: Duration, concern: &Concern) -> narrate::Circumstances {
+    pub(super) fn circumstances(&self, why: Why, took: Duration, concern: &Concern) -> Circumstances {
         let services = match concern {
             Concern::All => None,
             Concern::Services(services) => Some(services.len()),
         };
-        narrate::Circumstances { why, took, services, outdated: self.outdated, waits: self.waiting.is_some() }
+        Circumstances { why, took, services, outdated: self.outdated, waits: self.waiting.is_some() }
     }
 
     /// Makes a pass, says what came of it, and sees when to try again.
@@ -45,8 +46,16 @@ impl Loop<'_> {
         // A pass that came to nothing has seen something all the same.
         let seen = self.standing.take_notices();
         narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
-        self.tell(&seen, &result);
+        if let Ok(report) = &result
+            && report.refused.is_none()
+        {
+            self.remember(report, &concern, now.at);
+        }
         self.post(why, &concern, &result, now);
+        self.tell(&seen, &result);
+        let Circumstances { services, .. } = told;
+        let passed = Passed { why, took, services, result: &result, desired: &self.desired };
+        self.company.listener.passed(passed);
         match result {
             // A refusal does not go away by itself: the next resync looks again. And what a pass over everything may not do is
             // not done piece by piece.
@@ -58,7 +67,6 @@ impl Loop<'_> {
             }
             Ok(report) => {
                 self.trouble = 0;
-                self.remember(&report, &concern, now.at);
                 // What was due at the start had its turn, be it that the pass was refused. And failures that fall
                 // due one by one make no more than a pass a second.
                 let next = self.backoff.next_after(started.at, |object| object.is_in(&concern));
@@ -165,12 +173,14 @@ impl Loop<'_> {
     /// Shows what the pass left.
     fn post(&mut self, why: Why, concern: &Concern, result: &Result<Report, PassError>, now: Now) {
         let waits = self.waiting.as_ref().map(|(_, refused)| refused);
-        let told = status::Told { why, outdated: self.outdated, waits, now };
+        let backoff = &self.backoff;
+        let told = status::Told { why, outdated: self.outdated, waits, now, concern, backoff };
         let status = status::of(told, result, &self.desired, &self.record, &self.overrides);
         match (concern, result) {
-            (Concern::All, _) => self.company.board.post(status),
+            (Concern::All, Ok(_)) => self.company.board.post(status),
             (Concern::Services(services), Ok(_)) => self.company.board.amend(services, status),
-            (Concern::Services(_), Err(_)) => self.company.board.amend(&BTreeSet::new(), status),
+            // What was known before is all that is known.
+            (_, Err(_)) => self.company.board.amend(&BTreeSet::new(), status),
         }
     }
 

@@ -13,11 +13,11 @@ const NO_REASON: Why = Why {
     step: false,
     poll: false,
 };
-const RESYNC: Why = Why { resync: true, ..NO_REASON };
+pub(super) const RESYNC: Why = Why { resync: true, ..NO_REASON };
 const FILES: Why = Why { files: true, ..NO_REASON };
-const RELOAD: Why = Why { reload: true, ..NO_REASON };
+pub(super) const RELOAD: Why = Why { reload: true, ..NO_REASON };
 const POLL: Why = Why { poll: true, ..NO_REASON };
-const RETRY: Why = Why { retry: true, ..NO_REASON };
+pub(super) const RETRY: Why = Why { retry: true, ..NO_REASON };
 
 /// Runs `steps` on a loop: at each time (in ms), for each reason. Gives the operations that each sent.
 fn tick(kernel: &Shared, script: Script, first: &Desired, steps: &[(u64, Why)]) -> Vec<usize> {

@@ -7,6 +7,7 @@ mod looping;
 mod narrating;
 mod passes;
 mod surroundings;
+mod telling;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -205,8 +205,9 @@ fn the_last_destination_with_weight_is_known() {
 }
 
 mod giving {
-    use super::super::super::give::{Action, words};
+    use super::super::super::words::words;
     use super::*;
+    use crate::model::Action;
 
     /// 2026-01-05T13:40:00Z
     const NOW: u64 = 1_767_620_400;

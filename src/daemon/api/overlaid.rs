@@ -1,84 +1,59 @@
-//! What the HTTP side gets of the daemon.
+//! The status as it is now: what the loop posted last, with what the checks say since.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::control::{StatusCell, overlay_verdicts};
-use super::sampler::SampleReader;
-use crate::api::{About, Backstage, Sample};
-use crate::reconcile::{Event, Now, Status, Verdicts};
+use crate::daemon::control::{StatusCell, overlay_verdicts};
+use crate::reconcile::{Now, Status, Verdicts};
 
 /// A status with the health of now serves all who ask within this time: to make one takes a copy of all of it.
 const FRESH: Duration = Duration::from_millis(200);
 
 type VerdictsReader = Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>;
-type Wake = Box<dyn Fn(Event) + Send + Sync>;
 
-/// [`Backstage`] of a running daemon.
-pub struct Backroom {
-    about: About,
+/// See the module.
+pub struct Overlaid {
     /// What the loop posted last.
     board: StatusCell,
     /// What the checkers say at the moment.
     verdicts: VerdictsReader,
-    /// Wakes the loop.
-    wake: Wake,
-    sample: SampleReader,
-    overlaid: Mutex<Option<Overlaid>>,
+    last: Mutex<Option<Last>>,
 }
 
 /// A status with the health of a moment.
-struct Overlaid {
+struct Last {
     /// What the loop had posted. Weak, so that the loop need not copy it to change it.
     of: Weak<Status>,
     at: Instant,
     status: Arc<Status>,
 }
 
-impl Backroom {
-    pub fn new(about: About, board: StatusCell, verdicts: VerdictsReader, wake: Wake, sample: SampleReader) -> Self {
-        Self { about, board, verdicts, wake, sample, overlaid: Mutex::default() }
-    }
-}
-
-impl Backstage for Backroom {
-    fn about(&self) -> &About {
-        &self.about
+impl Overlaid {
+    pub fn new(board: StatusCell, verdicts: VerdictsReader) -> Self {
+        Self { board, verdicts, last: Mutex::default() }
     }
 
-    fn status(&self) -> Arc<Status> {
+    pub fn verdicts(&self) -> Arc<Verdicts> {
+        (self.verdicts)()
+    }
+
+    pub fn status(&self) -> Arc<Status> {
         let Now { at, unix } = Now::read();
         let posted = self.board.get();
-        let mut overlaid = self.overlaid.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_of_now = |known: &&Overlaid| {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of_now = |known: &&Last| {
             // As long as it is held, nothing else is where it was.
             known.of.as_ptr() == Arc::as_ptr(&posted) && at.saturating_duration_since(known.at) < FRESH
         };
-        if let Some(known) = overlaid.as_ref().filter(is_of_now) {
+        if let Some(known) = last.as_ref().filter(is_of_now) {
             return Arc::clone(&known.status);
         }
         let of = Arc::downgrade(&posted);
         let mut status = Arc::unwrap_or_clone(posted);
         overlay_verdicts(&mut status, &(self.verdicts)(), at, unix);
         let status = Arc::new(status);
-        *overlaid = Some(Overlaid { of, at, status: Arc::clone(&status) });
+        *last = Some(Last { of, at, status: Arc::clone(&status) });
         status
-    }
-
-    fn verdicts(&self) -> Arc<Verdicts> {
-        (self.verdicts)()
-    }
-
-    fn sample(&self) -> Arc<Sample> {
-        self.sample.get()
-    }
-
-    fn wake(&self, event: Event) {
-        (self.wake)(event);
-    }
-
-    fn unix(&self) -> u64 {
-        Now::read().unix
     }
 }
 
@@ -107,8 +82,7 @@ mod tests {
             Arc::new(verdicts)
         });
         let mut board = StatusCell::default();
-        let about = About { version: String::new(), pid: 1, started: 0 };
-        let room = Backroom::new(about, board.clone(), verdicts, Box::new(|_| ()), SampleReader::default());
+        let room = Overlaid::new(board.clone(), verdicts);
         assert!(room.status().services.is_empty());
         let mut service = ServiceStatus { of: 1, ..ServiceStatus::default() };
         service.destinations.insert(first, DestinationStatus { configured: Some(1), ..DestinationStatus::default() });

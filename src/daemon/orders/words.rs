@@ -1,56 +1,12 @@
-//! What an override changes, and what is said of it. Pure.
+//! What is said of an override, and of what it does. Pure.
 
 use super::known::{Known, Standing, Target};
-use crate::cli::times::{clock, rough};
-use crate::model::{Forced, HealthOverride, Override, WeightOverride};
-
-/// What an operator wants of a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Drain,
-    Undrain,
-    /// For so many seconds, or until it is taken back.
-    Weight {
-        weight: u32,
-        seconds: Option<u64>,
-    },
-    ResetWeight,
-    /// For so many seconds, or until it is taken back.
-    Health {
-        health: Forced,
-        seconds: Option<u64>,
-    },
-    ResetHealth,
-}
+use crate::model::{Action, Forced, HealthOverride, Override, WeightOverride};
+use crate::plan::render::words::{clock, rough};
 
 impl Action {
-    /// Whether it takes something back.
-    fn lifts(self) -> bool {
-        matches!(self, Action::Undrain | Action::ResetWeight | Action::ResetHealth)
-    }
-
-    /// The override for a destination after this one, `now` in seconds since 1970. What is drained stays drained since then.
-    pub(super) fn on(self, before: Override, now: u64) -> Override {
-        let until = |seconds: Option<u64>| seconds.map(|seconds| now.saturating_add(seconds));
-        match self {
-            Action::Drain => Override { drained_since: before.drained_since.or(Some(now)), ..before },
-            Action::Undrain => Override { drained_since: None, ..before },
-            Action::Weight { weight, seconds } => {
-                Override { weight: Some(WeightOverride { weight, since: now, until: until(seconds) }), ..before }
-            }
-            Action::ResetWeight => Override { weight: None, ..before },
-            Action::Health { health, seconds } => {
-                // Since when it has been so, whoever says it again.
-                let same = before.health.filter(|given| given.health == health);
-                let since = same.map_or(now, |given| given.since);
-                Override { health: Some(HealthOverride { health, since, until: until(seconds) }), ..before }
-            }
-            Action::ResetHealth => Override { health: None, ..before },
-        }
-    }
-
     /// Why it cannot be said of a destination that stands so.
-    pub(super) fn refusal(self, known: &Known, target: Target) -> Option<String> {
+    pub(crate) fn refusal(self, known: &Known, target: Target) -> Option<String> {
         let standing = known.standing(target);
         match self {
             Action::Weight { .. } if standing.is_leaving() => {
@@ -78,12 +34,12 @@ impl Action {
     }
 
     /// Whether there is nothing to do, since the destination is on its way out already.
-    pub(super) fn is_moot(self, standing: Standing) -> bool {
+    pub(crate) fn is_moot(self, standing: Standing) -> bool {
         self == Action::Drain && standing.is_leaving()
     }
 
     /// What is so now.
-    pub(super) fn sentence(
+    pub(crate) fn sentence(
         self,
         known: &Known,
         target: Target,
@@ -141,7 +97,7 @@ impl Action {
     }
 
     /// What a person should know before it happens: `known` is as it was.
-    pub(super) fn warning(self, known: &Known, target: Target) -> Option<String> {
+    pub(crate) fn warning(self, known: &Known, target: Target) -> Option<String> {
         let standing = known.standing(target);
         if self.is_moot(standing) {
             return None;
@@ -182,7 +138,7 @@ fn service_title(known: &Known, target: Target) -> String {
 }
 
 /// `10.0.0.11:8080 of tcp://192.0.2.10:80 (web)`
-pub(super) fn title(known: &Known, target: Target) -> String {
+pub(crate) fn title(known: &Known, target: Target) -> String {
     format!("{} of {}", target.destination, service_title(known, target))
 }
 

@@ -13,37 +13,37 @@ const MOST_LISTED: usize = 12;
 
 /// A destination that an override names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
-    pub(super) service: ServiceKey,
-    pub(super) destination: DestinationKey,
+pub(crate) struct Target {
+    pub(crate) service: ServiceKey,
+    pub(crate) destination: DestinationKey,
 }
 
 /// All services, with what is known of them.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) services: BTreeMap<ServiceKey, KnownService>,
+pub(crate) struct Known {
+    pub(crate) services: BTreeMap<ServiceKey, KnownService>,
     /// Whether the kernel's table could be read.
-    pub(super) live: bool,
+    pub(crate) live: bool,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct KnownService {
-    pub(super) name: Option<String>,
-    pub(super) fallback: Option<DestinationKey>,
+pub(crate) struct KnownService {
+    pub(crate) name: Option<String>,
+    pub(crate) fallback: Option<DestinationKey>,
     /// Nothing happens to a destination of it that is down.
-    pub(super) ignores_down: bool,
-    pub(super) destinations: BTreeMap<DestinationKey, Standing>,
+    pub(crate) ignores_down: bool,
+    pub(crate) destinations: BTreeMap<DestinationKey, Standing>,
 }
 
 /// Where a destination stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// Its weight in the configuration, if it is there.
-    pub(super) configured: Option<u32>,
+    pub(crate) configured: Option<u32>,
     /// Its weight in the kernel, if it is there.
-    pub(super) live: Option<u32>,
-    pub(super) owned: bool,
-    pub(super) given: Override,
+    pub(crate) live: Option<u32>,
+    pub(crate) owned: bool,
+    pub(crate) given: Override,
 }
 
 impl Standing {
@@ -53,7 +53,7 @@ impl Standing {
     }
 
     /// Whether it is in the table, and not in the configuration any more.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.configured.is_none() && self.live.is_some() && self.owned
     }
 
@@ -71,7 +71,7 @@ impl Standing {
 
 impl Known {
     /// From a configuration.
-    pub(super) fn of_desired(desired: &Desired) -> Self {
+    pub(crate) fn of_desired(desired: &Desired) -> Self {
         let mut known = Self::default();
         for (key, service) in &desired.table.services {
             let of = known.services.entry(*key).or_default();
@@ -89,11 +89,13 @@ impl Known {
     }
 
     /// From what a daemon has in force, where the configuration is not good.
-    pub(super) fn of_status(status: &Status) -> Self {
+    pub(crate) fn of_status(status: &Status) -> Self {
         let mut known = Self::default();
         for (key, service) in &status.services {
             let of = known.services.entry(*key).or_default();
             of.name.clone_from(&service.name);
+            of.fallback = service.fallback_to;
+            of.ignores_down = service.ignores_down;
             for (destination, state) in &service.destinations {
                 of.destinations.entry(*destination).or_default().configured = state.configured;
             }
@@ -102,7 +104,7 @@ impl Known {
     }
 
     /// With what the kernel has, what is owned there, and what is overridden. Helper services are left out.
-    pub(super) fn with(mut self, live: Option<&Live>, record: &Record, overrides: &Overrides) -> Self {
+    pub(crate) fn with(mut self, live: Option<&Live>, record: &Record, overrides: &Overrides) -> Self {
         self.live = live.is_some();
         for (key, service) in live.iter().flat_map(|live| &live.services) {
             if matches!(key, ServiceKey::Mark { mark, .. } if record.helpers.contains_key(mark)) {
@@ -122,22 +124,22 @@ impl Known {
         self
     }
 
-    pub(super) fn name(&self, service: &ServiceKey) -> Option<&str> {
+    pub(crate) fn name(&self, service: &ServiceKey) -> Option<&str> {
         self.services.get(service)?.name.as_deref()
     }
 
-    pub(super) fn standing(&self, target: Target) -> Standing {
+    pub(crate) fn standing(&self, target: Target) -> Standing {
         let service = self.services.get(&target.service);
         service.and_then(|service| service.destinations.get(&target.destination)).copied().unwrap_or_default()
     }
 
     /// Whether the target is used only while no other destination is up.
-    pub(super) fn is_fallback(&self, target: Target) -> bool {
+    pub(crate) fn is_fallback(&self, target: Target) -> bool {
         self.services.get(&target.service).is_some_and(|service| service.fallback == Some(target.destination))
     }
 
     /// Whether no destination but the target (and the fallback) takes new connections, although it does itself.
-    pub(super) fn is_last(&self, target: Target) -> bool {
+    pub(crate) fn is_last(&self, target: Target) -> bool {
         let Some(service) = self.services.get(&target.service) else { return false };
         let takes = |(key, standing): (&DestinationKey, &Standing)| {
             (service.fallback != Some(*key) && standing.has_weight(self.live, service.ignores_down)).then_some(*key)
@@ -150,7 +152,7 @@ impl Known {
     /// # Errors
     ///
     /// In words, if there are none, or if it is not clear which.
-    pub(super) fn resolve(&self, service: &str, destination: &str) -> Result<Vec<Target>, String> {
+    pub(crate) fn resolve(&self, service: &str, destination: &str) -> Result<Vec<Target>, String> {
         let keys = self.resolve_service(service)?;
         let mut targets = Vec::new();
         for key in &keys {
@@ -174,7 +176,7 @@ impl Known {
     /// # Errors
     ///
     /// As [`Self::resolve`].
-    pub(super) fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
+    pub(crate) fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
         let named: Vec<ServiceKey> = self
             .services
             .iter()

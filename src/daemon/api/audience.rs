@@ -4,26 +4,33 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::HookRunner;
+use crate::api::Broadcast;
+use crate::daemon::HookRunner;
 use crate::model::{Api, Desired};
-use crate::reconcile::{Listener, Notice};
+use crate::reconcile::{Listener, Notice, Passed};
 
 /// See the module.
 pub struct Audience {
     hooks: HookRunner,
+    broadcast: Broadcast,
     /// How the HTTP side is wanted.
     api: watch::Sender<Option<Arc<Api>>>,
 }
 
 impl Audience {
-    pub fn new(hooks: HookRunner, api: watch::Sender<Option<Arc<Api>>>) -> Self {
-        Self { hooks, api }
+    pub fn new(hooks: HookRunner, broadcast: Broadcast, api: watch::Sender<Option<Arc<Api>>>) -> Self {
+        Self { hooks, broadcast, api }
     }
 }
 
 impl Listener for Audience {
     fn notice(&mut self, notice: &Notice) {
         self.hooks.notice(notice);
+        self.broadcast.notice(notice);
+    }
+
+    fn passed(&mut self, passed: Passed<'_>) {
+        self.broadcast.passed(passed);
     }
 
     fn configure(&mut self, desired: &Desired) {

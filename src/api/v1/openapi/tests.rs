@@ -1,0 +1,150 @@
+//! Writes the document, and holds the routes to it.
+
+mod conform;
+mod document;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::DOCUMENT;
+use crate::api::Refusal;
+use crate::api::testing::{Props, ask};
+use conform::faults;
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).unwrap()
+}
+
+#[test]
+fn the_document_is_what_the_types_say() {
+    let want = document::text();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/v1/openapi.json"), want).unwrap();
+    } else {
+        assert_eq!(DOCUMENT, want, "UPDATE_GOLDEN=1 writes it again");
+    }
+}
+
+/// What answers to a request have to be, by the document.
+fn check(document: &Value, path: &str, method: &str, status: u16, headers: &axum::http::HeaderMap, text: &str) {
+    let operation = &document["paths"][path][method.to_lowercase()];
+    let response = &operation["responses"][status.to_string()];
+    assert!(response.is_object(), "{method} {path}: {status} is not in the document: {text}");
+    let Some((kind, content)) = response["content"].as_object().and_then(|content| content.iter().next()) else {
+        assert_eq!(text, "", "{method} {path} {status}");
+        return;
+    };
+    let said = headers["content-type"].to_str().unwrap();
+    assert_eq!(said.split(';').next().unwrap(), kind, "{method} {path} {status}");
+    if kind.ends_with("json") {
+        let value: Value = serde_json::from_str(text).unwrap();
+        let found = faults(document, &content["schema"], &value, "");
+        assert!(found.is_empty(), "{method} {path} {status}: {found:#?}\n{value:#}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_in_the_document() {
+    let document = document();
+    let props = crate::api::v1::tests::night();
+    let good = r#"{"service": "web", "destination": "10.0.0.11:80"}"#;
+    let bodies = [
+        ("/v1/drain", good.to_owned()),
+        ("/v1/undrain", good.to_owned()),
+        ("/v1/weight", good.replace('}', r#", "weight": 65535, "for": "1h30m"}"#)),
+        ("/v1/weight", good.replace('}', r#", "reset": true}"#)),
+        ("/v1/health", good.replace('}', r#", "health": "down", "for": "10m"}"#)),
+        ("/v1/health", good.replace('}', r#", "health": "auto"}"#)),
+    ];
+    let strange = [
+        "{",
+        "[]",
+        "null",
+        "\"\"",
+        "{}",
+        "1e999",
+        "{\"service\": 1, \"destination\": []}",
+        "{\"service\":\"\",\"destination\":\"\",\"x\":1}",
+        r#"{"service": "web", "destination": "10.0.0.11:80", "weight": 65536}"#,
+        r#"{"service": "web", "destination": "10.0.0.11:80", "weight": -1}"#,
+        r#"{"service": "web", "destination": "10.0.0.11:80", "weight": 1, "reset": true}"#,
+        r#"{"service": "web", "destination": "10.0.0.11:80", "weight": 1, "for": "1ms"}"#,
+        r#"{"service": "web", "destination": "10.0.0.11:80", "health": "auto", "for": "1m"}"#,
+        "\u{0}",
+    ];
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
+            let real = path.replace("{name}", "web");
+            if path == "/v1/events" {
+                continue;
+            }
+            let mut ask_with = async |real: &str, body: &str| {
+                let answer = ask(&props, &method, real, body).await;
+                check(&document, path, &method, answer.status.as_u16(), &answer.headers, &answer.text);
+                asked += 1;
+                answer.status.as_u16()
+            };
+            if method == "GET" {
+                assert_eq!(ask_with(&real, "").await, 200, "{path}");
+                ask_with(&path.replace("{name}", "no/such".replace('/', "%2F").as_str()), "").await;
+                continue;
+            }
+            for (_, body) in bodies.iter().filter(|(at, _)| at == path) {
+                assert_eq!(ask_with(&real, body).await, 200, "{path}: {body}");
+            }
+            if path != "/v1/reload" {
+                for body in strange {
+                    assert!(matches!(ask_with(&real, body).await, 400 | 422), "{path}: {body}");
+                }
+                assert_eq!(ask_with(&real, "").await, 415, "{path}: a body without its type");
+            }
+            for refusal in [Refusal::Unknown, Refusal::Conflict, Refusal::Failed, Refusal::Busy] {
+                *props.refusal.lock().unwrap() = Some(refusal("in words".into()));
+                for (_, body) in bodies.iter().filter(|(at, _)| at == path) {
+                    assert!(ask_with(&real, body).await >= 404, "{path}: {body}");
+                }
+            }
+            *props.refusal.lock().unwrap() = None;
+        }
+    }
+    assert!(asked > 80, "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_planned_is_in_the_document_too() {
+    let document = document();
+    let props = Arc::new(Props::default());
+    for (refusal, status) in
+        [(Refusal::Conflict as fn(String) -> Refusal, 409), (Refusal::Failed, 500), (Refusal::Busy, 503)]
+    {
+        *props.refusal.lock().unwrap() = Some(refusal("in words".into()));
+        let answer = ask(&props, "GET", "/v1/plan", "").await;
+        assert_eq!(answer.status.as_u16(), status);
+        check(&document, "/v1/plan", "GET", status, &answer.headers, &answer.text);
+    }
+    // The loop does not move here, so a reload is not waited for without end.
+    let answer = ask(&props, "POST", "/v1/reload", "").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["done"]), (202, &false.into()));
+    check(&document, "/v1/reload", "POST", 202, &answer.headers, &answer.text);
+    assert_eq!(*props.woken.lock().unwrap(), [crate::reconcile::Event::Reload]);
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_document() {
+    let document = document();
+    let source = include_str!("../mod.rs");
+    let mut routes = 0;
+    for line in source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (path, rest) = line.split_once("\", ").unwrap();
+        let method = rest.split_once('(').unwrap().0;
+        assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        routes += 1;
+    }
+    assert_eq!(routes + 2, document["paths"].as_object().unwrap().len(), "and the probes");
+    let props = Arc::new(Props::default());
+    for path in document["paths"].as_object().unwrap().keys() {
+        assert_eq!(ask(&props, "TRACE", path, "").await.status, 405, "{path}");
+    }
+}

@@ -1,0 +1,75 @@
+//! What the HTTP side gets of the daemon.
+
+mod audience;
+mod overlaid;
+mod workshop;
+
+pub use audience::Audience;
+pub use overlaid::Overlaid;
+pub use workshop::{OpenHost, OpenKernel, Workshop};
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::sampler::SampleReader;
+use crate::api::{About, Answering, Backstage, Broadcast, Order, Ordered, Refusal, Sample};
+use crate::reconcile::{Event, Now, Status, Verdicts};
+
+/// [`Backstage`] of a running daemon.
+pub struct Backroom {
+    pub about: About,
+    /// What the loop posted last, and what the checkers say at the moment.
+    pub overlaid: Overlaid,
+    /// Wakes the loop.
+    pub wake: Arc<dyn Fn(Event) + Send + Sync>,
+    /// The kernel's counters.
+    pub sample: SampleReader,
+    /// What happens.
+    pub broadcast: Broadcast,
+    /// For what takes a while.
+    pub workshop: Arc<Workshop>,
+}
+
+impl Backstage for Backroom {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn status(&self) -> Arc<Status> {
+        self.overlaid.status()
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        self.overlaid.verdicts()
+    }
+
+    fn sample(&self) -> Arc<Sample> {
+        self.sample.get()
+    }
+
+    fn wake(&self, event: Event) {
+        (self.wake)(event);
+    }
+
+    fn unix(&self) -> u64 {
+        Now::read().unix
+    }
+
+    fn broadcast(&self) -> &Broadcast {
+        &self.broadcast
+    }
+
+    fn order(&self, order: Order) -> Answering<Result<Ordered, Refusal>> {
+        let wake = Arc::clone(&self.wake);
+        let workshop = Arc::clone(&self.workshop);
+        Box::pin(workshop.order(order, self.status(), move || wake(Event::Overrides)))
+    }
+
+    fn plan(&self) -> Answering<Result<Value, Refusal>> {
+        Box::pin(Arc::clone(&self.workshop).plan(self.status()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
