@@ -13,6 +13,7 @@
 //! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing.
 
 mod backstage;
+mod desired;
 mod gorb;
 mod metrics;
 mod page;
@@ -21,6 +22,7 @@ mod problem;
 mod v1;
 
 pub use backstage::{About, Answering, Backstage, Sample};
+pub use desired::{Claimed, Edit, Edited, Known, NotDone};
 pub use problem::Problem;
 
 use std::sync::Arc;

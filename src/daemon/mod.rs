@@ -8,6 +8,7 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+mod offers;
 mod runtime;
 
 pub use api::Backroom;
@@ -16,6 +17,7 @@ pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
+pub use offers::{Offers, load};
 pub use runtime::{Runtime, Spawner};
 
 use std::sync::Arc;
@@ -72,6 +74,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let mut overrides = StoredOverrides::new(&desired.state_dir);
     answer(&desired, &spawner, &board, &engine, wake.clone(), place);
 
+    source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
     source.watch(wake);
