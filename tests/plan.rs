@@ -56,7 +56,8 @@ fn golden_cases() {
             "all" => Manage::All,
             prefix => Manage::Within(vec![Scope::Prefix(prefix.parse().unwrap())]),
         };
-        let origin = |name| ServiceOrigin { name, file: "ipvsd.toml".into(), line: 1 };
+        let origin =
+            |name| ServiceOrigin { name, file: "ipvsd.toml".into(), line: 1, destinations: Default::default() };
         let origins = names.into_iter().map(|(key, name)| (key, origin(name))).collect();
         let mut plan = hold(diff(&live, &table, &manage, &record), &live, |operation| {
             let service = operation.service().to_string();

@@ -201,7 +201,12 @@ fn desired(services: u32, destinations: u8) -> anyhow::Result<Desired> {
         }
         desired.table.services.insert(key, service);
         desired.policies.insert(key, policy);
-        let origin = ServiceOrigin { name: format!("service-{number}"), file: "ipvsd.toml".into(), line: 1 };
+        let origin = ServiceOrigin {
+            name: format!("service-{number}"),
+            file: "ipvsd.toml".into(),
+            line: 1,
+            destinations: BTreeMap::new(),
+        };
         desired.origins.insert(key, origin);
     }
     Ok(desired)

@@ -1,6 +1,7 @@
 //! What the daemon does for the HTTP side.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -8,9 +9,10 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::desired::{Edit, Known, NotDone};
 use super::{Broadcast, Problem};
 use crate::model::{Action, DestinationKey, HealthOverride, Live, ServiceKey, WeightOverride};
-use crate::reconcile::{Event, Status, Verdicts};
+use crate::reconcile::{Event, ServiceStatus, Status, Verdicts};
 
 /// What takes a while. It is dropped when whoever asked has gone, which must leave nothing half done.
 pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -114,4 +116,22 @@ pub trait Backstage: Send + Sync + 'static {
     fn order(&self, order: Order) -> Answering<Result<Ordered, Refusal>>;
     /// What a pass over the files as they are now would do: as `ipvsd plan --output json` says it.
     fn plan(&self) -> Answering<Result<Value, Refusal>>;
+
+    // What is desired, service by service. Each of these costs what is asked for, whatever else there is.
+
+    /// The IDs of all services that are desired: of those that came over the API, and the names of the files'.
+    fn known_ids(&self) -> Vec<String>;
+    /// The service of that ID.
+    fn known(&self, id: &str) -> Option<Known>;
+    /// The services that came over the API and have a destination of that name; not more than two of them.
+    fn having(&self, destination: &str) -> Vec<String>;
+    /// A service as the last pass left it, with what the checks say now.
+    fn service_status(&self, service: &ServiceKey) -> Option<ServiceStatus>;
+    /// Changes a service that came over the API, or makes one. It is done when the loop has made a pass over it, and goes on
+    /// when nobody waits any more.
+    fn change(&self, id: String, edit: Edit) -> Answering<Result<(), NotDone>>;
+    /// The address of services that are put without one.
+    fn default_host(&self) -> Option<IpAddr>;
+    /// Looks a host's name up; IPv4 before IPv6.
+    fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>>;
 }

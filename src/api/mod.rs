@@ -14,6 +14,7 @@
 
 mod backstage;
 mod broadcast;
+mod desired;
 mod gorb;
 mod metrics;
 mod page;
@@ -27,6 +28,7 @@ mod v1;
 
 pub use backstage::{About, Answering, Backstage, Order, Ordered, OrderedOverride, Refusal, Sample};
 pub use broadcast::Broadcast;
+pub use desired::{Claimed, Edit, Edited, Known, NotDone};
 pub use problem::Problem;
 pub use role::Role;
 pub use server::{Listening, serve};

@@ -1,6 +1,6 @@
 //! `ipvsd apply`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 
@@ -66,6 +66,7 @@ impl Apply {
             unix: around.unix,
             restore_host: self.restore_host,
             elsewhere: 0,
+            asked: &BTreeSet::new(),
         };
         let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {

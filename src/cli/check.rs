@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome, doctor};
 use crate::config::{self, Problems};
-use crate::daemon::facts;
+use crate::daemon::{self, facts};
 use crate::host::doctor::Stage;
 use crate::plan::render::words;
 
@@ -28,7 +28,8 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
-        let config::Loaded { sources, desired, warnings } = config::load_for(&paths, &facts())?;
+        let config::Loaded { sources, desired, warnings } =
+            daemon::load(&paths, global.state_dir.as_deref(), Some(&facts()))?;
         let problems = Problems { sources, list: warnings };
         let findings = if self.host { Some(doctor::diagnose(global, &desired, Stage::OnceInForce)?) } else { None };
         match self.output {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome};
 use crate::config::{self, Problems};
+use crate::daemon;
 use crate::host::doctor::{Facts, Finding, Mend, Module, Severity, Stage, Table, examine, look};
 use crate::ipvs::{Error, Kernel};
 use crate::model::Desired;
@@ -29,7 +30,8 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         // Without the warnings about this machine: the findings say the same, and more.
-        let config::Loaded { sources, mut desired, warnings } = config::load(&[global.config()])?;
+        let config::Loaded { sources, mut desired, warnings } =
+            daemon::load(&[global.config()], global.state_dir.as_deref(), None)?;
         desired.state_dir = global.state_dir_or(Some(desired.state_dir));
         let problems = Problems { sources, list: warnings };
         let findings = diagnose(global, &desired, Stage::Now)?;

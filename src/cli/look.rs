@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{Out, with_reasons};
 use super::{Failure, Global};
-use crate::config;
+use crate::daemon;
 use crate::daemon::control::{Answer, ask_status};
 use crate::model::{Desired, Overrides, Record};
 use crate::reconcile::unix_now;
@@ -24,7 +24,7 @@ impl Global {
     /// came to look at it.
     pub(super) fn look_around(&self, out: &Out) -> Surroundings {
         let path = self.config();
-        let desired = match config::load(std::slice::from_ref(&path)) {
+        let desired = match daemon::load(std::slice::from_ref(&path), self.state_dir.as_deref(), None) {
             Ok(loaded) => Some(loaded.desired),
             Err(_) => {
                 if self.config.is_some() || path.exists() {

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Problems};
-use crate::daemon::facts;
+use crate::daemon::{self, facts};
 use crate::model::Desired;
 use output::Out;
 
@@ -210,7 +210,8 @@ impl Global {
 
     /// The configuration, with what the command line overrides; warnings are printed.
     fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
-        let config::Loaded { sources, mut desired, warnings } = config::load_for(&[self.config()], &facts())?;
+        let config::Loaded { sources, mut desired, warnings } =
+            daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
         out.warnings(&Problems { sources, list: warnings });
         if let Some(state_dir) = &self.state_dir {
             desired.state_dir = std::path::absolute(state_dir)?;

@@ -4,6 +4,7 @@
 //! the rules of a configuration do not allow is left out, and said: in the text as a comment, and to the caller.
 
 mod host;
+mod offer;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use crate::model::{
     ServiceKey, ServiceSettings, SyncRole, SyncSettings, Timeout, Tunnel, TunnelType,
 };
 use host::Keys;
+pub use offer::{emit_offer, note_of};
 
 /// What a configuration is made from.
 #[derive(Debug, Clone, Copy)]

@@ -45,6 +45,37 @@ fn load_with(paths: &[PathBuf], parse: impl Fn(&[Source]) -> Result<Parsed, Prob
     }
 }
 
+/// Reads the fragments of a directory, the `*.toml` in the order of their names; none if there is no such directory.
+pub fn read_fragments(directory: &Path) -> Result<Vec<Source>, Problems> {
+    let failed = |error: io::Error| Problems { sources: Vec::new(), list: vec![*cannot_read(directory, &error)] };
+    let mut files = Vec::new();
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+        Ok(entries) => {
+            for entry in entries {
+                let file = entry.map_err(failed)?.path();
+                let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+                if !hidden && file.extension().is_some_and(|end| end == "toml") {
+                    files.push(file);
+                }
+            }
+        }
+    }
+    files.sort();
+    let mut list = Vec::new();
+    let mut sources = Vec::new();
+    for path in files {
+        match read_one(&path) {
+            Ok(text) => sources.push(Source { path, text }),
+            // It went between the two looks.
+            Err(_) if !path.exists() => {}
+            Err(problem) => list.push(*problem),
+        }
+    }
+    if list.is_empty() { Ok(sources) } else { Err(Problems { sources, list }) }
+}
+
 /// Reads files, and of directories their `*.toml`, `*.yaml` and `*.yml` in the order of their names, without hidden
 /// ones. `-` is standard input. A file that is named twice is read once.
 ///

@@ -25,6 +25,7 @@ mod decode;
 mod emit;
 mod facts;
 mod fault;
+mod foundation;
 mod host;
 mod load;
 mod names;
@@ -40,21 +41,22 @@ mod tree;
 mod values;
 mod yaml;
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-pub use emit::{Emitted, Import, emit_json, emit_toml, emit_yaml};
+pub use emit::{Emitted, Import, emit_json, emit_offer, emit_toml, emit_yaml, note_of};
 pub use facts::Facts;
-pub use load::{MAX_BYTES, default_path, load, load_for, read};
+pub use foundation::{Claim, Foundation, parse_onto, parse_together};
+pub use load::{MAX_BYTES, default_path, load, load_for, read, read_fragments};
 pub(crate) use names::nearest;
 pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
 
-use crate::model::{Desired, Table};
+use crate::model::Desired;
 use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
+use foundation::{Ground, Harvest, Laid};
 use problem::Atlas;
 use tree::{Node, Value};
 use yaml::Positions;
@@ -134,40 +136,62 @@ pub fn parse_for(sources: &[Source], facts: &Facts) -> Result<Parsed, Problems> 
 }
 
 fn parse_with(sources: &[Source], facts: Option<&Facts>) -> Result<Parsed, Problems> {
-    let mut atlas = Atlas::new(sources);
+    let sources: Vec<&Source> = sources.iter().collect();
+    parse_all(&sources, sources.len(), facts).map(|(parsed, _)| parsed)
+}
+
+/// The first `files` of the sources are files, the others fragments.
+fn parse_all(sources: &[&Source], files: usize, facts: Option<&Facts>) -> Result<(Parsed, Laid), Problems> {
+    let mut atlas = Atlas::new(sources.to_vec());
     let mut faults = Faults::default();
-    let mut desired = attempt(sources, (Positions::Addresses, facts), &mut atlas, &mut faults);
+    let (mut desired, mut laid) = attempt(sources, files, (Positions::Addresses, facts), &mut atlas, &mut faults);
     if faults.are_vague() {
         // Now that something is to be shown, it is worth knowing where everything of YAML is.
         faults = Faults::default();
-        desired = attempt(sources, (Positions::All, facts), &mut atlas, &mut faults);
+        (desired, laid) = attempt(sources, files, (Positions::All, facts), &mut atlas, &mut faults);
     }
     let errors = faults.errors();
     let list: Vec<Problem> = faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)).collect();
-    if errors == 0 { Ok(Parsed { desired, warnings: list }) } else { Err(Problems { sources: sources.to_vec(), list }) }
+    if errors == 0 {
+        Ok((Parsed { desired, warnings: list }, laid))
+    } else {
+        Err(Problems { sources: sources.iter().copied().cloned().collect(), list })
+    }
 }
 
 fn attempt(
-    sources: &[Source],
+    sources: &[&Source],
+    of_files: usize,
     (positions, facts): (Positions, Option<&Facts>),
     atlas: &mut Atlas<'_>,
     faults: &mut Faults,
-) -> Desired {
+) -> (Desired, Laid) {
     let mut files = Vec::new();
     // Whether all files could be read as files, so that what is in none of them is missing.
     let mut whole = true;
     for (index, source) in sources.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let document = match Format::of(source) {
-            Format::Toml => toml::parse(source.body(), index, faults),
-            Format::Yaml => yaml::parse(source.body(), index, positions, faults),
-        };
-        match document.and_then(|mut document| Some((services_of(&mut document), file(document, faults)?))) {
-            Some((services, file)) => files.push((file, services)),
+        match document(source, index, positions, faults)
+            .and_then(|mut document| Some((services_of(&mut document), file(document, faults)?)))
+        {
+            Some((services, file)) => {
+                if sources.len() > of_files && index as usize >= of_files {
+                    foundation::only_services(&file, faults);
+                }
+                files.push((file, services));
+            }
             None => whole = false,
         }
     }
     resolve(files, (whole, facts), atlas, faults)
+}
+
+/// The text as a tree, or nothing after saying what is wrong with its syntax.
+fn document<'a>(source: &'a Source, index: u32, positions: Positions, faults: &mut Faults) -> Option<Node<'a>> {
+    match Format::of(source) {
+        Format::Toml => toml::parse(source.body(), index, faults),
+        Format::Yaml => yaml::parse(source.body(), index, positions, faults),
+    }
 }
 
 /// The services of a file, which are typed one by one, as each would take many times its text: an empty list stays.
@@ -213,7 +237,7 @@ fn resolve(
     (whole, facts): (bool, Option<&Facts>),
     atlas: &mut Atlas<'_>,
     faults: &mut Faults,
-) -> Desired {
+) -> (Desired, Laid) {
     let mut daemon = raw::Daemon::default();
     let mut defaults = raw::Defaults::default();
     let mut hooks = raw::Hooks::default();
@@ -256,32 +280,18 @@ fn resolve(
     let host = around.resolve(faults);
     let facts = facts.map(|facts| host::settled(*facts, &host));
     let defaults = services::Defaults::new(defaults, daemon.drain, &mut definitions, faults);
-    let mut gather = services::Gather {
-        defaults: &defaults,
-        manage: &daemon.manage,
+    let ground = Ground {
+        defaults,
+        manage: daemon.manage.clone(),
         manage_place: daemon.manage_place,
-        atlas,
-        faults,
-        table: Table::default(),
-        origins: BTreeMap::new(),
-        names: HashMap::new(),
-        claims: HashMap::new(),
-        definitions: &mut definitions,
-        policies: BTreeMap::new(),
-        facts: facts.as_ref(),
-        vip: false,
-        seen: services::Seen::default(),
+        marks: (daemon.check_marks, daemon.marks_place),
+        facts,
     };
-    for service in lists.into_iter().flatten() {
-        if let Some(service) = At::decode(service, gather.faults) {
-            gather.add(&service);
-        }
-    }
-    gather.marks_of_ours(daemon.check_marks, daemon.marks_place);
-    let services::Gather { table, origins, policies, seen, .. } = gather;
+    let Harvest { table, origins, policies, seen, names, claims } =
+        ground.gather(&mut definitions, lists.into_iter().flatten(), atlas, faults);
     around.check(&seen, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
-    Desired {
+    let desired = Desired {
         table,
         origins,
         manage,
@@ -295,5 +305,6 @@ fn resolve(
         hooks,
         api,
         host,
-    }
+    };
+    (desired, Laid { ground, definitions, names, claims })
 }

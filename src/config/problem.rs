@@ -139,7 +139,7 @@ impl fmt::Display for Problems {
 
 /// Places to files, lines and columns.
 pub(super) struct Atlas<'s> {
-    sources: &'s [Source],
+    sources: Vec<&'s Source>,
     /// The bytes at which the lines of each source start.
     lines: HashMap<u32, Vec<u32>>,
     /// The place and the line that were asked for last.
@@ -147,7 +147,7 @@ pub(super) struct Atlas<'s> {
 }
 
 impl<'s> Atlas<'s> {
-    pub(super) fn new(sources: &'s [Source]) -> Self {
+    pub(super) fn new(sources: Vec<&'s Source>) -> Self {
         Self { sources, lines: HashMap::new(), last: (Place::default(), 1) }
     }
 
@@ -162,7 +162,7 @@ impl<'s> Atlas<'s> {
             (last, _) if last.file < place.file => (0, 1),
             _ => return self.line_start(place).0,
         };
-        let body = self.sources.get(place.file as usize).map_or("", Source::body).as_bytes();
+        let body = self.sources.get(place.file as usize).map_or("", |source| source.body()).as_bytes();
         let Some(between) = body.get(last as usize..place.start as usize) else { return self.line_start(place).0 };
         let line = line + between.iter().filter(|byte| **byte == b'\n').count();
         self.last = (place, line);
@@ -170,7 +170,7 @@ impl<'s> Atlas<'s> {
     }
 
     fn line_start(&mut self, place: Place) -> (usize, usize) {
-        let body = self.sources.get(place.file as usize).map_or("", Source::body);
+        let body = self.sources.get(place.file as usize).map_or("", |source| source.body());
         let starts = self.lines.entry(place.file).or_insert_with(|| {
             let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
             std::iter::once(0).chain(ends.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
@@ -181,7 +181,7 @@ impl<'s> Atlas<'s> {
 
     /// Line, column and the span, which is brought to character boundaries of its one line.
     fn locate(&mut self, place: Place) -> (usize, usize, Range<usize>) {
-        let body = self.sources.get(place.file as usize).map_or("", Source::body);
+        let body = self.sources.get(place.file as usize).map_or("", |source| source.body());
         let (line, line_start) = self.line_start(place);
         let floor = |at: usize| {
             let mut at = at.min(body.len());

@@ -1,14 +1,17 @@
-//! The configuration of the daemon: files that are watched.
+//! The configuration of the daemon: files that are watched, and what came over the API, which stands on them.
 
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::facts::facts;
+use super::offers::{Offers, folder};
 use crate::config::{self, Problems, Source};
-use crate::model::Desired;
-use crate::reconcile::{Config, ConfigSource, Event};
+use crate::model::{Desired, ServiceKey};
+use crate::reconcile::{Config, ConfigSource, Event, Part, PassError, Report};
 use crate::watch::{FileWatcher, WatchTrouble};
 
 /// How often the files are read where they cannot be watched.
@@ -18,7 +21,7 @@ const POLL: Duration = Duration::from_secs(2);
 #[derive(Debug, PartialEq)]
 enum Seen {
     Nothing,
-    Sources(Vec<Source>),
+    Sources(Arc<Vec<Source>>),
     /// The files could not be read; the text of why.
     Unreadable(String),
 }
@@ -30,6 +33,9 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
+    offers: Arc<Offers>,
+    /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
+    always_stocked: Option<Option<IpAddr>>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -38,7 +44,29 @@ pub struct FileSource {
 impl FileSource {
     /// Files or directories, by absolute paths; `state_dir` overrides what they say.
     pub fn new(paths: Vec<PathBuf>, state_dir: Option<PathBuf>) -> Self {
-        Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
+        Self {
+            paths,
+            state_dir,
+            state_dir_in_use: None,
+            seen: Seen::Nothing,
+            offers: Arc::default(),
+            always_stocked: None,
+            watcher: None,
+            trouble: None,
+        }
+    }
+
+    /// What comes over the API; known to it once the configuration was read, and has an API.
+    pub fn offers(&self) -> Arc<Offers> {
+        Arc::clone(&self.offers)
+    }
+
+    /// Lets everything be changed by [`Self::offers`], whether the configuration has an API or not; for whoever brings a server
+    /// of its own. `default_host` is the address of services that are put without one.
+    #[must_use]
+    pub fn with_offers(mut self, default_host: Option<IpAddr>) -> Self {
+        self.always_stocked = Some(default_host);
+        self
     }
 
     /// Where it is read from.
@@ -48,9 +76,9 @@ impl FileSource {
 
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
-        let sources = config::read(&self.paths)?;
-        let desired = self.accept(&sources)?;
-        self.seen = Seen::Sources(sources);
+        let files = Arc::new(config::read(&self.paths)?);
+        let desired = self.accept(&files)?;
+        self.seen = Seen::Sources(files);
         self.state_dir_in_use = Some(desired.state_dir.clone());
         Ok(desired)
     }
@@ -74,27 +102,49 @@ impl FileSource {
         }
     }
 
-    /// Parses, and applies what the command line overrides.
-    fn accept(&self, sources: &[Source]) -> Result<Desired, Problems> {
-        let parsed = config::parse_for(sources, &facts())?;
-        if !parsed.warnings.is_empty() {
-            warn!("the configuration has warnings:\n{}", config::render(sources, &parsed.warnings, false));
+    /// Parses, with what came over the API, and applies what the command line overrides.
+    fn accept(&self, files: &Arc<Vec<Source>>) -> Result<Desired, Problems> {
+        let facts = facts();
+        let read = |state_dir: &Path| config::read_fragments(&folder(state_dir));
+        let parse = |fragments: &[Source]| config::parse_together(Arc::clone(files), fragments, Some(&facts));
+        let known = self.state_dir.as_deref().or(self.state_dir_in_use.as_deref());
+        let mut fragments = known.map(read).transpose()?.unwrap_or_default();
+        let (mut parsed, mut foundation) = parse(&fragments)?;
+        if known.is_none() {
+            // Now it is known where to look.
+            fragments = read(&parsed.desired.state_dir)?;
+            if !fragments.is_empty() {
+                (parsed, foundation) = parse(&fragments)?;
+            }
         }
         let mut desired = parsed.desired;
+        if !parsed.warnings.is_empty() {
+            let sources: Vec<Source> = files.iter().chain(&fragments).cloned().collect();
+            warn!("the configuration has warnings:\n{}", config::render(&sources, &parsed.warnings, false));
+        }
         if let Some(state_dir) = &self.state_dir {
             desired.state_dir.clone_from(state_dir);
+        }
+        if self.always_stocked.is_some() || desired.api.is_some() {
+            let state_dir = self.state_dir_in_use.as_ref().unwrap_or(&desired.state_dir);
+            let default_host = desired.api.as_ref().and_then(|api| api.default_host);
+            let default_host = default_host.or(self.always_stocked.flatten());
+            self.offers.stock(state_dir, (foundation, default_host), &desired, &fragments);
         }
         Ok(desired)
     }
 
-    fn read(&mut self) -> (Seen, Result<Vec<Source>, Problems>) {
+    fn read(&mut self) -> (Seen, Result<Arc<Vec<Source>>, Problems>) {
         // First the watches, then the reading: what changes after it raises an event.
         if let Some(watcher) = &mut self.watcher {
             let trouble = watcher.refresh().err();
             self.say(trouble);
         }
         match config::read(&self.paths) {
-            Ok(sources) => (Seen::Sources(sources.clone()), Ok(sources)),
+            Ok(files) => {
+                let files = Arc::new(files);
+                (Seen::Sources(Arc::clone(&files)), Ok(files))
+            }
             Err(problems) => (Seen::Unreadable(problems.render(false)), Err(problems)),
         }
     }
@@ -107,7 +157,7 @@ impl ConfigSource for FileSource {
             return Config::Unchanged;
         }
         self.seen = seen;
-        let accepted = read.and_then(|sources| self.accept(&sources));
+        let accepted = read.and_then(|files| self.accept(&files));
         match accepted {
             Ok(mut desired) => {
                 if let Some(in_use) = self.state_dir_in_use.as_ref().filter(|in_use| **in_use != desired.state_dir) {
@@ -136,6 +186,14 @@ impl ConfigSource for FileSource {
 
     fn poll(&self) -> Option<Duration> {
         (self.watcher.is_none() || self.trouble.is_some()).then_some(POLL)
+    }
+
+    fn part(&mut self) -> Option<Part> {
+        self.offers.take()
+    }
+
+    fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
+        self.offers.passed(covers, result);
     }
 }
 

@@ -8,6 +8,7 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+mod offers;
 pub(crate) mod orders;
 pub(crate) mod plans;
 mod runtime;
@@ -19,6 +20,7 @@ pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
+pub use offers::{Offers, load};
 pub use runtime::{Runtime, Spawner};
 pub use sampler::Sampler;
 
@@ -94,9 +96,11 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         sample: sampler.reader(),
         broadcast: broadcast.clone(),
         workshop: Arc::new(workshop),
+        offers: source.offers(),
     };
     let mut audience = Audience::new(hooks.clone(), broadcast, serve(&spawner, stage));
 
+    source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.
     wake(Event::Files);
     source.watch(wake);

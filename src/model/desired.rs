@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Api, Family, Hooks, Host, Policy, ServiceKey, Table};
+use super::{Api, DestinationKey, Family, Hooks, Host, Policy, ServiceKey, Table};
 
 /// One element of a `manage` list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,9 @@ pub struct ServiceOrigin {
     pub file: PathBuf,
     /// 1-based line of the address there.
     pub line: usize,
+    /// What it calls its destinations, of those that have a name; each once.
+    #[serde(skip)]
+    pub destinations: BTreeMap<DestinationKey, String>,
 }
 
 /// A whole, resolved configuration: defaults applied, everything checked.
@@ -108,6 +111,20 @@ impl Desired {
             api: self.api.clone(),
             ..*self
         }
+    }
+}
+
+impl Desired {
+    /// Puts what `part` asks for in these services in the place of what there is; all else stays.
+    pub fn put_part(&mut self, services: &BTreeSet<ServiceKey>, part: Self) {
+        for key in services {
+            self.table.services.remove(key);
+            self.origins.remove(key);
+            self.policies.remove(key);
+        }
+        self.table.services.extend(part.table.services);
+        self.origins.extend(part.origins);
+        self.policies.extend(part.policies);
     }
 }
 

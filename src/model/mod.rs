@@ -13,6 +13,7 @@ mod destination;
 mod health;
 mod host;
 mod live;
+mod offer;
 mod overrides;
 mod record;
 mod scheduler;
@@ -31,6 +32,7 @@ pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tu
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};
+pub use offer::{Offer, OfferedDestination};
 pub use overrides::{Action, Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};
 pub use scheduler::Scheduler;

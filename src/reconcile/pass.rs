@@ -203,6 +203,8 @@ pub struct Terms<'a> {
     pub restore_host: bool,
     /// Entries that are owned and that this pass does not concern: `max_delete` is a share of all.
     pub elsewhere: usize,
+    /// What goes of these services was asked for by name: it does not count for `max_delete`.
+    pub asked: &'a BTreeSet<ServiceKey>,
 }
 
 impl<'a> Terms<'a> {
@@ -210,7 +212,15 @@ impl<'a> Terms<'a> {
     pub fn plain(desired: &'a Desired, unix: u64) -> Self {
         static NO_OVERRIDES: Overrides = Overrides { services: BTreeMap::new() };
         static NO_FAREWELLS: BTreeMap<Of, SharedChecks> = BTreeMap::new();
-        Self { desired, overrides: &NO_OVERRIDES, farewells: &NO_FAREWELLS, unix, restore_host: false, elsewhere: 0 }
+        Self {
+            desired,
+            overrides: &NO_OVERRIDES,
+            farewells: &NO_FAREWELLS,
+            unix,
+            restore_host: false,
+            elsewhere: 0,
+            asked: const { &BTreeSet::new() },
+        }
     }
 }
 
@@ -259,7 +269,7 @@ fn pass_by(
     sight: &mut Sight<'_>,
     options: &Options<'_>,
 ) -> Result<Report, PassError> {
-    let Terms { desired, overrides, farewells, unix, restore_host, elsewhere } = terms;
+    let Terms { desired, overrides, farewells, unix, restore_host, elsewhere, asked } = terms;
     let inputs = Inputs { desired, record: book.before, overrides, farewells, unix, restore_host };
     let observed = observe(&mut ground, &inputs, sight).map_err(PassError::Observe)?;
     let Observed { live, effective, plan, host: seen, helpers, verdicts } = observed;
@@ -274,6 +284,9 @@ fn pass_by(
         notices: Vec::new(),
         picture: Picture { services: effective.services.clone(), verdicts, ..Picture::default() },
     };
+    for step in &mut report.plan.steps {
+        step.leave.exempt |= asked.contains(step.operation.service());
+    }
     let awaited = effective.services.iter().filter(|(_, overlaid)| overlaid.awaited);
     report.picture.awaited = awaited.map(|(key, _)| *key).collect();
     if let Err(refused) = permitted(&report.plan, desired, options) {

@@ -18,6 +18,8 @@ pub enum Event {
     Health,
     /// An operator gave an override, or took one back.
     Overrides,
+    /// Something came over the API that is to be in force: look at once, and at that only.
+    Api,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
 }
@@ -54,6 +56,8 @@ pub struct Why {
     pub health: bool,
     /// An operator gave an override.
     pub overrides: bool,
+    /// Something came over the API.
+    pub api: bool,
     /// A ramp has its next step, or a drain is looked at again.
     pub step: bool,
     /// Time to see whether the files have changed; by itself no reason for a pass.
@@ -63,14 +67,14 @@ pub struct Why {
 impl Why {
     /// Whether it is one of the many looks that mostly find nothing to do.
     pub fn is_only_a_look(&self) -> bool {
-        let Self { start, files, reload, resync, retry, health, overrides, step, poll: _ } = *self;
-        (health || step) && !(start || files || reload || resync || retry || overrides)
+        let Self { start, files, reload, resync, retry, health, overrides, api, step, poll: _ } = *self;
+        (health || step) && !(start || files || reload || resync || retry || overrides || api)
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry, health, overrides, step, poll: _ } = *self;
+        let Self { start, files, reload, resync, retry, health, overrides, api, step, poll: _ } = *self;
         let names = [
             (start, "start"),
             (files, "files"),
@@ -79,6 +83,7 @@ impl fmt::Display for Why {
             (retry, "retry"),
             (health, "health"),
             (overrides, "override"),
+            (api, "api"),
             (step, "step"),
         ];
         let mut names = names.into_iter().filter_map(|(set, name)| set.then_some(name));
@@ -108,6 +113,7 @@ pub struct Schedule {
     /// They are not answered before.
     health_rest: Instant,
     overrides: bool,
+    api: bool,
     step: Option<Instant>,
     retry: Option<Instant>,
     /// Look at the files this often, where they cannot be watched.
@@ -137,6 +143,7 @@ impl Schedule {
             health: None,
             health_rest: now,
             overrides: false,
+            api: false,
             step: None,
             retry: None,
             poll: None,
@@ -159,6 +166,7 @@ impl Schedule {
                 self.health = Some(self.health.unwrap_or(due));
             }
             Event::Overrides => self.overrides = true,
+            Event::Api => self.api = true,
             Event::Stop => {}
         }
     }
@@ -214,7 +222,7 @@ impl Schedule {
 
     /// How long nothing is due, at `now`; zero if something is.
     pub fn wait(&self, now: Instant) -> Duration {
-        if self.reload || self.overrides {
+        if self.reload || self.overrides || self.api {
             return Duration::ZERO;
         }
         [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.step]
@@ -236,6 +244,7 @@ impl Schedule {
             retry: due(self.retry),
             health: due(self.health),
             overrides: self.overrides,
+            api: self.api,
             step: due(self.step),
             poll: due(self.next_poll),
         };
@@ -264,6 +273,7 @@ impl Schedule {
         }
         self.reload = false;
         self.overrides = false;
+        self.api = false;
         Some(why)
     }
 }

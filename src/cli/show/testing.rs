@@ -50,7 +50,12 @@ pub(super) fn quiet() -> Picture {
     let helped = Helped { service: service(WEB), destination: destination("10.0.0.11:80") };
     picture.record.helpers.insert(1_768_947_712, helped);
     let mut desired = Desired::default();
-    let origin = ServiceOrigin { name: "web".into(), file: "/etc/ipvsd/ipvsd.toml".into(), line: 3 };
+    let origin = ServiceOrigin {
+        name: "web".into(),
+        file: "/etc/ipvsd/ipvsd.toml".into(),
+        line: 3,
+        destinations: Default::default(),
+    };
     desired.origins.insert(service(WEB), origin);
     desired.table.services.insert(service(WEB), picture.live.services[&service(WEB)].to_service());
     picture.desired = Some(desired);

@@ -8,7 +8,6 @@ mod timing;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 pub(super) use probes::{RCODES, RECORDS};
@@ -23,6 +22,8 @@ use crate::model::{Check, Checks, NamedCheck, Pass, Probe, SharedChecks, Via};
 #[derive(Default)]
 pub(super) struct Definitions {
     list: HashMap<String, Definition>,
+    /// Those of the files, where these are of something that stands on them.
+    beneath: Arc<HashMap<String, Definition>>,
     /// One of each, however many destinations have it.
     shared: HashMap<(Vec<String>, Pass), SharedChecks>,
 }
@@ -59,6 +60,22 @@ impl Assigned {
 }
 
 impl Definitions {
+    /// Makes those that are defined in such places the ones that others stand on.
+    pub(super) fn settle(&mut self, keep: impl Fn(Place) -> bool) {
+        let mut list = std::mem::take(&mut self.list);
+        list.retain(|_, definition| keep(definition.place));
+        *self = Self { beneath: Arc::new(list), ..Self::default() };
+    }
+
+    /// Of something that stands on these, which are settled.
+    pub(super) fn above(&self) -> Self {
+        Self { beneath: Arc::clone(&self.beneath), ..Self::default() }
+    }
+
+    fn get(&self, name: &str) -> Option<&Definition> {
+        self.list.get(name).or_else(|| self.beneath.get(name))
+    }
+
     /// Takes the checks of one file.
     pub(super) fn define(&mut self, named: &Named<raw::Check>, faults: &mut Faults) {
         for (name, field) in &named.0 {
@@ -66,7 +83,7 @@ impl Definitions {
                 let message = format!("`{}` cannot be the name of a check", names::quote(&name.value));
                 faults.push(Fault::new(name.place, message).help(names::names_are()));
             }
-            if let Some(first) = self.list.get(&name.value) {
+            if let Some(first) = self.get(&name.value) {
                 let message = format!("the check `{}` is defined twice", names::quote(&name.value));
                 let fault = Fault::new(name.place, message).label("again here").related(first.place, "first here");
                 faults.push(fault.help("keep one of the two, or give one of them another name"));
@@ -83,7 +100,7 @@ impl Definitions {
     }
 
     /// What the keys of one table name; `None` if there are none.
-    pub(super) fn assigned(&mut self, keys: &CheckKeys<'_>, faults: &mut Faults) -> Option<Rc<Assigned>> {
+    pub(super) fn assigned(&mut self, keys: &CheckKeys<'_>, faults: &mut Faults) -> Option<Arc<Assigned>> {
         let CheckKeys { check, checks, pass } = keys;
         let words = [("all", Pass::All), ("any", Pass::Any)];
         let how = pass.get().and_then(|at| values::word(at, "way for checks to pass", &words, faults));
@@ -109,7 +126,7 @@ impl Definitions {
                 faults.push(fault.label("again here").related(*first, "first here").help("keep one of the two"));
                 continue;
             }
-            match find(&self.list, *place, name, faults) {
+            match find((&self.list, &self.beneath), *place, name, faults) {
                 Some(check) if check.probe == Probe::None => {
                     if named.len() > 1 {
                         let message = format!("`{}` is no check: it stands alone", names::quote(name));
@@ -130,23 +147,23 @@ impl Definitions {
             };
             Arc::new(Checks { pass, list: found.into_iter().map(named).collect() })
         });
-        Some(Rc::new(Assigned { checks: Arc::clone(checks), places, broken }))
+        Some(Arc::new(Assigned { checks: Arc::clone(checks), places, broken }))
     }
 
     /// Where the definition of a check says how it goes, or that it is there.
     pub(super) fn via(&self, name: &str) -> Option<Place> {
-        self.list.get(name).map(|definition| definition.via.unwrap_or(definition.place))
+        self.get(name).map(|definition| definition.via.unwrap_or(definition.place))
     }
 }
 
 /// The check of that name.
 fn find<'d>(
-    list: &'d HashMap<String, Definition>,
+    (list, beneath): (&'d HashMap<String, Definition>, &'d HashMap<String, Definition>),
     place: Place,
     name: &str,
     faults: &mut Faults,
 ) -> Option<Cow<'d, Check>> {
-    if let Some(definition) = list.get(name) {
+    if let Some(definition) = list.get(name).or_else(|| beneath.get(name)) {
         return definition.check.as_ref().map(Cow::Borrowed);
     }
     match name {
@@ -155,7 +172,8 @@ fn find<'d>(
         _ => {}
     }
     let fault = Fault::new(place, format!("there is no check `{}`", names::quote(name)));
-    let mut known: Vec<&str> = list.keys().map(String::as_str).chain(["tcp", "none"]).collect();
+    let defined = list.keys().chain(beneath.keys()).map(String::as_str);
+    let mut known: Vec<&str> = defined.chain(["tcp", "none"]).collect();
     known.sort_unstable();
     known.dedup();
     faults.push(match names::nearest(name, known.iter().copied()) {

@@ -275,7 +275,12 @@ table! {
 
 table! {
     /// A destination (real server) of a service.
-    Destination "of a destination" later ["name"];
+    Destination "of a destination" later [];
+
+    /// What reports call it, unique in its service: 1 to 128 printable ASCII characters without blanks. An ID over the
+    /// API.
+    #[schemars(default, extend("pattern" = "^[!-~]{1,128}$"))]
+    "name" name: String,
 
     /// `10.0.0.11:8080`, `[2001:db8::11]:80`, or without a port for the service's.
     #[schemars(extend("examples" = ["10.0.0.11:8080", "[2001:db8::11]:80", "10.0.0.11"]))]

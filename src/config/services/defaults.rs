@@ -1,6 +1,6 @@
 //! `[defaults]`, and how destinations are forwarded.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::policy::PolicyKeys;
@@ -20,7 +20,7 @@ pub(in crate::config) struct Defaults {
     pub(super) tunnel: Option<At<Tunnel>>,
     /// Without checks and fallback.
     pub(super) policy: Policy,
-    pub(super) assigned: Option<Rc<Assigned>>,
+    pub(super) assigned: Option<Arc<Assigned>>,
     pub(super) raw: raw::Defaults,
 }
 

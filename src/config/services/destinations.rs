@@ -1,7 +1,6 @@
 //! The destinations of a service.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::defaults::{Method, method};
@@ -11,9 +10,9 @@ use crate::config::decode::{At, Field};
 use crate::config::fault::Fault;
 use crate::config::rules::{self, Key};
 use crate::config::tree::Place;
-use crate::config::{raw, values};
+use crate::config::{names, raw, values};
 use crate::model::{
-    DestinationKey, DestinationSettings, Family, Forward, NamedCheck, Probe, ServiceKey, SharedChecks, Via,
+    DestinationKey, DestinationSettings, Family, Forward, NamedCheck, Offer, Probe, ServiceKey, SharedChecks, Via,
 };
 
 /// A destination as it is listed, and what is known of it whatever the address of its service.
@@ -23,7 +22,7 @@ pub(super) struct Listed<'r> {
     /// `None` if that is not to be understood.
     pub settings: Option<DestinationSettings>,
     /// The nearest checks that are named.
-    pub assigned: Option<Rc<Assigned>>,
+    pub assigned: Option<Arc<Assigned>>,
 }
 
 impl Listed<'_> {
@@ -39,6 +38,7 @@ pub(super) struct Destinations {
     pub table: BTreeMap<DestinationKey, DestinationSettings>,
     pub checks: BTreeMap<DestinationKey, SharedChecks>,
     pub places: BTreeMap<DestinationKey, Place>,
+    pub names: BTreeMap<DestinationKey, String>,
 }
 
 /// What destinations there are that want something of the host, the first of each; fallbacks are among them.
@@ -66,12 +66,29 @@ impl Gather<'_, '_> {
         let keys = CheckKeys { check: &raw.check, checks: &raw.checks, pass: &raw.check_pass };
         let of_service = self.definitions.assigned(&keys, self.faults).or_else(|| self.defaults.assigned.clone());
         let mut listed = Vec::new();
+        let mut names: HashMap<&str, Place> = HashMap::new();
         for At { place, value: raw } in raw.destinations.value().into_iter().flatten() {
+            if let Some(At { place, value }) = raw.name.get() {
+                self.destination_name(*place, value, names.insert(value, *place));
+            }
             let keys = CheckKeys { check: &raw.check, checks: &raw.checks, pass: &raw.check_pass };
             let assigned = self.definitions.assigned(&keys, self.faults).or_else(|| of_service.clone());
             listed.push(Listed { place: *place, raw, settings: self.destination(*place, raw), assigned });
         }
         listed
+    }
+
+    fn destination_name(&mut self, place: Place, name: &str, other: Option<Place>) {
+        if name.is_empty() || name.len() > Offer::MAX_ID || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!("`{}` cannot be the name of a destination", names::quote(name));
+            let help = format!("a name is 1 to {} printable ASCII characters without blanks", Offer::MAX_ID);
+            self.faults.push(Fault::new(place, message).help(help));
+        }
+        if let Some(first) = other {
+            let message = format!("two destinations of one service are called `{}`", names::quote(name));
+            let fault = Fault::new(place, message).label("again here").related(first, "first here");
+            self.faults.push(fault.help("give one of them another name, or none"));
+        }
     }
 
     /// What a destination is set to, whatever the address of its service.
@@ -146,6 +163,9 @@ impl Gather<'_, '_> {
             });
             self.seen.note(*place, service, &key, settings.forward);
             found.table.insert(key, *settings);
+            if let Some(name) = raw.name.value() {
+                found.names.insert(key, name.clone());
+            }
             if let Some(assigned) = assigned.as_deref().filter(|assigned| !assigned.checks.is_empty()) {
                 self.fits(assigned, service, (*place, &key, settings));
                 found.checks.insert(key, Arc::clone(&assigned.checks));

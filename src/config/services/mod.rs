@@ -80,9 +80,10 @@ impl Gather<'_, '_> {
                 Some(service_place(raw, defaults, key).unwrap_or(place))
             });
             self.covered(place, &key);
-            let Destinations { table, checks, places } = self.destinations(&listed, &key);
+            let Destinations { table, checks, places, names } = self.destinations(&listed, &key);
             let name = raw.name.value().cloned().unwrap_or_default();
-            let origin = ServiceOrigin { name, file: self.atlas.file(place), line: self.atlas.line(place) };
+            let (file, line) = (self.atlas.file(place), self.atlas.line(place));
+            let origin = ServiceOrigin { name, file, line, destinations: names };
             let fallback = self.fallback(raw, fallback, &key, &places);
             self.policies.insert(key, Policy { checks, fallback, ..policy.clone() });
             self.origins.insert(key, origin);

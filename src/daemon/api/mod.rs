@@ -8,13 +8,16 @@ pub use audience::Audience;
 pub use overlaid::Overlaid;
 pub use workshop::{OpenHost, OpenKernel, Workshop};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::offers::Offers;
 use super::sampler::SampleReader;
-use crate::api::{About, Answering, Backstage, Broadcast, Order, Ordered, Refusal, Sample};
-use crate::reconcile::{Event, Now, Status, Verdicts};
+use crate::api::{About, Answering, Backstage, Broadcast, Edit, Known, NotDone, Order, Ordered, Refusal, Sample};
+use crate::model::ServiceKey;
+use crate::reconcile::{Event, Now, ServiceStatus, Status, Verdicts};
 
 /// [`Backstage`] of a running daemon.
 pub struct Backroom {
@@ -29,6 +32,8 @@ pub struct Backroom {
     pub broadcast: Broadcast,
     /// For what takes a while.
     pub workshop: Arc<Workshop>,
+    /// What came over the API: [`FileSource::offers`](super::FileSource::offers).
+    pub offers: Arc<Offers>,
 }
 
 impl Backstage for Backroom {
@@ -68,6 +73,34 @@ impl Backstage for Backroom {
 
     fn plan(&self) -> Answering<Result<Value, Refusal>> {
         Box::pin(Arc::clone(&self.workshop).plan(self.status()))
+    }
+
+    fn known_ids(&self) -> Vec<String> {
+        self.offers.known_ids()
+    }
+
+    fn known(&self, id: &str) -> Option<Known> {
+        self.offers.known(id)
+    }
+
+    fn having(&self, destination: &str) -> Vec<String> {
+        self.offers.having(destination)
+    }
+
+    fn service_status(&self, service: &ServiceKey) -> Option<ServiceStatus> {
+        self.overlaid.service(service)
+    }
+
+    fn change(&self, id: String, edit: Edit) -> Answering<Result<(), NotDone>> {
+        Arc::clone(&self.offers).change(id, edit)
+    }
+
+    fn default_host(&self) -> Option<IpAddr> {
+        self.offers.default_host()
+    }
+
+    fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>> {
+        self.offers.resolve(host)
     }
 }
 

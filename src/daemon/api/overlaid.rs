@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::daemon::control::{StatusCell, overlay_verdicts};
-use crate::reconcile::{Now, Status, Verdicts};
+use crate::model::ServiceKey;
+use crate::reconcile::{Now, ServiceStatus, Status, Verdicts};
 
 /// A status with the health of now serves all who ask within this time: to make one takes a copy of all of it.
 const FRESH: Duration = Duration::from_millis(200);
@@ -57,11 +58,31 @@ impl Overlaid {
     }
 }
 
+impl Overlaid {
+    /// One service, and not from a picture of everything.
+    pub fn service(&self, service: &ServiceKey) -> Option<ServiceStatus> {
+        let board = self.board.get();
+        let mut part = Status { overrides: board.overrides.part(&[*service].into()), ..Status::default() };
+        part.services.insert(*service, board.services.get(service)?.clone());
+        drop(board);
+        let all = (self.verdicts)();
+        let mut verdicts = Verdicts::default();
+        for destination in part.services.values().flat_map(|service| service.destinations.keys()) {
+            if let Some(verdict) = all.destinations.get(&(*service, *destination)) {
+                verdicts.destinations.insert((*service, *destination), verdict.clone());
+            }
+        }
+        let Now { at, unix } = Now::read();
+        overlay_verdicts(&mut part, &verdicts, at, unix);
+        part.services.remove(service)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Health;
-    use crate::reconcile::{Board as _, DestinationStatus, ServiceStatus, Verdict};
+    use crate::reconcile::{Board as _, DestinationStatus, Verdict};
 
     #[test]
     fn what_is_posted_shows_at_once_and_is_overlaid_once_for_many() {

@@ -67,6 +67,7 @@ impl Scene {
             }),
             broadcast: Broadcast::default(),
             workshop: Arc::new(workshop),
+            offers: Arc::default(),
         };
         Self { dir, kernel, room, woken }
     }

@@ -152,7 +152,12 @@ impl Case {
             self.route(&destination.address.to_string(), RouteKind::Unicast, Some("eth1"), None);
         }
         self.desired.table.services.insert(key, entry);
-        let origin = ServiceOrigin { name: name.to_owned(), file: PathBuf::from("ipvsd.toml"), line: 1 };
+        let origin = ServiceOrigin {
+            name: name.to_owned(),
+            file: PathBuf::from("ipvsd.toml"),
+            line: 1,
+            destinations: Default::default(),
+        };
         self.desired.origins.insert(key, origin);
         self.desired.policies.insert(key, Policy::new(Duration::from_secs(300)));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Loop;
-use crate::model::{Desired, OnDown, Policy, Record, ServiceKey};
+use super::{Loop, Part};
+use crate::model::{Desired, Host, OnDown, Policy, Record, ServiceKey};
 use crate::plan::{self, Plan};
 use crate::reconcile::concern::{Concern, with_helpers};
 use crate::reconcile::host::Ground;
@@ -30,6 +30,49 @@ impl Loop<'_> {
         self.owed.join(concern);
         self.schedule.set_resync(self.desired.resync, clock().at);
         true
+    }
+
+    /// Puts what came over the API into force. Of what it takes away as well: it was asked for by name.
+    pub(super) fn take_part(&mut self, part: Part) {
+        let Part { services, desired } = part;
+        let before = self.desired.part(&services);
+        let Desired { table, origins, policies, .. } = desired;
+        let after = Desired { table, origins, policies, ..before.clone() };
+        // What a part says of the host is nothing, and the host may go by its services all the same.
+        let mut concern = Concern::between(&before, &after, &self.record);
+        if self.desired.host != Host::default() && !concern.is_nothing() {
+            concern = Concern::All;
+        }
+        concern.add(services.iter().copied());
+        self.bid_farewell(&before, &after);
+        if let Some((waiting, _)) = &mut self.waiting {
+            waiting.put_part(&services, after.clone());
+        }
+        self.desired.put_part(&services, after);
+        // Whoever did it wants to see it now.
+        let of_part = Concern::Services(services.clone());
+        self.backoff.keep_only(|object| !object.is_in(&of_part));
+        self.asked.extend(services);
+        self.owed.join(concern);
+    }
+
+    /// The checks of what is not desired any more go on while it drains.
+    fn bid_farewell(&mut self, before: &Desired, after: &Desired) {
+        for (service, policy) in &before.policies {
+            if policy.on_down == OnDown::Ignore {
+                continue;
+            }
+            for (destination, checks) in &policy.checks {
+                if !after.table.has(service, destination) {
+                    self.farewells.insert((*service, *destination), checks.clone());
+                }
+            }
+        }
+        for (service, of) in &after.table.services {
+            for destination in of.destinations.keys() {
+                self.farewells.remove(&(*service, *destination));
+            }
+        }
     }
 
     /// Nothing waits to come into force any more, which all of the status and the log are to say.

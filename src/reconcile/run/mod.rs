@@ -15,7 +15,7 @@ use super::host::Host;
 use super::narrate;
 use super::notice::{Listener, Notice};
 use super::overrides::OverrideSource;
-use super::pass::Refused;
+use super::pass::{PassError, Refused, Report};
 use super::schedule::{Event, Now, Schedule, Why};
 use super::standing::Standing;
 use super::status::Board;
@@ -38,6 +38,14 @@ pub enum Config {
     Refused(String),
 }
 
+/// What is asked for in some services now, whatever was asked for in them before.
+#[derive(Debug)]
+pub struct Part {
+    pub services: BTreeSet<ServiceKey>,
+    /// Of these services only; nothing else of it counts.
+    pub desired: Desired,
+}
+
 /// Where the configuration comes from.
 pub trait ConfigSource {
     /// Reads it. With `afresh`, what was read last time counts for nothing: what is wrong is said again.
@@ -47,6 +55,12 @@ pub trait ConfigSource {
     fn changed(&mut self) -> bool;
     /// How often to look, where changes cannot be watched for.
     fn poll(&self) -> Option<Duration>;
+    /// What has come over the API since it was asked last. Its price is that of what has come.
+    fn part(&mut self) -> Option<Part> {
+        None
+    }
+    /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
+    fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
 }
 
 /// Who the loop works with, besides the kernel.
@@ -91,6 +105,9 @@ pub struct Loop<'a> {
     awaited: BTreeSet<ServiceKey>,
     /// Entries that are owned.
     owned: usize,
+    /// Services of which somebody asked over the API for what is in force: `max_delete`, which is for files with a mistake in
+    /// them, does not hold that up.
+    asked: BTreeSet<ServiceKey>,
 }
 
 impl<'a> Loop<'a> {
@@ -126,6 +143,7 @@ impl<'a> Loop<'a> {
             owed: Concern::All,
             awaited: BTreeSet::new(),
             owned: 0,
+            asked: BTreeSet::new(),
         }
     }
 
@@ -204,12 +222,18 @@ impl<'a> Loop<'a> {
         {
             changed = self.take(desired, why, clock);
         }
+        if why.api
+            && let Some(part) = self.company.source.part()
+        {
+            self.take_part(part);
+        }
         self.schedule.set_poll(self.company.source.poll(), clock().at);
         if changed || why.reload {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        let asked = why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step;
+        let asked =
+            why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step || why.api;
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);

@@ -56,6 +56,8 @@ impl Loop<'_> {
         let Circumstances { services, .. } = told;
         let passed = Passed { why, took, services, result: &result, desired: &self.desired };
         self.company.listener.passed(passed);
+        self.note_what_was_asked(&concern, &result);
+        self.company.source.passed(&|service| concern.covers(service), &result);
         match result {
             // A refusal does not go away by itself: the next resync looks again. And what a pass over everything may not do is
             // not done piece by piece.
@@ -126,7 +128,7 @@ impl Loop<'_> {
     }
 
     fn pass_over_all(&mut self, started: Now) -> Result<Report, PassError> {
-        let Self { backoff, desired, overrides, farewells, company, .. } = self;
+        let Self { backoff, desired, overrides, farewells, company, asked, .. } = self;
         let options = Options {
             force: self.force,
             only: None,
@@ -135,7 +137,7 @@ impl Loop<'_> {
         };
         let ground = Ground { ipvs: self.ipvs, host: company.host };
         let hands = Hands { ground, record: &mut self.record, store: company.store };
-        let terms = Terms { overrides, farewells, ..Terms::plain(desired, started.unix) };
+        let terms = Terms { overrides, farewells, asked, ..Terms::plain(desired, started.unix) };
         let mut sight = Sight::Checks { checker: company.checker, standing: &mut self.standing, now: started.at };
         let result = pass(hands, terms, &mut sight, &options);
         self.owned = self.record.entries(&self.desired.manage);
@@ -149,7 +151,7 @@ impl Loop<'_> {
         let mut record = self.record.part(services);
         let mut standing = self.standing.take_part(services);
         let elsewhere = self.owned.saturating_sub(record.entries(&desired.manage));
-        let Self { backoff, farewells, company, .. } = self;
+        let Self { backoff, farewells, company, asked, .. } = self;
         let options = Options {
             force: self.force,
             only: None,
@@ -161,7 +163,8 @@ impl Loop<'_> {
         let mut store = PartStore { store: company.store, services, whole: &mut self.record };
         let ground = Ground { ipvs: &mut ipvs, host: company.host };
         let hands = Hands { ground, record: &mut record, store: &mut store };
-        let terms = Terms { overrides: &overrides, farewells, elsewhere, ..Terms::plain(&desired, started.unix) };
+        let terms =
+            Terms { overrides: &overrides, farewells, asked, elsewhere, ..Terms::plain(&desired, started.unix) };
         let mut sight = Sight::Checks { checker: &mut checker, standing: &mut standing, now: started.at };
         let result = pass(hands, terms, &mut sight, &options);
         self.standing.put_part(standing);
@@ -181,6 +184,19 @@ impl Loop<'_> {
             (Concern::Services(services), Ok(_)) => self.company.board.amend(services, status),
             // What was known before is all that is known.
             (_, Err(_)) => self.company.board.amend(&BTreeSet::new(), status),
+        }
+    }
+
+    /// What was asked for is over when it is done.
+    fn note_what_was_asked(&mut self, concern: &Concern, result: &Result<Report, PassError>) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let Ok(report) = result else { return };
+        let failed = report.outcomes().filter(|(_, result)| !result.is_ok());
+        let failed: BTreeSet<ServiceKey> = failed.map(|(step, _)| *step.operation.service()).collect();
+        if report.refused.is_none() {
+            self.asked.retain(|service| !concern.covers(service) || failed.contains(service));
         }
     }
 

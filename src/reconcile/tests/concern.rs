@@ -11,7 +11,12 @@ const THREE: &str = "tcp://192.0.2.3:80";
 
 fn named(services: &[(&str, &[(&str, u32)])]) -> Desired {
     let Desired { table, .. } = desired(services);
-    let origin = |key: &ServiceKey| ServiceOrigin { name: key.to_string(), file: PathBuf::new(), line: 1 };
+    let origin = |key: &ServiceKey| ServiceOrigin {
+        name: key.to_string(),
+        file: PathBuf::new(),
+        line: 1,
+        destinations: Default::default(),
+    };
     let origins = table.services.keys().map(|key| (*key, origin(key))).collect();
     let policies = table.services.keys().map(|key| (*key, Policy::new(Duration::ZERO))).collect();
     Desired { table, origins, policies, ..Desired::default() }

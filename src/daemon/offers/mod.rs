@@ -1,0 +1,222 @@
+//! What came over the API: kept as files of the state directory, stands on what the configuration's files say, and is put into force
+//! by the loop without anything else being read again.
+//!
+//! Three have to do with it. Whoever changes something ([`change`](Offers::change)) reads the service alone, writes its file, and
+//! queues it. The loop takes the queue ([`take`](Offers::take)) and tells what came of it ([`passed`](Offers::passed)). And each time
+//! all files were read, the loop says what they are now ([`stock`](Offers::stock)). What they share is behind a lock that nobody
+//! holds while anything is read or written, so nobody who changes something holds the loop up.
+
+mod change;
+mod folder;
+mod shelf;
+
+pub(super) use folder::folder;
+pub use folder::load;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::api::Known;
+use crate::config::{Foundation, Source};
+use crate::model::{Desired, DestinationKey, ServiceKey};
+use crate::plan::render::operation_line;
+use crate::reconcile::{Event, Part, PassError, Report};
+use shelf::{Fragment, Shelf};
+
+/// So many changes wait for their pass; more are refused.
+const MOST_WAITING: usize = 256;
+/// So many names are looked up at a time, each on a thread of its own for as long as the resolver takes.
+const MOST_LOOKUPS: usize = 2;
+
+/// Wakes the loop.
+type Wake = Box<dyn Fn(Event) + Send + Sync>;
+
+/// See the module.
+pub struct Offers {
+    held: Mutex<Held>,
+    /// One change at a time is made.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    room: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+    wake: OnceLock<Wake>,
+}
+
+impl fmt::Debug for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offers").finish_non_exhaustive()
+    }
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        Self {
+            held: Mutex::default(),
+            turn: Arc::default(),
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)),
+            wake: OnceLock::new(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Held {
+    shelf: Shelf,
+    /// Written, and not taken by the loop yet.
+    queue: Vec<Queued>,
+    /// Taken by the loop, and no pass over it has ended.
+    waiting: Vec<Waiting>,
+}
+
+/// A change that the loop has to hear of.
+struct Queued {
+    id: String,
+    /// The keys that it had and has.
+    services: BTreeSet<ServiceKey>,
+    /// What is asked for in them now.
+    part: Desired,
+    /// Nothing: it is deleted.
+    fragment: Option<Arc<Fragment>>,
+    waiting: Waiting,
+}
+
+/// Who waits for a pass.
+struct Waiting {
+    services: BTreeSet<ServiceKey>,
+    concerns: Concerns,
+    done: oneshot::Sender<Outcome>,
+}
+
+/// Whose failures are failures of the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    /// Those of the service itself.
+    Service,
+    /// Of a destination, and of its service.
+    Destination(DestinationKey),
+    /// Of the service and all of its destinations.
+    All,
+}
+
+/// What came of a change.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// The kernel did not do it, and why.
+    Failed(String),
+    /// The files have come to claim the same meanwhile.
+    Claimed(String),
+}
+
+impl Offers {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        // Whoever held it did nothing but look, copy and move things that are whole at any time.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the loop is woken.
+    pub fn wake_by(&self, wake: impl Fn(Event) + Send + Sync + 'static) {
+        _ = self.wake.set(Box::new(wake));
+    }
+
+    fn wake(&self, event: Event) {
+        if let Some(wake) = self.wake.get() {
+            wake(event);
+        }
+    }
+
+    /// All files were read: `desired` is what they and the fragments ask for. What was queued meanwhile is newer.
+    pub(super) fn stock(
+        &self,
+        state_dir: &Path,
+        (foundation, default_host): (Foundation, Option<IpAddr>),
+        desired: &Desired,
+        fragments: &[Source],
+    ) {
+        let mut shelf = Shelf::new(folder(state_dir), foundation, desired, fragments);
+        shelf.default_host = default_host;
+        let mut held = self.lock();
+        for Queued { id, fragment, .. } in &held.queue {
+            shelf.put(id, fragment.clone());
+        }
+        let before = std::mem::replace(&mut held.shelf, shelf);
+        drop(held);
+        // A large one takes a while to free, which is nobody's wait.
+        drop(before);
+    }
+
+    /// What was queued, for the loop.
+    pub(super) fn take(&self) -> Option<Part> {
+        let mut held = self.lock();
+        let queue = std::mem::take(&mut held.queue);
+        let mut all = Part { services: BTreeSet::new(), desired: Desired::default() };
+        for Queued { id, services, part, fragment, waiting } in queue {
+            let claim = fragment.as_ref().and_then(|fragment| held.shelf.claim(&fragment.offer));
+            if let Some(claim) = claim {
+                held.shelf.put(&id, None);
+                _ = waiting.done.send(Outcome::Claimed(claim.words));
+                continue;
+            }
+            all.services.extend(&services);
+            all.desired.put_part(&services, part);
+            held.waiting.push(waiting);
+        }
+        (!all.services.is_empty()).then_some(all)
+    }
+
+    /// A pass has ended.
+    pub(super) fn passed(&self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
+        let mut held = self.lock();
+        held.waiting.retain(|waiting| !waiting.done.is_closed());
+        let (over, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut held.waiting).into_iter().partition(|waiting| waiting.services.iter().all(covers));
+        held.waiting = rest;
+        drop(held);
+        for Waiting { services, concerns, done } in over {
+            _ = done.send(outcome(&services, concerns, result));
+        }
+    }
+
+    pub(super) fn known_ids(&self) -> Vec<String> {
+        self.lock().shelf.ids()
+    }
+
+    pub(super) fn known(&self, id: &str) -> Option<Known> {
+        self.lock().shelf.known(id)
+    }
+
+    pub(super) fn having(&self, destination: &str) -> Vec<String> {
+        self.lock().shelf.having(destination)
+    }
+
+    pub(super) fn default_host(&self) -> Option<IpAddr> {
+        self.lock().shelf.default_host
+    }
+}
+
+fn outcome(services: &BTreeSet<ServiceKey>, concerns: Concerns, result: &Result<Report, PassError>) -> Outcome {
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    if let Some(refused) = &report.refused {
+        return Outcome::Failed(refused.to_string());
+    }
+    let concerned = |destination: Option<&DestinationKey>| match concerns {
+        Concerns::Service => destination.is_none(),
+        Concerns::Destination(only) => destination.is_none_or(|destination| *destination == only),
+        Concerns::All => true,
+    };
+    let failed = report.outcomes().filter(|(step, result)| {
+        let operation = &step.operation;
+        services.contains(operation.service()) && concerned(operation.destination()) && !result.is_ok()
+    });
+    let words: Vec<String> =
+        failed.map(|(step, result)| format!("{}: {result}", operation_line(&step.operation))).collect();
+    if words.is_empty() { Outcome::Done } else { Outcome::Failed(words.join("; ")) }
+}

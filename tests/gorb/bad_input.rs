@@ -1,0 +1,92 @@
+//! What nobody in their right mind sends: a clear answer below 500, and nothing has changed.
+
+use super::Shared;
+use crate::world::NOTHING;
+
+#[test]
+fn odd_ids_are_refused_and_lead_nowhere() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let long = format!("/service/{}", "x".repeat(1024));
+    for path in [
+        "/service/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/service/..%2f..%2fstate",
+        "/service/%2e%2e",
+        "/service/a%20b",
+        "/service/a%00b",
+        "/service/%F0%9F%92%A9",
+        "/service/%E2%80%AE",
+        "/service/%FF%FE",
+        long.as_str(),
+    ] {
+        for (method, body) in [("PUT", r#"{"port":81}"#), ("GET", ""), ("PATCH", r#"{"method":"rr"}"#), ("DELETE", "")]
+        {
+            let answer = world.ask(method, path, body);
+            assert!((400..500).contains(&answer.status), "{method} {path}: {answer:?}");
+        }
+        let backend = format!("/service/web/{}", path.strip_prefix("/service/").unwrap());
+        let answer = world.ask("PUT", &backend, r#"{"host":"10.0.0.1","port":80}"#);
+        assert!((400..500).contains(&answer.status), "{backend}: {answer:?}");
+    }
+    assert_eq!((world.kept(), kernel.table().len()), (vec!["web.toml".to_owned()], 1));
+    // An ID that looks like a way out is only a name.
+    world.done("PUT", "/service/%2e%2e@%25", r#"{"port":82}"#);
+    assert_eq!(world.kept(), ["%2E.%40%25.toml", "web.toml"]);
+    assert_eq!(world.get("/service/%2e%2e@%25")["options"]["port"], 82);
+}
+
+#[test]
+fn odd_bodies_are_refused() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let deep = format!("{{\"port\":81,\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let large = format!("{{\"port\":81,\"a\":\"{}\"}}", "x".repeat(10 << 20));
+    let bodies: Vec<Vec<u8>> = vec![
+        deep.into_bytes(),
+        large.into_bytes(),
+        b"\xff\xfe\x00".to_vec(),
+        b"{\"port\":81,".to_vec(),
+        b"{\"port\":1e999}".to_vec(),
+        b"{\"port\":80.5}".to_vec(),
+        b"{\"port\":{}}".to_vec(),
+        b"true".to_vec(),
+    ];
+    for body in bodies {
+        for (method, path) in
+            [("PUT", "/service/x"), ("PUT", "/service/web/x"), ("PATCH", "/service/web"), ("PATCH", "/service/web/x")]
+        {
+            let answer = world.ask(method, path, body.clone());
+            assert!((400..500).contains(&answer.status), "{method} {path}: {answer:?}");
+            assert!(!answer.error().is_empty());
+        }
+    }
+    for pulse in [
+        r#"{"args":{"path":true},"type":"http"}"#,
+        r#"{"args":{"path":"/a b"},"type":"http"}"#,
+        r#"{"args":{"path":"/\r\nX: y"},"type":"http"}"#,
+        r#"{"args":{"expect":1000},"type":"http"}"#,
+        r#"{"args":{"expect":"2xx"},"type":"http"}"#,
+        r#"{"args":{"port":0},"type":"http"}"#,
+        r#"{"args":{"port":-1},"type":"http"}"#,
+        r#"{"args":{"method":"G T"},"type":"http"}"#,
+        r#"{"args":{"host":"0.0.0.0"},"type":"http"}"#,
+        r#"{"args":[],"type":"http"}"#,
+        r#"{"interval":"99999999999999999999s"}"#,
+        r#"{"interval":"25h"}"#,
+        "7",
+    ] {
+        let body = format!(r#"{{"host":"10.0.0.1","port":80,"pulse":{pulse}}}"#);
+        let (status, error) = world.refused("PUT", "/service/web/x", &body);
+        assert!(status == 400 && !error.is_empty(), "{pulse}: {status} {error}");
+    }
+    for host in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::ffff:0.0.0.0", "ff02::1"] {
+        let (status, error) = world.refused("PUT", "/service/x", &format!(r#"{{"host":"{host}","port":80}}"#));
+        assert!(status == 400 && !error.is_empty(), "{host}: {status} {error}");
+    }
+    assert_eq!((world.kept(), kernel.table().len()), (vec!["web.toml".to_owned()], 1));
+    // Null where a text is wanted is nothing, and numbers are taken for text in `args`.
+    let pulse = r#"{"type":"http","interval":null,"args":{"path":null,"port":54321,"expect":204}}"#;
+    world.done("PUT", "/service/web/ok", &format!(r#"{{"host":"10.0.0.1","port":80,"weight":null,"pulse":{pulse}}}"#));
+}

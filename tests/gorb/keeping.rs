@@ -1,0 +1,143 @@
+//! What came over the API is kept: over a restart, among the files, and beside what people do.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ipvsd::config;
+use ipvsd::daemon::load;
+
+use super::Shared;
+use crate::world::{NOTHING, World};
+
+const FILES: &str = "version = 1\n[daemon]\ndrain = \"0s\"\n[defaults]\nscheduler = \"mh\"\nweight = 3\nforward = \"dr\"\ncheck = \"tcp\"\ninitial = \"up\"\n\
+                     [[services]]\nname = \"filed\"\naddress = [\"tcp://192.0.2.80:80\", \"udp://192.0.2.80:80\"]\n\
+                     [[services.destinations]]\nname = \"f1\"\naddress = \"10.0.0.80:80\"\nforward = \"dr\"\n";
+
+#[test]
+fn a_restart_keeps_it_and_apply_would_too() {
+    let kernel = Shared::default();
+    let world = kernel.world(FILES);
+    world.done("PUT", "/service/web", r#"{"port":80,"flags":"flag-1"}"#);
+    let pulse = r#"{"type":"http","interval":"5s","args":{"path":"/h"}}"#;
+    world.done("PUT", "/service/web/r1", &format!(r#"{{"host":"10.0.0.1","port":8080,"pulse":{pulse}}}"#));
+    world.done("PATCH", "/service/web/r1", r#"{"weight":42}"#);
+    let (table, shown, backend) = (kernel.table(), world.get("/service/web"), world.get("/service/web/r1"));
+    let text = fs::read_to_string(world.folder().join("web.toml")).unwrap();
+    let dir = world.end();
+
+    let again = kernel.clone();
+    let world = World::again(dir, move || Box::new(again));
+    assert_eq!(kernel.table(), table);
+    assert_eq!((world.get("/service/web"), world.get("/service/web/r1")), (shown, backend));
+    assert_eq!(fs::read_to_string(world.folder().join("web.toml")).unwrap(), text, "nobody has written it again");
+    world.done("PUT", "/service/web/r2", r#"{"host":"10.0.0.2","port":8080}"#);
+    assert_eq!(kernel.table().len(), table.len() + 1);
+
+    let paths = [world.dir.path().join("conf.d")];
+    let state = world.dir.path().join("state");
+    let loaded = load(&paths, Some(&state), None).unwrap();
+    assert_eq!(loaded.desired.table.services.len(), 3, "what a command loads has it");
+    assert_eq!(config::load(&paths).unwrap().desired.table.services.len(), 2);
+}
+
+#[test]
+fn what_a_file_claims_is_changed_there() {
+    let kernel = Shared::default();
+    let world = kernel.world(FILES);
+    let claim = "specified object already exists";
+    let file = world.dir.path().join("conf.d/ipvsd.toml").display().to_string();
+    assert_eq!(world.get("/service"), serde_json::json!(["filed"]));
+    let shown = world.get("/service/filed");
+    assert_eq!(shown["options"]["host"], "192.0.2.80");
+    assert_eq!((&shown["options"]["method"], &shown["backends"]), (&"mh".into(), &serde_json::json!(["f1"])));
+    let backend = world.get("/service/filed/f1");
+    assert_eq!((&backend["options"]["method"], &backend["options"]["weight"]), (&"dr".into(), &3.into()));
+    let table = kernel.table();
+    for (method, path, body) in [
+        ("PUT", "/service/filed", r#"{"host":"192.0.2.80","port":80}"#),
+        ("PATCH", "/service/filed", r#"{"method":"rr"}"#),
+        ("DELETE", "/service/filed", ""),
+        ("PUT", "/service/filed/r", r#"{"host":"10.0.0.81","port":80}"#),
+        ("PATCH", "/service/filed/f1", r#"{"weight":1}"#),
+        ("DELETE", "/service/filed/f1", ""),
+        ("PUT", "/service/other", r#"{"host":"192.0.2.80","port":80}"#),
+        ("PUT", "/service/another", r#"{"host":"192.0.2.80","port":80,"protocol":"udp"}"#),
+    ] {
+        let (status, error) = world.refused(method, path, body);
+        assert_eq!(status, 409, "{method} {path}: {error}");
+        assert!(error.starts_with(claim) && error.contains(&format!("{file}:12")), "{method} {path}: {error}");
+    }
+    assert_eq!((kernel.table(), world.kept()), (table, vec![]));
+}
+
+#[test]
+fn a_file_that_comes_to_claim_the_same_is_refused_with_both_places() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let other = world.dir.path().join("conf.d/other.toml");
+    fs::write(&other, "version = 1\n[[services]]\nname = \"x\"\naddress = \"tcp://192.0.2.1:80\"\n").unwrap();
+    let paths = [world.dir.path().join("conf.d")];
+    let problems = load(&paths, Some(&world.dir.path().join("state")), None).unwrap_err().render(false);
+    assert!(problems.contains("claimed twice") && problems.contains("other.toml:4"), "{problems}");
+    assert!(problems.contains("api.d/web.toml:"), "{problems}");
+    world.reload();
+    assert_eq!(kernel.table().len(), 1, "what is in force stays");
+    // And changes over the API go on.
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    assert_eq!(kernel.table().len(), 2);
+}
+
+#[test]
+fn a_person_may_move_it_among_the_files() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    let table = kernel.table();
+    let moved: PathBuf = world.dir.path().join("conf.d/web.toml");
+    fs::rename(world.folder().join("web.toml"), &moved).unwrap();
+    world.reload();
+    assert_eq!(kernel.table(), table);
+    let (status, error) = world.refused("DELETE", "/service/web", "");
+    assert!(status == 409 && error.contains(&moved.display().to_string()), "{error}");
+    assert_eq!(world.get("/service/web/r")["options"]["host"], "10.0.0.1", "the names of backends went with it");
+}
+
+#[test]
+fn what_a_person_changed_in_the_folder_is_not_written_over() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let path = world.folder().join("web.toml");
+    let text = fs::read_to_string(&path).unwrap() + "slow_start = \"30s\"\n";
+    fs::write(&path, &text).unwrap();
+    world.reload();
+    let (status, error) = world.refused("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    assert!(status == 409 && error.contains("changed by hand"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    world.done("DELETE", "/service/web", "");
+    assert_eq!((kernel.table(), world.kept()), (vec![], vec![]));
+}
+
+#[test]
+fn the_folder_has_services_and_nothing_that_is_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("state/api.d")).unwrap();
+    fs::write(dir.path().join("a.toml"), NOTHING).unwrap();
+    fs::write(dir.path().join("state/api.d/x.toml"), "version = 1\nservices = []\n[daemon]\nresync = \"1s\"\n")
+        .unwrap();
+    let problems = load(&[dir.path().join("a.toml")], Some(&dir.path().join("state")), None).unwrap_err().render(false);
+    assert!(problems.contains("what came over the API has `services` and `checks`"), "{problems}");
+}
+
+#[test]
+fn deleting_is_not_held_up_by_max_delete() {
+    let kernel = Shared::default();
+    let world = kernel.world("version = 1\nservices = []\n[daemon]\nmax_delete = 0\ndrain = \"0s\"\n");
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    world.done("DELETE", "/service/web/r", "");
+    world.done("DELETE", "/service/web", "");
+    assert_eq!(kernel.table(), Vec::<String>::new());
+}
