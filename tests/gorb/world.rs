@@ -129,7 +129,7 @@ impl World {
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+        let request = request(method, path, body);
         self.tokio.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();
             let status = response.status().as_u16();
@@ -137,6 +137,16 @@ impl World {
             let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
             Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
         })
+    }
+
+    #[allow(dead_code, reason = "the tests on a kernel ask one thing at a time")]
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    #[allow(dead_code, reason = "as above")]
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.tokio.block_on(future)
     }
 
     /// What GORB answers when it did it: 200, and nothing else.
@@ -181,11 +191,16 @@ impl World {
         self.dir.path().join("state/api.d")
     }
 
+    #[allow(dead_code, reason = "the tests on a kernel have no use for it")]
     /// Wakes the loop, and gives it the time for it.
     pub(crate) fn reload(&self) {
         self.events.send(Event::Reload).unwrap();
         thread::sleep(Duration::from_millis(300));
     }
+}
+
+pub(crate) fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(body.into()).unwrap()
 }
 
 impl Drop for World {
