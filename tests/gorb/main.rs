@@ -8,6 +8,7 @@ mod errors;
 mod flat;
 mod keeping;
 mod link;
+mod pulse;
 mod shapes;
 mod world;
 
