@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::control::{StatusCell, overlay_verdicts};
+use super::control::{StatusCell, overlay_verdicts, service_status};
 use super::offers::Offers;
 use crate::api::{About, Answering, Backstage, Edit, Known, NotDone, Sample};
 use crate::model::ServiceKey;
@@ -58,22 +58,9 @@ impl Backstage for Backroom {
         self.offers.having(destination)
     }
 
-    /// Not from a picture of everything with all that the checks say.
     fn service_status(&self, service: &ServiceKey) -> Option<ServiceStatus> {
-        let board = self.board.get();
-        let mut part = Status { overrides: board.overrides.part(&[*service].into()), ..Status::default() };
-        part.services.insert(*service, board.services.get(service)?.clone());
-        drop(board);
-        let all = (self.verdicts)();
-        let mut verdicts = Verdicts::default();
-        for destination in part.services.values().flat_map(|service| service.destinations.keys()) {
-            if let Some(verdict) = all.destinations.get(&(*service, *destination)) {
-                verdicts.destinations.insert((*service, *destination), verdict.clone());
-            }
-        }
         let Now { at, unix } = Now::read();
-        overlay_verdicts(&mut part, &verdicts, at, unix);
-        part.services.remove(service)
+        service_status(&self.board.get(), &(self.verdicts)(), service, at, unix)
     }
 
     fn change(&self, id: String, edit: Edit) -> Answering<Result<(), NotDone>> {
