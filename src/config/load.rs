@@ -50,7 +50,10 @@ pub fn read_fragments(directory: &Path) -> Result<Vec<Source>, Problems> {
     let failed = |error: io::Error| Problems { sources: Vec::new(), list: vec![*cannot_read(directory, &error)] };
     let mut files = Vec::new();
     match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // That the directory above it is none, whoever has to write there says.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(failed(error)),
         Ok(entries) => {
             for entry in entries {

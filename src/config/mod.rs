@@ -13,6 +13,7 @@
 //!   and this version does not is told apart from one that is misspelt.
 //! - `settings`, `checks`, `services` and `values` lay the defaults under and look at what takes two keys or two files;
 //!   `rules` are the kernel's, on the model.
+//! - [`parse_together`] and [`parse_onto`] read files with what stands on them: services that come from elsewhere, each by itself.
 //! - [`parse_for`] and [`load_for`] also warn of what the settings of a machine ([`Facts`]) would make of it.
 //! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, from an [`Import`], and [`schema()`] tells the format to editors.
 //!

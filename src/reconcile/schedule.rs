@@ -400,6 +400,16 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_over_the_api_is_due_at_once_and_leaves_the_files_alone() {
+        let (mut schedule, start) = schedule();
+        schedule.event(Event::Files, start);
+        schedule.event(Event::Api, start);
+        assert_eq!(schedule.wait(start), Duration::ZERO);
+        assert_eq!(schedule.take(start), Some(Why { api: true, ..Why::default() }));
+        assert_eq!(schedule.take(start + ms(100)), Some(Why { files: true, ..Why::default() }));
+    }
+
+    #[test]
     fn reasons_read_well() {
         assert_eq!(Why { start: true, ..Why::default() }.to_string(), "start");
         assert_eq!(Why { files: true, resync: true, ..Why::default() }.to_string(), "files+resync");

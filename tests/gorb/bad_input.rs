@@ -81,6 +81,20 @@ fn odd_bodies_are_refused() {
         let (status, error) = world.refused("PUT", "/service/web/x", &body);
         assert!(status == 400 && !error.is_empty(), "{pulse}: {status} {error}");
     }
+    let long = "1".repeat(5000);
+    for body in [
+        format!(r#"{{"host":"{long}","port":80}}"#),
+        format!(r#"{{"host":"10.0.0.1","port":80,"vsid":"{long}"}}"#),
+        format!(r#"{{"host":"10.0.0.1","port":80,"method":"{long}"}}"#),
+        format!(r#"{{"host":"10.0.0.1","port":80,"pulse":{{"interval":"{long}s"}}}}"#),
+        format!(r#"{{"host":"10.0.0.1","port":80,"pulse":{{"type":"{long}"}}}}"#),
+        format!(r#"{{"host":"10.0.0.1","port":80,"pulse":{{"args":{{"x":"{long}"}}}}}}"#),
+    ] {
+        let (status, error) = world.refused("PUT", "/service/web/x", &body);
+        assert!(status == 400 && error.len() < 200, "{status} {error}");
+    }
+    let flags = vec!["flag-1"; 1000].join("|");
+    assert_eq!(world.refused("PUT", "/service/x", &format!(r#"{{"port":81,"flags":"{flags}"}}"#)).0, 400);
     for host in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::ffff:0.0.0.0", "ff02::1"] {
         let (status, error) = world.refused("PUT", "/service/x", &format!(r#"{{"host":"{host}","port":80}}"#));
         assert!(status == 400 && !error.is_empty(), "{host}: {status} {error}");

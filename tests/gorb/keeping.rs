@@ -141,3 +141,30 @@ fn deleting_is_not_held_up_by_max_delete() {
     world.done("DELETE", "/service/web", "");
     assert_eq!(kernel.table(), Vec::<String>::new());
 }
+
+#[test]
+fn files_that_would_delete_too_much_wait_and_the_api_goes_on() {
+    let kernel = Shared::default();
+    let services = |count: u32| {
+        let mut text = "version = 1\nservices = [".to_owned();
+        for number in 1..=count {
+            text += &format!("{{ name = \"s{number}\", address = \"tcp://192.0.2.2:{number}\" }},");
+        }
+        text + "]\n[daemon]\nmax_delete = 1\ndrain = \"0s\"\n"
+    };
+    let world = kernel.world(&services(4));
+    let file = world.dir.path().join("conf.d/ipvsd.toml");
+    fs::write(&file, services(1)).unwrap();
+    world.reload();
+    assert_eq!(kernel.table().len(), 4, "three are more than one");
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    assert_eq!(kernel.table().len(), 6);
+    world.reload();
+    assert_eq!(kernel.table().len(), 6, "what waits has it, too");
+    fs::write(&file, services(3)).unwrap();
+    world.reload();
+    assert_eq!(kernel.table().len(), 5, "one is not too many");
+    world.done("DELETE", "/service/web", "");
+    assert_eq!(kernel.table().len(), 3);
+}

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod crowd;
 mod errors;
+mod flat;
 mod keeping;
 mod link;
+mod pulse;
 mod shapes;
 mod world;
 
@@ -15,11 +18,27 @@ use std::sync::{Arc, Mutex};
 use ipvsd::ipvs::{Error, Fake, Info, Ipvs, KernelSettings, Refusal, Setting};
 use ipvsd::model::{Live, LiveService, ServiceKey};
 use ipvsd::plan::Operation;
+use tower::ServiceExt as _;
 use world::World;
 
 /// A kernel that a test can look into while the loop has it.
 #[derive(Default, Clone)]
 struct Shared(Arc<Mutex<Fake>>);
+
+/// Sends requests that all wait at once, and gives the statuses, in their order.
+fn all_at_once(world: &World, requests: &[(&str, String, String)]) -> Vec<u16> {
+    world.block_on(async {
+        let mut asking = Vec::new();
+        for (method, path, body) in requests {
+            asking.push(tokio::spawn(world.router().oneshot(world::request(method, path, body.clone()))));
+        }
+        let mut statuses = Vec::new();
+        for asked in asking {
+            statuses.push(asked.await.unwrap().unwrap().status().as_u16());
+        }
+        statuses
+    })
+}
 
 impl Shared {
     fn world(&self, config: &str) -> World {

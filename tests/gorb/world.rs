@@ -14,7 +14,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use ipvsd::api::{About, router};
 use ipvsd::daemon::control::StatusCell;
-use ipvsd::daemon::{Backroom, FileSource};
+use ipvsd::daemon::{Backroom, FileSource, Runtime};
+use ipvsd::health::Engine;
 use ipvsd::host::Edge;
 use ipvsd::ipvs::Ipvs;
 use ipvsd::model::{Desired, ServiceKey};
@@ -74,6 +75,7 @@ pub(crate) struct World {
     tokio: tokio::runtime::Runtime,
     pub(crate) events: Sender<Event>,
     looping: Option<JoinHandle<()>>,
+    _runtime: Runtime,
 }
 
 /// The configuration of which nothing is of any matter.
@@ -90,6 +92,11 @@ impl World {
 
     /// As after a restart.
     pub(crate) fn again(dir: TempDir, kernel: impl FnOnce() -> Box<dyn Ipvs> + Send + 'static) -> Self {
+        Self::start(dir, false, kernel)
+    }
+
+    /// With checks, if they are to be made.
+    pub(crate) fn start(dir: TempDir, checks: bool, kernel: impl FnOnce() -> Box<dyn Ipvs> + Send + 'static) -> Self {
         let state_dir = dir.path().join("state");
         let mut source = FileSource::new(vec![dir.path().join("conf.d")], Some(state_dir.clone()))
             .with_offers(Some("192.0.2.1".parse().unwrap()));
@@ -101,23 +108,29 @@ impl World {
             move |event| events.send(event).unwrap_or_default()
         };
         offers.wake_by(wake.clone());
+        let runtime = Runtime::start().unwrap();
+        let (engine, runner) = Engine::new(wake.clone(), 100);
+        runtime.spawner().spawn_local(|| runner.run());
+        let reader = engine.reader();
+        let checker: Box<dyn Checker + Send> = if checks { Box::new(engine) } else { Box::new(NoChecker) };
         let board = StatusCell::default();
         let stage = Backroom {
             about: About { version: "0".into(), pid: 1, started: 0 },
             board: board.clone(),
-            verdicts: Box::new(Arc::default),
+            verdicts: if checks { Box::new(reader) } else { Box::new(Arc::default) },
             wake: Box::new(wake),
             offers,
         };
         let first = board.clone();
-        let looping = thread::spawn(move || make_passes(source, desired, board, state_dir, kernel, &received));
+        let looping =
+            thread::spawn(move || make_passes((source, desired), (board, checker), state_dir, kernel, &received));
         let deadline = Instant::now() + Duration::from_secs(20);
         while first.get().pass_at == 0 {
             assert!(Instant::now() < deadline && !looping.is_finished(), "no first pass");
             thread::sleep(Duration::from_millis(2));
         }
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { dir, router: router(Arc::new(stage)), tokio, events, looping: Some(looping) }
+        Self { dir, router: router(Arc::new(stage)), tokio, events, looping: Some(looping), _runtime: runtime }
     }
 
     /// Ends the loop, and gives what stays.
@@ -129,7 +142,7 @@ impl World {
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+        let request = request(method, path, body);
         self.tokio.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();
             let status = response.status().as_u16();
@@ -137,6 +150,16 @@ impl World {
             let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
             Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
         })
+    }
+
+    #[allow(dead_code, reason = "the tests on a kernel ask one thing at a time")]
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    #[allow(dead_code, reason = "as above")]
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.tokio.block_on(future)
     }
 
     /// What GORB answers when it did it: 200, and nothing else.
@@ -181,11 +204,16 @@ impl World {
         self.dir.path().join("state/api.d")
     }
 
+    #[allow(dead_code, reason = "the tests on a kernel have no use for it")]
     /// Wakes the loop, and gives it the time for it.
     pub(crate) fn reload(&self) {
         self.events.send(Event::Reload).unwrap();
         thread::sleep(Duration::from_millis(300));
     }
+}
+
+pub(crate) fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(body.into()).unwrap()
 }
 
 impl Drop for World {
@@ -198,9 +226,8 @@ impl Drop for World {
 }
 
 fn make_passes(
-    mut source: FileSource,
-    desired: Desired,
-    mut board: StatusCell,
+    (mut source, desired): (FileSource, Desired),
+    (mut board, mut checker): (StatusCell, Box<dyn Checker + Send>),
     state_dir: PathBuf,
     kernel: impl FnOnce() -> Box<dyn Ipvs>,
     events: &std::sync::mpsc::Receiver<Event>,
@@ -213,7 +240,7 @@ fn make_passes(
         source: &mut source,
         store: &mut store,
         overrides: &mut overrides,
-        checker: &mut NoChecker,
+        checker: &mut *checker,
         listener: &mut (),
         host: &mut Edge::default(),
         board: &mut board,

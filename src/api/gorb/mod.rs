@@ -32,6 +32,9 @@ use options::{BackendOptions, ServiceOptions};
 /// The longest body of a request.
 const BODY_MAX: usize = 1 << 20;
 
+/// The longest name of a host (RFC 1035).
+const HOST_MAX: usize = 253;
+
 const MISSING_ENDPOINT: &str = "endpoint information is missing";
 const NOT_FOUND: &str = "unable to locate specified object";
 const EXISTS: &str = "specified object already exists";
@@ -239,6 +242,9 @@ fn holder(stage: &dyn Backstage, vs: String, rs: &str) -> String {
 async fn resolve(stage: &dyn Backstage, host: &str) -> Result<IpAddr, Failed> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(address.to_canonical());
+    }
+    if host.len() > HOST_MAX {
+        return Err(Failed::bad("host is longer than a name can be"));
     }
     let resolving = stage.resolve(host.to_owned());
     resolving.await.map_err(Failed::bad)

@@ -6,13 +6,15 @@ use super::Failed;
 use super::decode::Object;
 use super::pulse::Pulse;
 use crate::model::{
-    Check, DestinationKey, DestinationSettings, Family, Forward, Netmask, Persistence, Protocol, Scheduler,
+    Check, DestinationKey, DestinationSettings, Family, Forward, Netmask, Offer, Persistence, Protocol, Scheduler,
     ServiceFlags, ServiceKey, ServiceSettings, Tunnel,
 };
 
 /// The largest weight here, and what a backend has that is given none.
 const WEIGHT_MAX: i32 = 65_535;
 const WEIGHT: i32 = 100;
+/// Longer than all flags together, some of them twice.
+const FLAGS_MAX: usize = 128;
 /// As ipvsadm has it: GORB has no word for it. Seconds.
 const PERSISTENCE: u32 = 300;
 
@@ -75,6 +77,9 @@ fn protocol(text: &str) -> Result<Protocol, Failed> {
 fn flags(text: &str) -> Result<ServiceFlags, Failed> {
     if text.is_empty() {
         return Ok(ServiceFlags::default());
+    }
+    if text.len() > FLAGS_MAX {
+        return Err(Failed::bad("specified flag is unknown"));
     }
     text.split('|').try_fold(ServiceFlags::default(), |all, name| match name {
         "sh-fallback" | "mh-fallback" | "flag-1" => Ok(all.with(ServiceFlags::SCHED1)),
@@ -193,6 +198,9 @@ impl BackendOptions {
         };
         let weight = weight.filter(|weight| *weight > 0).unwrap_or(WEIGHT);
         let weight = self::weight(weight)?;
+        if vsid.len() > Offer::MAX_ID {
+            return Err(Failed::bad(format!("vsid is longer than {} bytes", Offer::MAX_ID)));
+        }
         let pulse = pulse.unwrap_or_default();
         let check = pulse.check()?;
         let key = DestinationKey { address, port };

@@ -15,6 +15,8 @@ use crate::model::{Check, Http, Probe, StatusSet, Timing, Via};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const ARGS_MAX: usize = 4096;
+const INTERVAL_MAX: usize = 32;
 const UNKNOWN_TYPE: &str = "specified pulse type is unknown";
 
 /// As it is sent and shown; with its defaults.
@@ -40,7 +42,11 @@ impl Pulse {
         let interval = or(object.text("interval")?, plain.interval);
         let args = match object.get("args") {
             None => None,
-            Some(Value::Object(args)) => Some(args.clone()),
+            // They are kept as they are sent.
+            Some(Value::Object(args)) if serde_json::to_vec(args).is_ok_and(|text| text.len() <= ARGS_MAX) => {
+                Some(args.clone())
+            }
+            Some(Value::Object(_)) => return Err(Failed::bad(format!("pulse args are longer than {ARGS_MAX} bytes"))),
             Some(_) => return Err(Failed::bad("pulse args are an object")),
         };
         Ok(Self { kind, interval, args })
@@ -170,6 +176,9 @@ impl Pulse {
 /// `[+-]digits unit`, with blanks around it only.
 fn interval(text: &str) -> Result<Duration, Failed> {
     let wrong = || Failed::bad("invalid interval format");
+    if text.len() > INTERVAL_MAX {
+        return Err(wrong());
+    }
     let text = text.trim().to_lowercase();
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
         Some(rest) => (text.starts_with('-'), rest),

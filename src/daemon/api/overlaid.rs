@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::daemon::control::{StatusCell, overlay_verdicts};
+use crate::daemon::control::{StatusCell, overlay_verdicts, service_status};
 use crate::model::ServiceKey;
 use crate::reconcile::{Now, ServiceStatus, Status, Verdicts};
 
@@ -61,20 +61,8 @@ impl Overlaid {
 impl Overlaid {
     /// One service, and not from a picture of everything.
     pub fn service(&self, service: &ServiceKey) -> Option<ServiceStatus> {
-        let board = self.board.get();
-        let mut part = Status { overrides: board.overrides.part(&[*service].into()), ..Status::default() };
-        part.services.insert(*service, board.services.get(service)?.clone());
-        drop(board);
-        let all = (self.verdicts)();
-        let mut verdicts = Verdicts::default();
-        for destination in part.services.values().flat_map(|service| service.destinations.keys()) {
-            if let Some(verdict) = all.destinations.get(&(*service, *destination)) {
-                verdicts.destinations.insert((*service, *destination), verdict.clone());
-            }
-        }
         let Now { at, unix } = Now::read();
-        overlay_verdicts(&mut part, &verdicts, at, unix);
-        part.services.remove(service)
+        service_status(&self.board.get(), &(self.verdicts)(), service, at, unix)
     }
 }
 

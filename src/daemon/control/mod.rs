@@ -16,7 +16,7 @@ mod overlay;
 mod serve;
 
 pub use ask::{AskError, ask_status, tell_overrides};
-pub use overlay::overlay_verdicts;
+pub use overlay::{overlay_verdicts, service_status};
 pub use serve::{ControlError, ControlSocket, Shared, bind, serve};
 
 use std::collections::BTreeSet;

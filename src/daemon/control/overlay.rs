@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::model::Health;
-use crate::reconcile::{DestinationStatus, Status, Verdicts};
+use crate::model::{Health, ServiceKey};
+use crate::reconcile::{DestinationStatus, ServiceStatus, Status, Verdicts};
 
 /// Puts what the checkers say now over what they said at the last pass: a reason can change, and a destination can go
 /// down, without a pass. How many are up is counted again, so that no answer contradicts itself; weights, and whether the
@@ -25,11 +25,31 @@ pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, 
     }
 }
 
+/// The same of one service, at the price of one.
+pub fn service_status(
+    status: &Status,
+    verdicts: &Verdicts,
+    service: &ServiceKey,
+    now: Instant,
+    unix: u64,
+) -> Option<ServiceStatus> {
+    let shown = status.services.get(service)?.clone();
+    let of_service = shown.destinations.keys().filter_map(|destination| {
+        let of = (*service, *destination);
+        Some((of, verdicts.destinations.get(&of)?.clone()))
+    });
+    let verdicts = Verdicts { destinations: of_service.collect(), ..Verdicts::default() };
+    let overrides = status.overrides.part(&[*service].into());
+    let mut part = Status { overrides, services: [(*service, shown)].into(), ..Status::default() };
+    overlay_verdicts(&mut part, &verdicts, now, unix);
+    part.services.remove(service)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Forced, HealthOverride, Override};
-    use crate::reconcile::{CheckVerdict, DrainStatus, ServiceStatus, Verdict};
+    use crate::reconcile::{CheckVerdict, DrainStatus, Verdict};
     use std::time::Duration;
 
     #[test]
@@ -91,7 +111,9 @@ mod tests {
 
         let health = HealthOverride { health: Forced::Up, since: 4_000, until: None };
         status.overrides.set(web, first, Override { health: Some(health), ..Override::default() });
+        let alone = service_status(&status, &verdicts, &web, now, 5_000).unwrap();
         overlay_verdicts(&mut status, &verdicts, now, 5_000);
+        assert_eq!(alone, status.services[&web], "one alone is as among all");
         let up = DestinationStatus { health: Some(Health::Up), since: Some(4_000), ..want };
         assert_eq!(status.services[&web].destinations[&first], up, "an operator goes over the checks");
         assert_eq!(status.services[&web].up, 2);

@@ -61,8 +61,12 @@ impl Offers {
                 self.wake(Event::Files);
                 return Err(NotDone::new(StatusCode::CONFLICT, claim));
             }
-            // The loop has ended, or is at something long.
-            Ok(Err(_)) | Err(_) => {
+            Ok(Err(_)) => {
+                let words = "ipvsd is ending: it is kept, and done when ipvsd runs again";
+                return Err(NotDone::new(StatusCode::SERVICE_UNAVAILABLE, words));
+            }
+            // The loop is at something long.
+            Err(_) => {
                 let seconds = PATIENCE.as_secs();
                 let words = format!("it is kept, but no pass over it has ended within {seconds}s");
                 return Err(NotDone::new(StatusCode::GATEWAY_TIMEOUT, words));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::config::{self, Facts, Loaded, Problems};
+use crate::config::{self, Facts, Loaded, Problem, Problems, Severity};
 
 /// What a file's name has as it is; a dot at its beginning would hide it.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -69,6 +69,12 @@ pub fn load(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) 
         None => config::load(paths),
     }?;
     let folder = folder(state_dir.unwrap_or(&loaded.desired.state_dir));
+    if fs::read_dir(&folder).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        // Whoever may not look there may check what they write all the same; nothing is applied by them.
+        let mut loaded = loaded;
+        loaded.warnings.push(not_looked_at(&folder));
+        return Ok(loaded);
+    }
     let fragments = config::read_fragments(&folder)?;
     if fragments.is_empty() {
         return Ok(loaded);
@@ -79,6 +85,20 @@ pub fn load(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) 
     let mut sources = Arc::unwrap_or_clone(files);
     sources.extend(fragments);
     Ok(Loaded { sources, desired: parsed.desired, warnings: parsed.warnings })
+}
+
+fn not_looked_at(folder: &Path) -> Problem {
+    Problem {
+        severity: Severity::Warning,
+        message: "what came over the API is not looked at: permission denied".to_owned(),
+        file: Some(folder.to_owned()),
+        line: None,
+        column: None,
+        span: None,
+        label: String::new(),
+        related: Vec::new(),
+        help: Some("run it as root to see whether the two fit together".to_owned()),
+    }
 }
 
 #[cfg(test)]
