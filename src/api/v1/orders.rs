@@ -2,9 +2,9 @@
 //! sentences.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -26,7 +26,7 @@ pub(super) struct Target {
 
 /// A weight for it, or `reset`.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::openapi::either_weight))]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetWeight {
     /// As for a drain.
@@ -41,12 +41,13 @@ pub(super) struct SetWeight {
     reset: bool,
     /// How long: `10m`, `2h`; until it is taken back if this is not given.
     #[serde(default, rename = "for")]
+    #[cfg_attr(test, schemars(schema_with = "super::openapi::period"))]
     period: Option<String>,
 }
 
 /// What it counts as, whatever its checks say.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::openapi::auto_for_good))]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetHealth {
     /// As for a drain.
@@ -55,6 +56,7 @@ pub(super) struct SetHealth {
     health: Wanted,
     /// How long: `10m`, `2h`; until it is taken back if this is not given.
     #[serde(default, rename = "for")]
+    #[cfg_attr(test, schemars(schema_with = "super::openapi::period"))]
     period: Option<String>,
 }
 
@@ -75,7 +77,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let detail = "expected a body with `Content-Type: application/json`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let read = Bytes::from_request(request, state).await;
+        let bytes = read.map_err(|problem| Problem::new(problem.status(), problem.body_text()))?;
+        // An array would do for a struct as well, as far as serde is concerned.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(unfit("expected a JSON object"));
+        }
+        let read = Json::<T>::from_bytes(&bytes);
         read.map(|Json(body)| Self(body)).map_err(|problem| Problem::new(problem.status(), problem.body_text()))
     }
 }

@@ -84,6 +84,7 @@ const NOTHING: &dyn Fn(&Shared) = &|_| ();
 
 #[test]
 fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
+    use Agreement::{AsConfigured, Differs};
     let kernel = Shared::default();
     let refuse = |kernel: &Shared| kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
     let relent = |kernel: &Shared| kernel.0.borrow_mut().relent();
@@ -99,11 +100,16 @@ fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
     assert_eq!((second.tries, second.since), (2, UNIX), "since it failed first");
     assert!(second.retry_at > UNIX + 5, "{second:?}");
     assert_eq!(seen[2].failing, seen[1].failing, "what waits is not forgotten");
-    assert_eq!((seen[3].failing.len(), seen[3].agreement()), (0, Agreement::AsConfigured));
+    assert_eq!((seen[3].failing.len(), seen[3].agreement()), (0, AsConfigured));
     let pass = |why: &str, services, results, failed| (why.to_owned(), services, results, failed);
-    let want = [pass("resync", None, 3, 1), pass("retry", Some(1), 1, 1), pass("resync", None, 0, 0), pass("reload", None, 1, 0)];
+    let want = [
+        pass("resync", None, 3, 1),
+        pass("retry", Some(1), 1, 1),
+        pass("resync", None, 0, 0),
+        pass("reload", None, 1, 0),
+    ];
     assert_eq!(heard.passes, want);
-    use Agreement::{AsConfigured, Differs};
+
     assert_eq!(heard.agreed, [Differs, Differs, Differs, AsConfigured]);
 }
 
@@ -114,7 +120,11 @@ fn a_pass_that_could_not_be_made_leaves_what_was_known() {
     let wanted = with_api(desired(&[(WEB, &[(A, 1)])]));
     let (_, seen) = tell(&kernel, wanted, &[(0, RESYNC, NOTHING), (10, RESYNC, &broken), (2_000, RESYNC, NOTHING)]);
     assert_eq!(seen[1].agreement(), Agreement::Unknown);
-    assert!(seen[1].trouble.as_deref().is_some_and(|trouble| trouble.contains("not permitted")), "{:?}", seen[1].trouble);
+    assert!(
+        seen[1].trouble.as_deref().is_some_and(|trouble| trouble.contains("not permitted")),
+        "{:?}",
+        seen[1].trouble
+    );
     assert_eq!(seen[1].services, seen[0].services);
     assert_eq!((seen[2].agreement(), seen[2].trouble.as_deref()), (Agreement::AsConfigured, None));
 }

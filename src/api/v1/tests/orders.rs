@@ -57,3 +57,21 @@ async fn what_makes_no_sense_is_said_and_ordered_nowhere() {
         (404, Some("no service `web`: there are none"))
     );
 }
+
+#[tokio::test]
+async fn bodies_that_are_meant_to_hurt_are_refused() {
+    let props = night();
+    let deep = "[".repeat(1 << 20);
+    let long = format!(r#"{{"service":"web","destination":"{}"}}"#, "x".repeat(10 << 20));
+    let list = r#"["web", "10.0.0.11:80"]"#;
+    let odd = r#"{"service":"\ud800","destination":"\u0000"}"#;
+    for (body, want) in
+        [(deep.as_str(), 422), (long.as_str(), 413), (odd, 400), (list, 422), (r#"{"service":"web","#, 400)]
+    {
+        let answer = ask(&props, "POST", "/v1/drain", body).await;
+        assert_eq!(answer.status.as_u16(), want, "{}", answer.text);
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert!(answer.text.len() < 1000);
+    }
+    assert!(props.orders.lock().unwrap().is_empty());
+}
