@@ -96,7 +96,7 @@ impl Events {
 
 #[test]
 fn a_day_of_a_daemon() {
-    let theatre = Theatre::start(CONFIG, Role::Write);
+    let mut theatre = Theatre::start(CONFIG, Role::Write);
     wait("the first pass", || get(&theatre, "/v1/status")["kernel"] == "as_configured");
     let counts = get(&theatre, "/v1/status")["counts"].clone();
     assert_eq!((&counts["services"], &counts["up"], &counts["unchecked"]), (&json!(2), &json!(2), &json!(1)));
@@ -173,6 +173,12 @@ fn a_day_of_a_daemon() {
     theatre.kernel.lock().relent();
     let (_, answer) = ask(&theatre, "POST", "/v1/reload", None);
     assert_eq!((&answer["kernel"], &get(&theatre, "/v1/status")["failing"]), (&json!("as_configured"), &json!([])));
+
+    // When nobody answers any more, the loop goes on.
+    theatre.hang_up();
+    theatre.configure(&CONFIG.replace("wrr", "rr"));
+    let web = WEB.parse().unwrap();
+    wait("the loop", || theatre.kernel.lock().table()[&web].settings.scheduler.as_str() == "rr");
 }
 
 /// Not a test: a daemon to look at, for so many seconds.

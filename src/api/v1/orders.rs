@@ -33,9 +33,10 @@ pub(super) struct SetWeight {
     service: String,
     destination: String,
     /// 0 to 65535.
+    // A whole number may be written as 10.0, which is an integer in JSON.
     #[serde(default)]
-    #[cfg_attr(test, schemars(range(max = 65535)))]
-    weight: Option<u32>,
+    #[cfg_attr(test, schemars(with = "Option<u32>", range(max = 65535)))]
+    weight: Option<f64>,
     /// Take the override back.
     #[serde(default)]
     reset: bool,
@@ -98,6 +99,11 @@ fn unfit(detail: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
 
+/// A weight, if the number is one.
+fn whole(number: f64) -> Option<u32> {
+    (number.fract() == 0.0 && (0.0..=65_535.0).contains(&number)).then_some(number as u32)
+}
+
 /// In seconds.
 fn seconds(period: Option<&String>) -> Result<Option<u64>, Problem> {
     let period = period.map(|text| parse_period(text)).transpose();
@@ -128,9 +134,9 @@ pub(super) async fn weight(
     Body(SetWeight { service, destination, weight, reset, period }): Body<SetWeight>,
 ) -> Result<Json<Ordered>, Problem> {
     let seconds = seconds(period.as_ref())?;
-    let action = match (weight, reset, seconds) {
-        (Some(weight @ 0..=65_535), false, seconds) => Action::Weight { weight, seconds },
-        (Some(_), false, _) => return Err(unfit("`weight`: expected 0 to 65535")),
+    let action = match (weight.map(whole), reset, seconds) {
+        (Some(Some(weight)), false, seconds) => Action::Weight { weight, seconds },
+        (Some(None), false, _) => return Err(unfit("`weight`: expected 0 to 65535")),
         (None, true, None) => Action::ResetWeight,
         (None, true, Some(_)) => return Err(unfit("`reset` takes the override back for good: it goes without `for`")),
         (Some(_), true, _) | (None, false, _) => return Err(unfit("give `weight`, or `\"reset\": true`")),

@@ -37,8 +37,11 @@ impl Listener for Heard {
     }
 }
 
+/// When (in ms), why, and what is done before.
+type Step<'a> = (u64, Why, &'a dyn Fn(&Shared));
+
 /// The loop at these times (in ms) for these reasons, with something done before each.
-fn tell(kernel: &Shared, wanted: Desired, steps: &[(u64, Why, &dyn Fn(&Shared))]) -> (Heard, Vec<Status>) {
+fn tell(kernel: &Shared, wanted: Desired, steps: &[Step<'_>]) -> (Heard, Vec<Status>) {
     let start = Instant::now();
     let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
     let mut heard = Heard::default();
@@ -89,7 +92,7 @@ fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
     let refuse = |kernel: &Shared| kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
     let relent = |kernel: &Shared| kernel.0.borrow_mut().relent();
     let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
-    let steps: [(u64, Why, &dyn Fn(&Shared)); 4] =
+    let steps: [Step<'_>; 4] =
         [(0, RESYNC, &refuse), (5_000, RETRY, NOTHING), (6_000, RESYNC, NOTHING), (7_000, RELOAD, &relent)];
     let (heard, seen) = tell(&kernel, wanted, &steps);
     let failing = &seen[0].failing[0];

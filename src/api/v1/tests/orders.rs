@@ -13,6 +13,7 @@ async fn orders_are_as_on_the_command_line() {
         ("drain", "", Action::Drain),
         ("undrain", "", Action::Undrain),
         ("weight", r#","weight":0"#, Action::Weight { weight: 0, seconds: None }),
+        ("weight", r#","weight":65535.0"#, Action::Weight { weight: 65_535, seconds: None }),
         ("weight", r#","weight":10,"for":"10m""#, Action::Weight { weight: 10, seconds: Some(600) }),
         ("weight", r#","reset":true"#, Action::ResetWeight),
         ("health", r#","health":"up""#, Action::Health { health: Forced::Up, seconds: None }),
@@ -34,6 +35,8 @@ async fn what_makes_no_sense_is_said_and_ordered_nowhere() {
     for (path, rest, want) in [
         ("weight", "", "give `weight`, or `\"reset\": true`"),
         ("weight", r#","weight":70000"#, "`weight`: expected 0 to 65535"),
+        ("weight", r#","weight":-1"#, "`weight`: expected 0 to 65535"),
+        ("weight", r#","weight":0.5"#, "`weight`: expected 0 to 65535"),
         ("weight", r#","weight":1,"reset":true"#, "give `weight`, or"),
         ("weight", r#","reset":true,"for":"1m""#, "goes without `for`"),
         ("weight", r#","weight":1,"for":"soon""#, "`for`: expected a duration such as 30s, 10m or 1h30m"),
