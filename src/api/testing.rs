@@ -107,8 +107,11 @@ pub(super) fn status(destinations: &[(&str, DestinationStatus)]) -> Status {
     Status { pass_at: NOW - 5, pass_why: "resync".into(), services, ..Status::default() }
 }
 
+/// A destination: its address, weight and active connections.
+type Row<'a> = (&'a str, u32, u32);
+
 /// A live table with these services and destinations.
-pub(super) fn live(of: &[(&str, &[(&str, u32, u32)])]) -> Live {
+pub(super) fn live(of: &[(&str, &[Row<'_>])]) -> Live {
     let mut live = Live::default();
     for (key, destinations) in of {
         let destination = |weight, active| LiveDestination {

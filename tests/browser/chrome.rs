@@ -109,7 +109,7 @@ impl Chrome {
     /// Goes there, and waits until something is drawn.
     pub fn open(&mut self, url: &str) {
         self.call("Page.navigate", json!({ "url": url }));
-        self.wait("document.documentElement.dataset.ready === '1'");
+        self.wait("document.documentElement?.dataset.ready === '1'");
     }
 
     /// The value of an expression.

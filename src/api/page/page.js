@@ -45,7 +45,7 @@ function soon(wait = 200) {
 async function look() {
   asked = Date.now();
   try {
-    const [status, list] = await Promise.all([json("/v1/status"), json("/v1/services")]);
+    const [status, list] = await Promise.all([json("v1/status"), json("v1/services")]);
     state.status = status;
     state.services = list.services;
     state.skew = status.now * 1000 - Date.now();
@@ -92,7 +92,7 @@ let last = null;
 async function listen() {
   for (let wait = 1000; ; wait = Math.min(wait * 2, 10000)) {
     try {
-      const response = await ask("/v1/events", { headers: { accept: "text/event-stream", ...(last && { "last-event-id": last }) } });
+      const response = await ask("v1/events", { headers: { accept: "text/event-stream", ...(last && { "last-event-id": last }) } });
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
       linked("live", "live");
       wait = 500;
@@ -153,7 +153,7 @@ function drain(service, one) {
   confirmed({
     title: `Drain ${titled(service, one)}?`, yes: "Drain",
     body: [h("p", {}, `It gets no new connections; those that it has go on${open ? ` (${plural(open, "connection")} now)` : ""}. It stays so until it is undrained, over restarts too.`)],
-    act: () => order("/v1/drain", about(service, one)),
+    act: () => order("v1/drain", about(service, one)),
   });
 }
 
@@ -161,7 +161,7 @@ function undrain(service, one) {
   confirmed({
     title: `Let ${titled(service, one)} have connections again?`, yes: "Undrain",
     body: [h("p", {}, `Its weight is ${one.configured ?? "what is configured"} then, unless its health or another override says otherwise.`)],
-    act: () => order("/v1/undrain", about(service, one)),
+    act: () => order("v1/undrain", about(service, one)),
   });
 }
 
@@ -173,22 +173,22 @@ function weigh(service, one) {
     h("p", { class: "soft" }, `${one.configured} is configured${given ? `, ${given.weight} was set by hand` : ""}. Health, slow start and drains work on it as on that.`),
     h("label", {}, "Weight", number), h("label", {}, "For how long", period),
   ];
-  const reset = () => order("/v1/weight", { ...about(service, one), reset: true });
+  const reset = () => order("v1/weight", { ...about(service, one), reset: true });
   if (given) body.push(h("p", {}, h("button", { id: "reset", onclick: () => settle(reset) }, "Take it back")));
   confirmed({
     title: `Another weight for ${titled(service, one)}`, yes: "Set", body,
     act: () => {
       const weight = number.valueAsNumber;
       if (!Number.isInteger(weight)) throw new Error("A weight is a whole number, 0 to 65535.");
-      return order("/v1/weight", { ...about(service, one), weight, ...(period.value.trim() && { for: period.value.trim() }) });
+      return order("v1/weight", { ...about(service, one), weight, ...(period.value.trim() && { for: period.value.trim() }) });
     },
   });
 }
 
 async function begin() {
   try {
-    state.me = await json("/v1/me");
-    state.events = (await json("/v1/history")).events;
+    state.me = await json("v1/me");
+    state.events = (await json("v1/history")).events;
     last = state.events.at(-1)?.id ?? null;
     drawLog();
   } catch (error) {

@@ -134,6 +134,7 @@ function drawAttention() {
   const rest = items.length - most;
   $("attention").replaceChildren(...items.slice(0, most).map(([, item]) => item), ...(rest > 0 ? [h("li", {}, h("span"), `and ${rest} more`)] : []));
   $("calm").hidden = items.length > 0 || status.kernel !== "as_configured";
+  $("looking").hidden = items.length === 0 && $("calm").hidden;
 }
 
 // Cards stay as long as their services do, so that nothing flickers and nothing loses the focus.
@@ -208,7 +209,7 @@ function fillRow(row, service, one) {
   const { word, glyph, mood } = condition(one);
   row.health.dataset.mood = mood;
   say(row.health, `${glyph} ${word}`);
-  const weight = one.weight ?? one.effective;
+  const weight = one.weight ?? (state.sampled ? null : one.effective);
   const label = (text) => h("span", { class: "label" }, ` ${text}`);
   row.weight.replaceChildren(weight === null ? "not there" : String(weight), ...(one.configured !== null && weight !== null && weight !== one.configured ? [label(`of ${one.configured}`)] : weight === null ? [] : [label("weight")]));
   row.root.dataset.out = weight ? "0" : "1";

@@ -24,9 +24,13 @@ mod tests;
 mod upkeep;
 
 use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
-use super::Stage;
+use super::{Backstage, Problem, Stage};
 
 pub(super) fn routes() -> Router<Stage> {
     Router::new()
@@ -43,4 +47,25 @@ pub(super) fn routes() -> Router<Stage> {
         .route("/v1/weight", post(orders::weight))
         .route("/v1/health", post(orders::health))
         .route("/openapi.json", get(openapi::get))
+}
+
+/// So many pictures of everything are made at a time.
+static HANDS: Semaphore = Semaphore::const_new(2);
+
+/// Makes something of the whole status on a thread that may take its time: of a large table it takes too long for the one that
+/// carries the checks.
+async fn aside<T: Send + 'static>(
+    stage: Stage,
+    work: impl FnOnce(&dyn Backstage) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    // Nobody closes it.
+    let _hand = HANDS.acquire().await;
+    let done = spawn_blocking(move || work(&*stage)).await;
+    done.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the log says why"))
+}
+
+/// What is JSON already.
+fn written(bytes: serde_json::Result<Vec<u8>>) -> Result<Response, Problem> {
+    let bytes = bytes.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }

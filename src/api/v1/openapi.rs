@@ -8,6 +8,8 @@ use axum::response::IntoResponse;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::{auto_for_good, either_weight, period};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 

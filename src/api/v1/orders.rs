@@ -2,9 +2,9 @@
 //! sentences.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -26,27 +26,29 @@ pub(super) struct Target {
 
 /// A weight for it, or `reset`.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::openapi::either_weight))]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetWeight {
     /// As for a drain.
     service: String,
     destination: String,
     /// 0 to 65535.
+    // A whole number may be written as 10.0, which is an integer in JSON.
     #[serde(default)]
-    #[cfg_attr(test, schemars(range(max = 65535)))]
-    weight: Option<u32>,
+    #[cfg_attr(test, schemars(with = "Option<u32>", range(max = 65535)))]
+    weight: Option<f64>,
     /// Take the override back.
     #[serde(default)]
     reset: bool,
     /// How long: `10m`, `2h`; until it is taken back if this is not given.
     #[serde(default, rename = "for")]
+    #[cfg_attr(test, schemars(schema_with = "super::openapi::period"))]
     period: Option<String>,
 }
 
 /// What it counts as, whatever its checks say.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::openapi::auto_for_good))]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetHealth {
     /// As for a drain.
@@ -55,6 +57,7 @@ pub(super) struct SetHealth {
     health: Wanted,
     /// How long: `10m`, `2h`; until it is taken back if this is not given.
     #[serde(default, rename = "for")]
+    #[cfg_attr(test, schemars(schema_with = "super::openapi::period"))]
     period: Option<String>,
 }
 
@@ -75,13 +78,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let detail = "expected a body with `Content-Type: application/json`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let read = Bytes::from_request(request, state).await;
+        let bytes = read.map_err(|problem| Problem::new(problem.status(), problem.body_text()))?;
+        // An array would do for a struct as well, as far as serde is concerned.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(unfit("expected a JSON object"));
+        }
+        let read = Json::<T>::from_bytes(&bytes);
         read.map(|Json(body)| Self(body)).map_err(|problem| Problem::new(problem.status(), problem.body_text()))
     }
 }
 
 fn unfit(detail: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+}
+
+/// A weight, if the number is one.
+fn whole(number: f64) -> Option<u32> {
+    (number.fract() == 0.0 && (0.0..=65_535.0).contains(&number)).then_some(number as u32)
 }
 
 /// In seconds.
@@ -114,9 +134,9 @@ pub(super) async fn weight(
     Body(SetWeight { service, destination, weight, reset, period }): Body<SetWeight>,
 ) -> Result<Json<Ordered>, Problem> {
     let seconds = seconds(period.as_ref())?;
-    let action = match (weight, reset, seconds) {
-        (Some(weight @ 0..=65_535), false, seconds) => Action::Weight { weight, seconds },
-        (Some(_), false, _) => return Err(unfit("`weight`: expected 0 to 65535")),
+    let action = match (weight.map(whole), reset, seconds) {
+        (Some(Some(weight)), false, seconds) => Action::Weight { weight, seconds },
+        (Some(None), false, _) => return Err(unfit("`weight`: expected 0 to 65535")),
         (None, true, None) => Action::ResetWeight,
         (None, true, Some(_)) => return Err(unfit("`reset` takes the override back for good: it goes without `for`")),
         (Some(_), true, _) | (None, false, _) => return Err(unfit("give `weight`, or `\"reset\": true`")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use serde::Serialize;
 
+use super::aside;
 use crate::api::{Sample, Stage};
 use crate::model::{DestinationKey, LiveDestination, LiveService, ServiceKey, Stats};
 use crate::reconcile::Status;
@@ -76,7 +77,10 @@ pub(super) fn see_to_it(stage: &Stage) {
             let sample = stage.sample();
             if sample.unix_ms != last {
                 last = sample.unix_ms;
-                stage.broadcast().put_sample(frame(&event(&sample, &stage.status())));
+                let made = aside(Stage::clone(&stage), move |stage| frame(&event(&sample, &stage.status())));
+                if let Ok(frame) = made.await {
+                    stage.broadcast().put_sample(frame);
+                }
             }
             tokio::time::sleep(EVERY).await;
             if stage.broadcast().end_sampling() {

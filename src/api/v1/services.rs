@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{aside, written};
 use crate::api::{Problem, Sample, Stage};
 use crate::model::{DestinationKey, Health, LiveDestination, LiveService, Override, ServiceKey, Stats};
 use crate::plan::render::{destination_json, service_json};
@@ -98,28 +99,31 @@ struct Destination {
     stats: Option<Stats>,
 }
 
-pub(super) async fn all(State(stage): State<Stage>) -> Json<Services> {
-    let (status, sample, now) = (stage.status(), stage.sample(), stage.unix());
-    Json(list(&status, &sample, now, |_, _| true))
+pub(super) async fn all(State(stage): State<Stage>) -> Result<Response, Problem> {
+    let made = aside(stage, |stage| {
+        let (status, sample, now) = (stage.status(), stage.sample(), stage.unix());
+        serde_json::to_vec(&list(&status, &sample, now, |_, _| true))
+    });
+    written(made.await?)
 }
 
 /// By its name, which may be several addresses, or by one address.
-pub(super) async fn one(State(stage): State<Stage>, Path(text): Path<String>) -> Result<Json<Services>, Problem> {
-    let (status, sample, now) = (stage.status(), stage.sample(), stage.unix());
-    let key = text.parse::<ServiceKey>().ok();
-    let named = list(&status, &sample, now, |_, name| name == Some(text.as_str()));
-    if !named.services.is_empty() {
-        return Ok(Json(named));
-    }
-    let found = list(&status, &sample, now, |address, _| Some(*address) == key);
-    if found.services.is_empty() {
-        let text: String = text.chars().take(200).collect();
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("no service `{text}`: give a name or an address of one"),
-        ));
-    }
-    Ok(Json(found))
+pub(super) async fn one(State(stage): State<Stage>, Path(text): Path<String>) -> Result<Response, Problem> {
+    let made = aside(stage, move |stage| {
+        let (status, sample, now) = (stage.status(), stage.sample(), stage.unix());
+        let key = text.parse::<ServiceKey>().ok();
+        let mut found = list(&status, &sample, now, |_, name| name == Some(text.as_str()));
+        if found.services.is_empty() {
+            found = list(&status, &sample, now, |address, _| Some(*address) == key);
+        }
+        if found.services.is_empty() {
+            let text: String = text.chars().take(200).collect();
+            let detail = format!("no service `{text}`: give a name or an address of one");
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        }
+        Ok(serde_json::to_vec(&found))
+    });
+    written(made.await??)
 }
 
 fn list(status: &Status, sample: &Sample, now: u64, wanted: impl Fn(&ServiceKey, Option<&str>) -> bool) -> Services {

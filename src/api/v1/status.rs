@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::api::Stage;
+use super::aside;
 use crate::api::backstage::About;
+use crate::api::{Problem, Stage};
 use crate::model::{DestinationKey, Health, HealthOverride, ServiceKey, WeightOverride};
 use crate::reconcile::{Agreement, Failing, HostTrouble, Status};
 
@@ -71,8 +72,8 @@ struct OverrideInForce {
     health: Option<HealthOverride>,
 }
 
-pub(super) async fn get(State(stage): State<Stage>) -> Json<Overview> {
-    Json(overview(&stage.status(), stage.about(), stage.unix()))
+pub(super) async fn get(State(stage): State<Stage>) -> Result<Json<Overview>, Problem> {
+    aside(stage, |stage| overview(&stage.status(), stage.about(), stage.unix())).await.map(Json)
 }
 
 fn overview(status: &Status, about: &About, now: u64) -> Overview {

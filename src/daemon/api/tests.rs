@@ -147,7 +147,7 @@ async fn a_plan_is_of_the_files_as_they_are_now() {
     assert_eq!(*scene.kernel.lock().take_log(), [], "it only looks");
     std::fs::write(scene.dir.path().join("ipvsd.toml"), CONFIG.replace("weight", "wieght")).unwrap();
     let Refusal::Conflict(text) = scene.room.plan().await.unwrap_err() else { panic!() };
-    assert!(text.contains("ipvsd.toml:6") && text.contains("did you mean `weight`"), "{text}");
+    assert!(text.contains("ipvsd.toml:6") && text.contains("there is `weight`"), "{text}");
 }
 
 /// A kernel that takes its time.

@@ -16,7 +16,8 @@ use super::super::orders::{self, Given, Known};
 use super::super::plans;
 use crate::api::{Order, Ordered, OrderedOverride, Refusal};
 use crate::config;
-use crate::ipvs::{Error, Ipvs};
+use crate::host::Edge;
+use crate::ipvs::{Error, Ipvs, Kernel};
 use crate::model::{Desired, Live, Overrides, Record, ServiceKey};
 use crate::reconcile::{
     FileStore, Ground, Host, Inputs, OverrideStore, Place, Sight, Status, observe, read_whole, unix_now,
@@ -51,6 +52,12 @@ impl Workshop {
     pub fn new(paths: Vec<PathBuf>, state_dir: PathBuf, place: Place, kernel: OpenKernel, host: OpenHost) -> Self {
         let one = || Arc::new(Semaphore::new(1));
         Self { paths, state_dir, place, kernel, host, orders: one(), plans: one() }
+    }
+
+    /// With the kernel and the host that this process is on.
+    pub fn of_this_machine(paths: Vec<PathBuf>, state_dir: PathBuf, place: Place) -> Self {
+        let kernel: OpenKernel = Box::new(|| Ok(Box::new(Kernel::open()?)));
+        Self::new(paths, state_dir, place, kernel, Box::new(|| Box::new(Edge::default())))
     }
 
     /// Does an order; `done` is called when it is written down, whether somebody waits for the answer or not.

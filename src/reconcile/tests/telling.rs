@@ -37,8 +37,11 @@ impl Listener for Heard {
     }
 }
 
+/// When (in ms), why, and what is done before.
+type Step<'a> = (u64, Why, &'a dyn Fn(&Shared));
+
 /// The loop at these times (in ms) for these reasons, with something done before each.
-fn tell(kernel: &Shared, wanted: Desired, steps: &[(u64, Why, &dyn Fn(&Shared))]) -> (Heard, Vec<Status>) {
+fn tell(kernel: &Shared, wanted: Desired, steps: &[Step<'_>]) -> (Heard, Vec<Status>) {
     let start = Instant::now();
     let mut players = Players { ipvs: kernel.clone(), ..Players::default() };
     let mut heard = Heard::default();
@@ -84,11 +87,12 @@ const NOTHING: &dyn Fn(&Shared) = &|_| ();
 
 #[test]
 fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
+    use Agreement::{AsConfigured, Differs};
     let kernel = Shared::default();
     let refuse = |kernel: &Shared| kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
     let relent = |kernel: &Shared| kernel.0.borrow_mut().relent();
     let wanted = desired(&[(WEB, &[(A, 1), (B, 1)])]);
-    let steps: [(u64, Why, &dyn Fn(&Shared)); 4] =
+    let steps: [Step<'_>; 4] =
         [(0, RESYNC, &refuse), (5_000, RETRY, NOTHING), (6_000, RESYNC, NOTHING), (7_000, RELOAD, &relent)];
     let (heard, seen) = tell(&kernel, wanted, &steps);
     let failing = &seen[0].failing[0];
@@ -99,7 +103,7 @@ fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
     assert_eq!((second.tries, second.since), (2, UNIX), "since it failed first");
     assert!(second.retry_at > UNIX + 5, "{second:?}");
     assert_eq!(seen[2].failing, seen[1].failing, "what waits is not forgotten");
-    assert_eq!((seen[3].failing.len(), seen[3].agreement()), (0, Agreement::AsConfigured));
+    assert_eq!((seen[3].failing.len(), seen[3].agreement()), (0, AsConfigured));
     let pass = |why: &str, services, results, failed| (why.to_owned(), services, results, failed);
     let want = [
         pass("resync", None, 3, 1),
@@ -108,7 +112,7 @@ fn what_the_kernel_refuses_is_in_the_status_until_it_does_not() {
         pass("reload", None, 1, 0),
     ];
     assert_eq!(heard.passes, want);
-    use Agreement::{AsConfigured, Differs};
+
     assert_eq!(heard.agreed, [Differs, Differs, Differs, AsConfigured]);
 }
 

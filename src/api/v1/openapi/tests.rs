@@ -2,6 +2,9 @@
 
 mod conform;
 mod document;
+mod rules;
+
+pub(in crate::api::v1) use rules::{auto_for_good, either_weight, period};
 
 use std::sync::Arc;
 

@@ -29,8 +29,12 @@ pub(super) fn faults(document: &Value, schema: &Value, value: &Value, at: &str) 
             }
             "enum" if !rules.unwrap().contains(value) => found.push(format!("{at}: {value} is none of {rule}")),
             "const" if rule != value => found.push(format!("{at}: {value} is not {rule}")),
-            "minimum" if value.as_f64() < rule.as_f64() => found.push(format!("{at}: {value} is too small")),
-            "maximum" if value.as_f64() > rule.as_f64() => found.push(format!("{at}: {value} is too large")),
+            "minimum" if value.is_number() && value.as_f64() < rule.as_f64() => {
+                found.push(format!("{at}: {value} is too small"))
+            }
+            "maximum" if value.is_number() && value.as_f64() > rule.as_f64() => {
+                found.push(format!("{at}: {value} is too large"))
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     found.extend(faults(document, rule, item, &format!("{at}[{index}]")));

@@ -105,12 +105,12 @@ fn spare(value: &mut Value) {
 fn reading(to: &mut Writer) {
     let text = |status, words| Answers::Text(status, "text/plain", words);
     let schema = to.schema::<status::Overview>();
-    to.put(("get", "/v1/status"), "How it all is", vec![Answers::Json(200, schema, "How it all is")], &[]);
+    to.put(("get", "/v1/status"), "How it all is", vec![Answers::Json(200, schema, "How it all is")], &[500]);
     let schema = to.schema::<services::Services>();
     let of = |words| vec![Answers::Json(200, schema.clone(), words)];
-    to.put(("get", "/v1/services"), "All services, with health and counters", of("All services"), &[]);
+    to.put(("get", "/v1/services"), "All services, with health and counters", of("All services"), &[500]);
     let summary = "The services of one name or address";
-    to.put(("get", "/v1/services/{name}"), summary, of("The services"), &[400, 404]);
+    to.put(("get", "/v1/services/{name}"), summary, of("The services"), &[400, 404, 500]);
     let words = "Events, named as their `event` is: `sample` is a SampleEvent, `pass` a PassEvent, the others are what hooks \
         get. `Last-Event-ID` goes on from there.";
     let stream = Answers::Text(200, "text/event-stream", words);
