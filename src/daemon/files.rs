@@ -30,6 +30,8 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
+    /// SHA-256 of the files that were accepted last.
+    fingerprint: Option<String>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -38,13 +40,22 @@ pub struct FileSource {
 impl FileSource {
     /// Files or directories, by absolute paths; `state_dir` overrides what they say.
     pub fn new(paths: Vec<PathBuf>, state_dir: Option<PathBuf>) -> Self {
-        Self { paths, state_dir, state_dir_in_use: None, seen: Seen::Nothing, watcher: None, trouble: None }
+        Self {
+            paths,
+            state_dir,
+            state_dir_in_use: None,
+            seen: Seen::Nothing,
+            fingerprint: None,
+            watcher: None,
+            trouble: None,
+        }
     }
 
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
         let sources = config::read(&self.paths)?;
         let desired = self.accept(&sources)?;
+        self.fingerprint = Some(fingerprint(&sources));
         self.seen = Seen::Sources(sources);
         self.state_dir_in_use = Some(desired.state_dir.clone());
         Ok(desired)
@@ -102,7 +113,11 @@ impl ConfigSource for FileSource {
             return Config::Unchanged;
         }
         self.seen = seen;
-        let accepted = read.and_then(|sources| self.accept(&sources));
+        let accepted = read.and_then(|sources| {
+            let desired = self.accept(&sources)?;
+            self.fingerprint = Some(fingerprint(&sources));
+            Ok(desired)
+        });
         match accepted {
             Ok(mut desired) => {
                 if let Some(in_use) = self.state_dir_in_use.as_ref().filter(|in_use| **in_use != desired.state_dir) {
@@ -129,9 +144,22 @@ impl ConfigSource for FileSource {
         seen != self.seen
     }
 
+    fn fingerprint(&self) -> Option<String> {
+        self.fingerprint.clone()
+    }
+
     fn poll(&self) -> Option<Duration> {
         (self.watcher.is_none() || self.trouble.is_some()).then_some(POLL)
     }
+}
+
+/// As `cat FILES | sha256sum` has it.
+fn fingerprint(sources: &[Source]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for source in sources {
+        context.update(source.text.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -148,6 +176,8 @@ mod tests {
         fs::write(&file, GOOD).unwrap();
         let mut source = FileSource::new(vec![file.clone()], None);
         source.first().unwrap();
+        let first = source.fingerprint().unwrap();
+        assert_eq!(first, "97b31efc105302b85c66ae7aed88553f876f7133e2625bcebd47cb2bb5c57bee", "as sha256sum has it");
         assert!(matches!(source.load(false), Config::Unchanged));
         assert!(matches!(source.load(true), Config::New(_)));
 
@@ -156,6 +186,7 @@ mod tests {
         assert!(matches!(source.load(false), Config::Refused(_)));
         assert!(!source.changed());
         assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
+        assert_eq!(source.fingerprint().unwrap(), first, "it is of what is in force");
         assert!(matches!(source.load(true), Config::Refused(_)), "whoever sends SIGHUP is told again");
 
         fs::write(&file, GOOD).unwrap();

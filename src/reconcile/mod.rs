@@ -33,6 +33,7 @@ mod sight;
 mod standing;
 mod status;
 mod store;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -50,3 +51,4 @@ pub use sight::Sight;
 pub use standing::Standing;
 pub use status::{Board, DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
 pub use store::{FileStore, Found, Place, RecordStore};
+pub use tally::{Drift, Durations, Kind, Loads, Outcome, PassEnd, Tally, Trigger};

@@ -9,6 +9,7 @@ use super::belief::said;
 use super::checker::Verdict;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
+use super::tally::Tally;
 use crate::model::{Desired, DestinationKey, Health, HealthOverride, Overrides, Record, ServiceKey};
 use crate::plan::{HostNote, Overlaid, Weighed};
 
@@ -32,6 +33,8 @@ pub struct Status {
     pub suspicions: Vec<String>,
     /// Of the host around the table, what is not as it should be.
     pub host: Vec<HostTrouble>,
+    /// What has been done until now, in numbers.
+    pub tally: Tally,
 }
 
 /// An object of the host that is not as it should be.
@@ -86,14 +89,19 @@ pub struct DestinationStatus {
 impl Status {
     /// Takes in what a pass over these services left. What is about all of it stays as the last pass over everything said.
     pub fn put_part(&mut self, services: &BTreeSet<ServiceKey>, part: Self) {
-        let Self { outdated, pass_at, pass_why, trouble, services: left, helpers: _, overrides, suspicions, host: _ } =
-            part;
+        let Self { outdated, pass_at, pass_why, trouble, services: left, overrides, suspicions, tally, .. } = part;
         for key in services {
             self.services.remove(key);
         }
         self.services.extend(left);
         self.trouble = trouble.or(self.trouble.take());
-        *self = Self { outdated, pass_at, pass_why, overrides, suspicions, ..std::mem::take(self) };
+        *self = Self { outdated, pass_at, pass_why, overrides, suspicions, tally, ..std::mem::take(self) };
+    }
+
+    /// Takes in what is so without a pass.
+    pub fn tell(&mut self, outdated: bool, tally: &Tally) {
+        self.outdated = outdated;
+        self.tally.clone_from(tally);
     }
 }
 
@@ -129,6 +137,9 @@ pub trait Board {
 
     /// Puts what a pass over these services left into what was posted last: [`Status::put_part`].
     fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status);
+
+    /// Puts in what is so without a pass: [`Status::tell`].
+    fn tell(&mut self, _outdated: bool, _tally: &Tally) {}
 }
 
 /// Nowhere.

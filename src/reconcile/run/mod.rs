@@ -20,6 +20,7 @@ use super::schedule::{Event, Now, Schedule, Why};
 use super::standing::Standing;
 use super::status::Board;
 use super::store::RecordStore;
+use super::tally::Tally;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::Of;
@@ -47,6 +48,10 @@ pub trait ConfigSource {
     fn changed(&mut self) -> bool;
     /// How often to look, where changes cannot be watched for.
     fn poll(&self) -> Option<Duration>;
+    /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Who the loop works with, besides the kernel.
@@ -91,6 +96,7 @@ pub struct Loop<'a> {
     awaited: BTreeSet<ServiceKey>,
     /// Entries that are owned.
     owned: usize,
+    tally: Tally,
 }
 
 impl<'a> Loop<'a> {
@@ -104,6 +110,8 @@ impl<'a> Loop<'a> {
         record.begin_drains_by(now.unix);
         company.checker.set_at_once(desired.checks_at_once);
         company.listener.configure(&desired);
+        let mut tally = Tally::default();
+        tally.accepted(company.source.fingerprint(), now.unix);
         let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {
@@ -126,6 +134,7 @@ impl<'a> Loop<'a> {
             owed: Concern::All,
             awaited: BTreeSet::new(),
             owned: 0,
+            tally,
         }
     }
 
@@ -192,6 +201,8 @@ impl<'a> Loop<'a> {
                     self.outdated = true;
                     self.wait_no_more();
                     self.company.listener.notice(&Notice::ConfigurationRefused { problems });
+                    self.tally.refused();
+                    self.company.board.tell(true, &self.tally);
                 }
                 Config::Unchanged => {}
             }
