@@ -10,7 +10,8 @@
 //!
 //! Handlers run on the thread for what waits on many sockets. They read pictures that others replace ([`Backstage`]), and never
 //! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what [`server`] decides
-//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves a [`Role`] among the request's extensions.
+//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves the [`Role`] and the
+//! [`Api`](crate::model::Api) in force (as an `Arc`) among the request's extensions.
 
 mod backstage;
 mod gorb;
@@ -22,6 +23,7 @@ mod server;
 mod v1;
 
 pub use backstage::{About, Answering, Backstage, Sample};
+pub use metrics::{Scene, render as render_metrics};
 pub use problem::Problem;
 pub use server::{Listening, Role, serve};
 
