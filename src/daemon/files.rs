@@ -36,6 +36,8 @@ pub struct FileSource {
     offers: Arc<Offers>,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
+    /// SHA-256 of the files that were accepted last.
+    fingerprint: Option<String>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -51,6 +53,7 @@ impl FileSource {
             seen: Seen::Nothing,
             offers: Arc::default(),
             always_stocked: None,
+            fingerprint: None,
             watcher: None,
             trouble: None,
         }
@@ -78,6 +81,7 @@ impl FileSource {
     pub fn first(&mut self) -> Result<Desired, Problems> {
         let files = Arc::new(config::read(&self.paths)?);
         let desired = self.accept(&files)?;
+        self.fingerprint = Some(fingerprint(&files));
         self.seen = Seen::Sources(files);
         self.state_dir_in_use = Some(desired.state_dir.clone());
         Ok(desired)
@@ -162,7 +166,11 @@ impl ConfigSource for FileSource {
             return Config::Unchanged;
         }
         self.seen = seen;
-        let accepted = read.and_then(|files| self.accept(&files));
+        let accepted = read.and_then(|files| {
+            let desired = self.accept(&files)?;
+            self.fingerprint = Some(fingerprint(&files));
+            Ok(desired)
+        });
         match accepted {
             Ok(mut desired) => {
                 if let Some(in_use) = self.state_dir_in_use.as_ref().filter(|in_use| **in_use != desired.state_dir) {
@@ -189,6 +197,10 @@ impl ConfigSource for FileSource {
         seen != self.seen
     }
 
+    fn fingerprint(&self) -> Option<String> {
+        self.fingerprint.clone()
+    }
+
     fn poll(&self) -> Option<Duration> {
         (self.watcher.is_none() || self.trouble.is_some()).then_some(POLL)
     }
@@ -200,6 +212,15 @@ impl ConfigSource for FileSource {
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
         self.offers.passed(covers, result);
     }
+}
+
+/// As `cat FILES | sha256sum` has it.
+fn fingerprint(sources: &[Source]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for source in sources {
+        context.update(source.text.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -216,6 +237,8 @@ mod tests {
         fs::write(&file, GOOD).unwrap();
         let mut source = FileSource::new(vec![file.clone()], None);
         source.first().unwrap();
+        let first = source.fingerprint().unwrap();
+        assert_eq!(first, "97b31efc105302b85c66ae7aed88553f876f7133e2625bcebd47cb2bb5c57bee", "as sha256sum has it");
         assert!(matches!(source.load(false), Config::Unchanged));
         assert!(matches!(source.load(true), Config::New(_)));
 
@@ -224,6 +247,7 @@ mod tests {
         assert!(matches!(source.load(false), Config::Refused(_)));
         assert!(!source.changed());
         assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
+        assert_eq!(source.fingerprint().unwrap(), first, "it is of what is in force");
         assert!(matches!(source.load(true), Config::Refused(_)), "whoever sends SIGHUP is told again");
 
         fs::write(&file, GOOD).unwrap();

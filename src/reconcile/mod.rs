@@ -33,6 +33,7 @@ mod sight;
 mod standing;
 mod status;
 mod store;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -52,3 +53,4 @@ pub use status::{
     Agreement, Board, DestinationStatus, DrainStatus, Failing, HostTrouble, MOST_FAILING, ServiceStatus, Status,
 };
 pub use store::{FileStore, Found, Place, RecordStore};
+pub use tally::{Drift, Durations, Kind, Loads, Outcome, PassEnd, Tally, Trigger};

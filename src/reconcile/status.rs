@@ -11,6 +11,7 @@ use super::checker::Verdict;
 use super::concern::Concern;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
+use super::tally::Tally;
 use crate::model::{Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Record, Service, ServiceKey};
 use crate::plan::{HostNote, Overlaid, Weighed};
 
@@ -40,6 +41,8 @@ pub struct Status {
     pub suspicions: Vec<String>,
     /// Of the host around the table, what is not as it should be.
     pub host: Vec<HostTrouble>,
+    /// What has been done until now, in numbers.
+    pub tally: Tally,
 }
 
 /// So many failing objects are named.
@@ -148,6 +151,7 @@ impl Status {
             overrides,
             suspicions,
             host: _,
+            tally,
         } = part;
         for key in services {
             self.services.remove(key);
@@ -155,7 +159,7 @@ impl Status {
         self.services.extend(left);
         self.trouble = trouble.or(self.trouble.take());
         let before = std::mem::take(self);
-        *self = Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, ..before };
+        *self = Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, tally, ..before };
     }
 
     /// Whether the kernel is what the configuration says.
@@ -169,6 +173,12 @@ impl Status {
         } else {
             Agreement::AsConfigured
         }
+    }
+
+    /// Takes in what is so without a pass.
+    pub fn tell(&mut self, outdated: bool, tally: &Tally) {
+        self.outdated = outdated;
+        self.tally.clone_from(tally);
     }
 }
 
@@ -205,6 +215,9 @@ pub trait Board {
 
     /// Puts what a pass over these services left into what was posted last: [`Status::put_part`].
     fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status);
+
+    /// Puts in what is so without a pass: [`Status::tell`].
+    fn tell(&mut self, _outdated: bool, _tally: &Tally) {}
 }
 
 /// Nowhere.

@@ -1,9 +1,73 @@
-//! To come.
+//! `/metrics`, in the text format of OpenMetrics: what ipvsd does, and what the kernel counts.
+//!
+//! A page is made of what the loop posted and the sampler read, beside the thread that answers, and serves all who ask within a
+//! second: a scrape waits for nobody but for the making of it.
+
+mod catalogue;
+mod render;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use render::{Scene, render};
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
-use super::Stage;
+use super::{Problem, Stage};
+use crate::model::Api;
+
+/// A page serves all who ask within this time.
+const FRESH: Duration = Duration::from_secs(1);
+const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The last page, how many destinations it was to have, and when it was made. Whoever makes a new one holds it meanwhile.
+type Last = Arc<Mutex<Option<(Instant, usize, Bytes)>>>;
 
 pub(super) fn routes() -> Router<Stage> {
+    let last = Last::default();
     Router::new()
+        .route("/metrics", get(move |State(stage): State<Stage>, request: Request| answer(stage, last, request)))
+}
+
+async fn answer(stage: Stage, last: Last, request: Request) -> Response {
+    let most = request
+        .extensions()
+        .get::<Arc<Api>>()
+        .map_or(Api::default().metrics_destinations, |api| api.metrics_destinations);
+    let mut last = last.lock().await;
+    let page = match &*last {
+        Some((at, of, page)) if *of == most && at.elapsed() < FRESH => page.clone(),
+        _ => {
+            let Ok(page) = spawn_blocking(move || page(&stage, most)).await else {
+                return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written")
+                    .into_response();
+            };
+            *last = Some((Instant::now(), most, page.clone()));
+            page
+        }
+    };
+    ([(header::CONTENT_TYPE, TYPE)], page).into_response()
+}
+
+fn page(stage: &Stage, most_destinations: usize) -> Bytes {
+    let (status, verdicts, sample) = (stage.status(), stage.verdicts(), stage.sample());
+    let scene = Scene {
+        about: stage.about(),
+        status: &status,
+        verdicts: &verdicts,
+        sampled: sample.unix_ms,
+        live: &sample.live,
+        most_destinations,
+    };
+    render(&scene).into()
 }

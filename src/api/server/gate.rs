@@ -64,6 +64,7 @@ impl Gate {
                 return Err(slow);
             }
             parts.extensions.insert(role);
+            parts.extensions.insert(Arc::clone(&rules.api));
             // Whoever asks to read has nothing to say.
             let mut held = Held { of: &self.received, bytes: 0 };
             let bytes = match Role::needed_for(&parts.method) {

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ServiceKey;
-use crate::reconcile::{Board, Place, Status};
+use crate::reconcile::{Board, Place, Status, Tally};
 
 /// The longest path that fits into a socket's address, unix(7).
 const PATH_MAX: usize = 107;
@@ -83,5 +83,9 @@ impl Board for StatusCell {
     /// Whoever reads the last one meanwhile keeps it as it is.
     fn amend(&mut self, services: &BTreeSet<ServiceKey>, part: Status) {
         Arc::make_mut(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).put_part(services, part);
+    }
+
+    fn tell(&mut self, outdated: bool, tally: &Tally) {
+        Arc::make_mut(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).tell(outdated, tally);
     }
 }

@@ -24,9 +24,11 @@ impl Loop<'_> {
             let told = self.circumstances(why, clock().at - started.at, &Concern::All);
             narrate::refused(told, &refused, &mut self.said);
             self.waiting = Some((desired, refused));
+            self.tally.refused();
             return false;
         }
         self.accept(*desired, &concern);
+        self.tally.accepted(self.company.source.fingerprint(), started.unix);
         self.owed.join(concern);
         self.schedule.set_resync(self.desired.resync, clock().at);
         true

@@ -20,6 +20,7 @@ use super::schedule::{Event, Now, Schedule, Why};
 use super::standing::Standing;
 use super::status::Board;
 use super::store::RecordStore;
+use super::tally::Tally;
 use crate::ipvs::Ipvs;
 use crate::model::{Desired, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::Of;
@@ -61,6 +62,10 @@ pub trait ConfigSource {
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
+    /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Who the loop works with, besides the kernel.
@@ -108,6 +113,7 @@ pub struct Loop<'a> {
     /// Services of which somebody asked over the API for what is in force: `max_delete`, which is for files with a mistake in
     /// them, does not hold that up.
     asked: BTreeSet<ServiceKey>,
+    tally: Tally,
 }
 
 impl<'a> Loop<'a> {
@@ -121,6 +127,8 @@ impl<'a> Loop<'a> {
         record.begin_drains_by(now.unix);
         company.checker.set_at_once(desired.checks_at_once);
         company.listener.configure(&desired);
+        let mut tally = Tally::default();
+        tally.accepted(company.source.fingerprint(), now.unix);
         let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {
@@ -144,6 +152,7 @@ impl<'a> Loop<'a> {
             awaited: BTreeSet::new(),
             owned: 0,
             asked: BTreeSet::new(),
+            tally,
         }
     }
 
@@ -210,6 +219,8 @@ impl<'a> Loop<'a> {
                     self.outdated = true;
                     self.wait_no_more();
                     self.company.listener.notice(&Notice::ConfigurationRefused { problems });
+                    self.tally.refused();
+                    self.company.board.tell(true, &self.tally);
                 }
                 Config::Unchanged => {}
             }

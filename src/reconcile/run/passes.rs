@@ -43,6 +43,7 @@ impl Loop<'_> {
         // However long a pass takes, half of the time is free.
         self.schedule.rest_from_health(now.at + took);
         let told = self.circumstances(why, took, &concern);
+        self.tally.pass(why, concern == Concern::All, took, &result, now.unix);
         // A pass that came to nothing has seen something all the same.
         let seen = self.standing.take_notices();
         narrate::pass(told, &result, &seen, &self.desired, &mut self.said);
@@ -179,6 +180,7 @@ impl Loop<'_> {
         let backoff = &self.backoff;
         let told = status::Told { why, outdated: self.outdated, waits, now, concern, backoff };
         let status = status::of(told, result, &self.desired, &self.record, &self.overrides);
+        let status = status::Status { tally: self.tally.clone(), ..status };
         match (concern, result) {
             (Concern::All, Ok(_)) => self.company.board.post(status),
             (Concern::Services(services), Ok(_)) => self.company.board.amend(services, status),

@@ -7,6 +7,7 @@ mod looping;
 mod narrating;
 mod passes;
 mod surroundings;
+mod tallying;
 mod telling;
 
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ use super::pass::{Hands, Options, PassError, Picture, Report, StepResult, Terms,
 use super::run::{Company, Config, ConfigSource, Loop};
 use super::schedule::{Event, Now, Why};
 use super::sight::Sight;
+use super::status::Board;
 use super::store::{Found, RecordStore};
 use crate::ipvs::{Errno, Error, Fake, FakeInterface, Hidden, Info, Ipvs, KernelSettings, Refusal, Setting};
 use crate::model::{
@@ -218,6 +220,10 @@ impl ConfigSource for Script {
     fn poll(&self) -> Option<Duration> {
         None
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some("of what is in force".to_owned())
+    }
 }
 
 /// Nobody checks.
@@ -256,7 +262,16 @@ struct Players {
 
 impl Players {
     fn looping(&mut self, desired: Desired, start: Instant) -> Loop<'_> {
+        self.looping_with(None, desired, start)
+    }
+
+    fn looping_for<'a>(&'a mut self, board: &'a mut dyn Board, desired: Desired, start: Instant) -> Loop<'a> {
+        self.looping_with(Some(board), desired, start)
+    }
+
+    fn looping_with<'a>(&'a mut self, to: Option<&'a mut dyn Board>, desired: Desired, start: Instant) -> Loop<'a> {
         let (listener, board) = &mut self.nobody;
+        let board = to.unwrap_or(board);
         let company = Company {
             source: &mut self.script,
             store: &mut self.store,

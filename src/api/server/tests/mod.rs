@@ -1,7 +1,6 @@
 //! A real server, asked over TCP, TLS and unix sockets.
 
 mod changes;
-mod hostile;
 mod limits;
 mod tls;
 mod who;

@@ -107,3 +107,17 @@ fn without_a_good_file_of_tokens_nobody_gets_in() {
     std::fs::write(bench.path("tokens"), format!("read {READ}\n")).unwrap();
     assert_eq!(bench.ask("GET", "/", &format!("authorization: Bearer {READ}\r\n")).status, 200);
 }
+
+#[test]
+fn paths_that_climb_get_nowhere() {
+    let bench = Bench::with_tokens();
+    let token = format!("authorization: Bearer {READ}\r\n");
+    for path in
+        ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/%00", "/%ff%fe", "//", "/%"]
+    {
+        let status = bench.ask("GET", path, &token).status;
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+    }
+    let long = format!("/{}", "a".repeat(1024));
+    assert_eq!(bench.ask("GET", &long, &token).status, 404);
+}

@@ -1,0 +1,345 @@
+//! A page of everything, read as a scraper would.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::catalogue::{ALL, Kind, Metric};
+use super::*;
+use crate::api::{About, Backstage, Sample};
+use crate::model::{
+    DestinationSettings, Forward, Health, Live, LiveDestination, LiveService, Scheduler, ServiceFlags, ServiceSettings,
+    Stats,
+};
+use crate::reconcile::{CheckVerdict, DestinationStatus, DrainStatus, Event, ServiceStatus, Status, Verdict, Verdicts};
+
+fn about() -> About {
+    About { version: "1.2.3".into(), pid: 7, started: 1000 }
+}
+
+fn live_destination(count: u64) -> LiveDestination {
+    let stats = Stats {
+        connections: count,
+        in_packets: 10 * count,
+        out_bytes: 1 << 40,
+        connection_rate: 3,
+        ..Stats::default()
+    };
+    LiveDestination {
+        settings: DestinationSettings { forward: Forward::Nat, weight: 50, max_connections: 0, min_connections: 0 },
+        active_connections: 5,
+        inactive_connections: 6,
+        persistent_connections: 7,
+        stats,
+    }
+}
+
+fn live_service(destinations: &[&str]) -> LiveService {
+    LiveService {
+        settings: ServiceSettings {
+            scheduler: Scheduler::new("rr"),
+            flags: ServiceFlags::default(),
+            persistence: None,
+        },
+        stats: Stats { connections: 99, ..Stats::default() },
+        destinations: destinations.iter().map(|key| (key.parse().unwrap(), live_destination(42))).collect(),
+    }
+}
+
+/// Something of everything.
+fn everything() -> (Status, Verdicts, Live) {
+    let web = "tcp://192.0.2.10:80".parse().unwrap();
+    let [up, down, leaving] = ["10.0.0.1:80", "[2001:db8::2]:80", "10.0.0.3:80"].map(|key| key.parse().unwrap());
+    let told = |health, configured| DestinationStatus {
+        health: Some(health),
+        checks: Some(health),
+        since: Some(2000),
+        configured: Some(configured),
+        effective: 40,
+        ..DestinationStatus::default()
+    };
+    let drain = Some(DrainStatus { connections: 8, until: 3000 });
+    let destinations = [
+        (up, told(Health::Up, 100)),
+        (down, told(Health::Down, 100)),
+        (leaving, DestinationStatus { drain, ..DestinationStatus::default() }),
+    ];
+    let service = ServiceStatus {
+        name: Some("web".into()),
+        up: 1,
+        of: 2,
+        failed: true,
+        destinations: destinations.into(),
+        ..ServiceStatus::default()
+    };
+    let mut status = Status { pass_at: 4000, services: [(web, service)].into(), ..Status::default() };
+    status.helpers.insert("fwmark:7".parse().unwrap());
+    status.tally.configuration.sha256 = "abc".into();
+    status.tally.whole.add(Duration::from_millis(30));
+    let check = CheckVerdict {
+        name: "web".into(),
+        kind: "http",
+        health: Health::Up,
+        reason: String::new(),
+        flapping: false,
+        took: Some(Duration::from_micros(1500)),
+    };
+    let verdict = Verdict { health: Health::Up, reason: String::new(), since: Instant::now(), checks: vec![check] };
+    let verdicts = Verdicts { destinations: [((web, up), verdict)].into(), trouble: Vec::new() };
+    let mut live = Live::default();
+    live.services.insert(web, live_service(&["10.0.0.1:80", "[2001:db8::2]:80", "10.0.0.3:80"]));
+    live.services.insert("udp://192.0.2.99:53".parse().unwrap(), live_service(&["10.0.0.9:53"]));
+    live.services.insert("fwmark:7".parse().unwrap(), live_service(&["10.0.0.1:80"]));
+    (status, verdicts, live)
+}
+
+fn page_of(most_destinations: usize) -> String {
+    let (status, verdicts, live) = everything();
+    let about = about();
+    render(&Scene {
+        about: &about,
+        status: &status,
+        verdicts: &verdicts,
+        sampled: 5_000_007,
+        live: &live,
+        most_destinations,
+    })
+}
+
+/// Reads a page by the rules of OpenMetrics 1.0: the families, each with its samples.
+fn parse(page: &str) -> BTreeMap<String, Vec<(String, String, f64)>> {
+    let mut families: BTreeMap<String, Vec<(String, String, f64)>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut current: Option<&Metric> = None;
+    assert!(page.ends_with("\n# EOF\n"));
+    for line in page.strip_suffix("# EOF\n").unwrap().lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            let metric = *ALL.iter().find(|metric| metric.name == name).expect(name);
+            assert_eq!(metric.kind.as_str(), kind);
+            assert!(families.insert(name.to_owned(), Vec::new()).is_none(), "{name} comes twice");
+            current = Some(metric);
+            continue;
+        }
+        let metric = current.expect("samples have a family");
+        if let Some(rest) = line.strip_prefix("# UNIT ") {
+            assert_eq!(rest, format!("{} {}", metric.name, metric.unit));
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            assert_eq!(rest, format!("{} {}", metric.name, metric.help));
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels = labels.strip_suffix('}').unwrap();
+        let suffix = name.strip_prefix(metric.name).expect(line);
+        match metric.kind {
+            Kind::Counter => assert_eq!(suffix, "_total", "{line}"),
+            Kind::Gauge => assert_eq!(suffix, "", "{line}"),
+            Kind::Histogram => assert!(["_bucket", "_sum", "_count"].contains(&suffix), "{line}"),
+        }
+        let names: Vec<&str> = labels.split("\",").map(|pair| pair.split('=').next().unwrap()).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "le").collect();
+        assert_eq!(names, metric.labels, "{line}");
+        assert!(seen.insert(series.to_owned()), "{series} comes twice");
+        let sample = (suffix.to_owned(), labels.to_owned(), value.parse().expect(line));
+        families.get_mut(metric.name).unwrap().push(sample);
+    }
+    families
+}
+
+fn value(families: &BTreeMap<String, Vec<(String, String, f64)>>, name: &str, labels: &str) -> Option<f64> {
+    let samples = families.get(name)?;
+    samples.iter().find(|(_, has, _)| has == labels).map(|(.., value)| *value)
+}
+
+#[test]
+fn the_page_is_openmetrics_and_has_everything() {
+    let families = parse(&page_of(10_000));
+    for metric in ALL {
+        assert!(families.get(metric.name).is_some_and(|samples| !samples.is_empty()), "no sample of {}", metric.name);
+    }
+    assert_eq!(families.len(), ALL.len());
+    let get = |name: &str, labels: &str| value(&families, name, labels);
+    let web = "service=\"web\",address=\"tcp://192.0.2.10:80\"";
+    let up = format!("{web},destination=\"10.0.0.1:80\"");
+    let down = format!("{web},destination=\"[2001:db8::2]:80\"");
+    let leaving = format!("{web},destination=\"10.0.0.3:80\"");
+    let foreign = "service=\"\",address=\"udp://192.0.2.99:53\",destination=\"10.0.0.9:53\"";
+    assert_eq!(get("ipvsd_build_info", "version=\"1.2.3\""), Some(1.0));
+    assert_eq!(get("ipvsd_kernel_sampled_timestamp_seconds", ""), Some(5000.007));
+    assert_eq!(get("ipvsd_service_destinations_up", web), Some(1.0));
+    assert_eq!(get("ipvsd_service_connections", web), Some(99.0));
+    assert_eq!(get("ipvsd_destination_up", &up), Some(1.0));
+    assert_eq!(get("ipvsd_destination_up", &down), Some(0.0));
+    assert_eq!(get("ipvsd_destination_up", &leaving), None, "it has no checks");
+    assert_eq!(get("ipvsd_destination_weight", &format!("{up},of=\"configured\"")), Some(100.0));
+    assert_eq!(get("ipvsd_destination_weight", &format!("{up},of=\"effective\"")), Some(40.0));
+    assert_eq!(get("ipvsd_destination_weight", &format!("{up},of=\"kernel\"")), Some(50.0));
+    assert_eq!(get("ipvsd_destination_weight", &format!("{leaving},of=\"configured\"")), None);
+    assert_eq!(get("ipvsd_destination_drain_connections", &leaving), Some(8.0));
+    assert_eq!(get("ipvsd_destination_draining", &up), None);
+    assert_eq!(get("ipvsd_destination_connections", foreign), Some(42.0), "what is foreign is counted, too");
+    assert_eq!(get("ipvsd_destination_bytes", &format!("{up},direction=\"out\"")), Some((1_u64 << 40) as f64));
+    let check = format!("{up},check=\"web\",kind=\"http\"");
+    assert_eq!(get("ipvsd_destination_check_duration_seconds", &check), Some(0.0015));
+    let helped = families["ipvsd_service_connections"].iter().any(|(_, labels, _)| labels.contains("fwmark:7"));
+    assert!(!helped, "what carries checks is no service of anybody");
+    let buckets: Vec<f64> = families["ipvsd_pass_duration_seconds"]
+        .iter()
+        .filter(|(suffix, labels, _)| suffix == "_bucket" && labels.contains("all"))
+        .map(|(.., count)| *count)
+        .collect();
+    assert!(buckets.is_sorted() && buckets.last() == Some(&1.0), "{buckets:?}");
+}
+
+#[test]
+fn so_many_destinations_have_metrics_of_their_own() {
+    for (most, omitted) in [(0, 4.0), (3, 1.0), (4, 0.0)] {
+        let families = parse(&page_of(most));
+        assert_eq!(families["ipvsd_destination_connections"].len(), most);
+        assert_eq!(value(&families, "ipvsd_metrics_omitted_destinations", ""), Some(omitted));
+        assert_eq!(families["ipvsd_service_connections"].len(), 2, "services have theirs all the same");
+    }
+}
+
+#[test]
+fn names_are_what_openmetrics_wants() {
+    let mut names = BTreeSet::new();
+    for metric in ALL {
+        let Metric { name, kind, unit, labels, help } = metric;
+        assert!(names.insert(name), "{name} twice");
+        assert!(
+            name.starts_with("ipvsd_") && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{name}"
+        );
+        assert!(!name.ends_with("_total"), "{name}: the suffix comes by itself");
+        assert!(unit.is_empty() || name.ends_with(&format!("_{unit}")), "{name} ends with its unit");
+        assert!(help.ends_with('.') && !help.contains(['\\', '\n']), "{name}");
+        assert!(!labels.contains(&"le"), "{name}");
+        let of_kernel = matches!(kind, Kind::Counter) && name.contains("destination_");
+        assert!(!of_kernel || labels.starts_with(&["service", "address", "destination"]), "{name}");
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The table of the documentation, as it is made of the catalogue.
+fn table() -> String {
+    let mut text = "| metric | kind | labels | what it says |\n|---|---|---|---|\n".to_owned();
+    for Metric { name, kind, unit: _, labels, help } in ALL {
+        let suffix = if *kind == Kind::Counter { "_total" } else { "" };
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        text += &format!("| `{name}{suffix}` | {} | {} | {help} |\n", kind.as_str(), labels.join(", "));
+    }
+    text
+}
+
+/// `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_documentation_has_every_metric() {
+    let path = root().join("packaging/doc/metrics.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- metrics: made of src/api/metrics/catalogue.rs -->\n", "<!-- end -->\n");
+    let (before, rest) = text.split_once(begin).expect("a place for the table");
+    let (shown, after) = rest.split_once(end).expect("an end of it");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, format!("{before}{begin}{}{end}{after}", table())).unwrap();
+        return;
+    }
+    assert_eq!(shown, table(), "run this test with UPDATE_GOLDEN=1");
+}
+
+/// What dashboards and rules ask for is there.
+#[test]
+fn dashboards_and_rules_know_what_there_is() {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for Metric { name, kind, .. } in ALL {
+        match kind {
+            Kind::Counter => drop(known.insert(format!("{name}_total"))),
+            Kind::Gauge => drop(known.insert((*name).to_owned())),
+            Kind::Histogram => known.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}"))),
+        }
+    }
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    for file in ["packaging/prometheus/alerts.yml", "packaging/grafana/ipvsd.json"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let words = text.split(|character| !is_part(character)).filter(|word| word.starts_with("ipvsd_"));
+        let used: BTreeSet<&str> = words.collect();
+        assert!(used.len() > 5, "{file}");
+        for word in used {
+            assert!(known.contains(word), "{file} asks for {word}");
+        }
+    }
+    let dashboard = fs::read_to_string(root().join("packaging/grafana/ipvsd.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    assert!(dashboard["panels"].as_array().unwrap().len() > 8);
+    let rules = fs::read_to_string(root().join("packaging/prometheus/alerts.yml")).unwrap();
+    let rules: serde_yaml::Value = serde_yaml::from_str(&rules).unwrap();
+    assert!(rules["groups"][0]["rules"].as_sequence().unwrap().len() > 5);
+    assert!(Path::new(&root().join("packaging/doc/metrics.md")).exists());
+}
+
+struct Still {
+    about: About,
+    asked: std::sync::atomic::AtomicUsize,
+}
+
+impl Backstage for Still {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn status(&self) -> Arc<Status> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Arc::new(everything().0)
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        Arc::new(everything().1)
+    }
+
+    fn sample(&self) -> Arc<Sample> {
+        Arc::new(Sample { unix_ms: 1, live: everything().2 })
+    }
+
+    fn wake(&self, _: Event) {}
+
+    fn unix(&self) -> u64 {
+        1
+    }
+}
+
+#[test]
+fn one_page_serves_all_who_ask_at_once() {
+    use http_body_util::BodyExt as _;
+    use hyper::service::Service as _;
+    let stage = Arc::new(Still { about: about(), asked: Default::default() });
+    let router = crate::api::router(stage.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let service = hyper_util::service::TowerToHyperService::new(router);
+        let ask = |most: Option<usize>| {
+            let mut request = axum::http::Request::get("/metrics").body(axum::body::Body::empty()).unwrap();
+            if let Some(metrics_destinations) = most {
+                request.extensions_mut().insert(Arc::new(Api { metrics_destinations, ..Api::default() }));
+            }
+            let service = service.clone();
+            async move {
+                let response = service.call(request).await.unwrap();
+                assert_eq!(response.status(), 200);
+                assert_eq!(response.headers()["content-type"], TYPE);
+                String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+            }
+        };
+        let (one, other) = tokio::join!(ask(None), ask(None));
+        assert_eq!(one, other);
+        assert_eq!(stage.asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(parse(&one)["ipvsd_destination_connections"].len(), 4);
+        assert_eq!(parse(&ask(Some(2)).await)["ipvsd_destination_connections"].len(), 2, "as the configuration has it");
+    });
+}
