@@ -44,24 +44,22 @@ const READ: &str = "ipvsd, the read alone";
 pub const PASS: &str = "ipvsd, a converged pass";
 const APPLY_AGAIN: &str = "ipvsd apply, converged";
 
-fn sizes(lab: &Lab) -> &'static [u32] {
-    if lab.options.quick { &[10, 100] } else { &[10, 100, 1000, 10_000] }
+/// By instructions, up to the largest table.
+fn measure_by_instructions(lab: &mut Lab) -> anyhow::Result<()> {
+    let sizes: &[u32] = if lab.options.quick { &[10, 100] } else { &[10, 100, 1000, 10_000] };
+    measure(lab, sizes, &[])
 }
 
-/// What both clocks measure.
-fn measure(lab: &mut Lab) -> anyhow::Result<()> {
-    measure_with(lab, &[])
+/// By an ordinary clock, with ldirectord, too. A run that takes minutes has more of the host in it than of anything else.
+fn measure_by_clock(lab: &mut Lab) -> anyhow::Result<()> {
+    let sizes: &[u32] = if lab.options.quick { &[10, 100] } else { &[10, 100, 1000] };
+    measure(lab, sizes, &[LDIRECTORD_SIZE])
 }
 
-/// ldirectord, too: it runs ipvsadm so often that one clock is enough.
-fn measure_all(lab: &mut Lab) -> anyhow::Result<()> {
-    measure_with(lab, &[LDIRECTORD_SIZE])
-}
-
-fn measure_with(lab: &mut Lab, of_ldirectord: &[u32]) -> anyhow::Result<()> {
+fn measure(lab: &mut Lab, sizes: &[u32], of_ldirectord: &[u32]) -> anyhow::Result<()> {
     let bench = Bench { lab, folder: PathBuf::from("/run/bench") };
     fs::create_dir_all(&bench.folder)?;
-    for size in sizes(bench.lab) {
+    for size in sizes {
         bench.prepare(Shape::of(*size))?;
     }
     for size in of_ldirectord {
@@ -76,7 +74,7 @@ fn measure_with(lab: &mut Lab, of_ldirectord: &[u32]) -> anyhow::Result<()> {
     // Programs that run for the first time wait for the machine, which translates them: once for nothing.
     bench.warm_up(Shape::of(10)).context("the warm-up")?;
     for round in 0..bench.lab.options.runs {
-        for size in sizes(bench.lab) {
+        for size in sizes {
             bench.round(round, Shape::of(*size)).with_context(|| format!("{size} × 10, round {round}"))?;
         }
         for size in of_ldirectord {

@@ -2,6 +2,7 @@
 
 mod after;
 mod configuration;
+mod memory;
 mod passes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,6 +250,8 @@ impl<'a> Loop<'a> {
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
         }
-        self.retired = None;
+        if self.retired.take().is_some() {
+            memory::give_back();
+        }
     }
 }
