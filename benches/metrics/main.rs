@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use ipvsd::api::{self, About, Backstage, Sample, Scene};
+use ipvsd::api::{self, About, Backstage, Broadcast, Sample, Scene};
 use ipvsd::model::{
     Api, ApiListen, DestinationKey, DestinationSettings, Forward, Health, Live, LiveDestination, LiveService,
     Scheduler, ServiceFlags, ServiceKey, ServiceSettings, Stats,
@@ -46,6 +46,7 @@ struct Still {
     status: Arc<Status>,
     verdicts: Arc<Verdicts>,
     sample: Arc<Sample>,
+    broadcast: Broadcast,
 }
 
 impl Backstage for Still {
@@ -69,6 +70,10 @@ impl Backstage for Still {
 
     fn unix(&self) -> u64 {
         1_700_000_000
+    }
+
+    fn broadcast(&self) -> &Broadcast {
+        &self.broadcast
     }
 }
 
@@ -133,6 +138,7 @@ fn still() -> Still {
         live.services.insert(service, there);
     }
     Still {
+        broadcast: Broadcast::default(),
         about: About { version: "0".to_owned(), pid: 1, started: 1_700_000_000 },
         status: Arc::new(status),
         verdicts: Arc::new(verdicts),

@@ -112,26 +112,49 @@ pub trait Backstage: Send + Sync + 'static {
     fn unix(&self) -> u64;
     /// What happens.
     fn broadcast(&self) -> &Broadcast;
+
+    // What is changed. A stage on which nothing can be changed need not say so.
+
     /// Writes an order down, and wakes the loop.
-    fn order(&self, order: Order) -> Answering<Result<Ordered, Refusal>>;
+    fn order(&self, _: Order) -> Answering<Result<Ordered, Refusal>> {
+        Box::pin(async { Err(Refusal::Failed(NOBODY.to_owned())) })
+    }
     /// What a pass over the files as they are now would do: as `ipvsd plan --output json` says it.
-    fn plan(&self) -> Answering<Result<Value, Refusal>>;
+    fn plan(&self) -> Answering<Result<Value, Refusal>> {
+        Box::pin(async { Err(Refusal::Failed(NOBODY.to_owned())) })
+    }
 
     // What is desired, service by service. Each of these costs what is asked for, whatever else there is.
 
     /// The IDs of all services that are desired: of those that came over the API, and the names of the files'.
-    fn known_ids(&self) -> Vec<String>;
+    fn known_ids(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The service of that ID.
-    fn known(&self, id: &str) -> Option<Known>;
+    fn known(&self, _id: &str) -> Option<Known> {
+        None
+    }
     /// The services that came over the API and have a destination of that name; not more than two of them.
-    fn having(&self, destination: &str) -> Vec<String>;
+    fn having(&self, _destination: &str) -> Vec<String> {
+        Vec::new()
+    }
     /// A service as the last pass left it, with what the checks say now.
-    fn service_status(&self, service: &ServiceKey) -> Option<ServiceStatus>;
+    fn service_status(&self, _: &ServiceKey) -> Option<ServiceStatus> {
+        None
+    }
     /// Changes a service that came over the API, or makes one. It is done when the loop has made a pass over it, and goes on
     /// when nobody waits any more.
-    fn change(&self, id: String, edit: Edit) -> Answering<Result<(), NotDone>>;
+    fn change(&self, _id: String, _: Edit) -> Answering<Result<(), NotDone>> {
+        Box::pin(async { Err(NotDone::new(StatusCode::INTERNAL_SERVER_ERROR, NOBODY)) })
+    }
     /// The address of services that are put without one.
-    fn default_host(&self) -> Option<IpAddr>;
+    fn default_host(&self) -> Option<IpAddr> {
+        None
+    }
     /// Looks a host's name up; IPv4 before IPv6.
-    fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>>;
+    fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>> {
+        Box::pin(async move { Err(format!("lookup {host}: {NOBODY}")) })
+    }
 }
+
+const NOBODY: &str = "there is nobody here who does that";

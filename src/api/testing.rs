@@ -14,7 +14,7 @@ use crate::model::{
     DestinationKey, DestinationSettings, Forward, Live, LiveDestination, LiveService, Scheduler, ServiceFlags,
     ServiceKey, ServiceSettings, Stats,
 };
-use crate::reconcile::{DestinationStatus, Event, ServiceStatus, Status};
+use crate::reconcile::{DestinationStatus, Event, ServiceStatus, Status, Verdicts};
 
 pub(super) const NOW: u64 = 1_767_620_400;
 
@@ -50,6 +50,10 @@ impl Backstage for Props {
 
     fn status(&self) -> Arc<Status> {
         self.status.lock().unwrap().clone()
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        Arc::default()
     }
 
     fn sample(&self) -> Arc<Sample> {

@@ -87,11 +87,6 @@ impl FileSource {
         Ok(desired)
     }
 
-    /// Where the configuration is.
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.paths
-    }
-
     /// Starts watching; where that is not possible, the files are polled.
     pub fn watch(&mut self, wake: impl Fn(Event) + Send + 'static) {
         match FileWatcher::start(self.paths.clone(), wake) {

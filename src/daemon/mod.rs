@@ -22,7 +22,7 @@ pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use offers::{Offers, load};
 pub use runtime::{Runtime, Spawner};
-pub use sampler::Sampler;
+pub use sampler::{SampleReader, Sampler};
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -81,13 +81,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     answer(&desired, &spawner, &board, &engine, wake.clone(), place.clone());
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
     let broadcast = Broadcast::default();
-    let workshop = Workshop::new(
-        source.paths().to_vec(),
-        desired.state_dir.clone(),
-        place,
-        Box::new(|| Ok(Box::new(Kernel::open()?))),
-        Box::new(|| Box::new(Edge::default())),
-    );
+    let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
     let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
     let stage = Backroom {
         about,

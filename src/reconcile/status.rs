@@ -159,7 +159,8 @@ impl Status {
         self.services.extend(left);
         self.trouble = trouble.or(self.trouble.take());
         let before = std::mem::take(self);
-        *self = Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, tally, ..before };
+        *self =
+            Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, tally, ..before };
     }
 
     /// Whether the kernel is what the configuration says.

@@ -36,6 +36,8 @@ pub enum Trigger {
     Start,
     Reload,
     Files,
+    /// Something came over the API.
+    Api,
     Override,
     Health,
     Retry,
@@ -156,7 +158,7 @@ macro_rules! words {
     };
 }
 
-words!(Trigger: Start "start", Reload "reload", Files "files", Override "override", Health "health", Retry "retry",
+words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Override "override", Health "health", Retry "retry",
     Resync "resync", Step "step");
 words!(PassEnd: Done "done", Failed "failed", Refused "refused", Impossible "impossible");
 words!(Kind: AddService "add_service", EditService "edit_service", DeleteService "delete_service",
@@ -167,11 +169,12 @@ words!(Outcome: Done "done", Converged "converged", Draining "draining", Failed 
 
 impl Trigger {
     fn of(why: Why) -> Self {
-        let Why { start, files, reload, resync, retry, health, overrides, step: _, poll: _ } = why;
+        let Why { start, files, reload, resync, retry, health, overrides, api, step: _, poll: _ } = why;
         let reasons = [
             (start, Self::Start),
             (reload, Self::Reload),
             (files, Self::Files),
+            (api, Self::Api),
             (overrides, Self::Override),
             (health, Self::Health),
             (retry, Self::Retry),

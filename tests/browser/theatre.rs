@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use ipvsd::api::{About, Answering, Backstage, Broadcast, Order, Ordered, Refusal, Role, Sample, router};
 use ipvsd::daemon::control::StatusCell;
-use ipvsd::daemon::{Backroom, Ears, FileSource, HookRunner, Runtime, Workshop};
+use ipvsd::daemon::{Audience, Backroom, FileSource, HookRunner, Overlaid, Runtime, SampleReader, Workshop};
 use ipvsd::host::Edge;
 use ipvsd::ipvs::{Ipvs as _, SharedFake};
 use ipvsd::model::{Api, ApiListen, Desired, DestinationKey, Health, ServiceKey};
@@ -54,8 +54,9 @@ impl Theatre {
         let (told, verdicts) = (Mutex::new(wake.clone()), checks.clone());
         let room = Backroom {
             about: About { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), started: unix_now() },
-            board: board.clone(),
-            verdicts: Box::new(move || verdicts.verdicts()),
+            overlaid: Overlaid::new(board.clone(), Box::new(move || verdicts.verdicts())),
+            sample: SampleReader::default(),
+            offers: Arc::default(),
             wake: Arc::new(move |event| told.lock().unwrap().send(event).unwrap_or_default()),
             broadcast: broadcast.clone(),
             workshop: Arc::new(workshop),
@@ -143,7 +144,7 @@ fn play(
     file: PathBuf,
     state_dir: PathBuf,
     place: Place,
-    (mut hooks, broadcast): (HookRunner, Broadcast),
+    (hooks, broadcast): (HookRunner, Broadcast),
     mut board: StatusCell,
     events: &std::sync::mpsc::Receiver<Event>,
 ) {
@@ -156,7 +157,7 @@ fn play(
         store: &mut store,
         overrides: &mut StoredOverrides::new(&state_dir),
         checker,
-        listener: &mut Ears { hooks: &mut hooks, broadcast },
+        listener: &mut Audience::new(hooks, broadcast, tokio::sync::watch::channel(None).0),
         host: &mut Edge::default(),
         board: &mut board,
     };
@@ -231,6 +232,10 @@ impl Backstage for Stage {
 
     fn status(&self) -> Arc<Status> {
         self.room.status()
+    }
+
+    fn verdicts(&self) -> Arc<Verdicts> {
+        self.room.verdicts()
     }
 
     fn sample(&self) -> Arc<Sample> {

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use ipvsd::api::{About, router};
+use ipvsd::api::{About, Broadcast, router};
 use ipvsd::daemon::control::StatusCell;
-use ipvsd::daemon::{Backroom, FileSource, Runtime};
+use ipvsd::daemon::{Backroom, FileSource, Overlaid, Runtime, SampleReader, Workshop};
 use ipvsd::health::Engine;
 use ipvsd::host::Edge;
 use ipvsd::ipvs::Ipvs;
@@ -116,9 +116,11 @@ impl World {
         let board = StatusCell::default();
         let stage = Backroom {
             about: About { version: "0".into(), pid: 1, started: 0 },
-            board: board.clone(),
-            verdicts: if checks { Box::new(reader) } else { Box::new(Arc::default) },
-            wake: Box::new(wake),
+            overlaid: Overlaid::new(board.clone(), if checks { Box::new(reader) } else { Box::new(Arc::default) }),
+            wake: Arc::new(wake),
+            sample: SampleReader::default(),
+            broadcast: Broadcast::default(),
+            workshop: Arc::new(Workshop::of_this_machine(Vec::new(), state_dir.clone(), Place::here().unwrap())),
             offers,
         };
         let first = board.clone();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::catalogue::{ALL, Kind, Metric};
 use super::*;
-use crate::api::{About, Backstage, Sample};
+use crate::api::{About, Backstage, Broadcast, Sample};
 use crate::model::{
     DestinationSettings, Forward, Health, Live, LiveDestination, LiveService, Scheduler, ServiceFlags, ServiceSettings,
     Stats,
@@ -287,6 +287,7 @@ fn dashboards_and_rules_know_what_there_is() {
 struct Still {
     about: About,
     asked: std::sync::atomic::AtomicUsize,
+    broadcast: Broadcast,
 }
 
 impl Backstage for Still {
@@ -312,13 +313,17 @@ impl Backstage for Still {
     fn unix(&self) -> u64 {
         1
     }
+
+    fn broadcast(&self) -> &Broadcast {
+        &self.broadcast
+    }
 }
 
 #[test]
 fn one_page_serves_all_who_ask_at_once() {
     use http_body_util::BodyExt as _;
     use hyper::service::Service as _;
-    let stage = Arc::new(Still { about: about(), asked: Default::default() });
+    let stage = Arc::new(Still { about: about(), asked: Default::default(), broadcast: Broadcast::default() });
     let router = crate::api::router(stage.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -165,8 +165,8 @@ impl crate::ipvs::Ipvs for Slow {
 
     fn read_services(
         &mut self,
-        keys: &[crate::model::ServiceKey],
-    ) -> Result<std::collections::BTreeMap<crate::model::ServiceKey, crate::model::LiveService>, Error> {
+        keys: &[ServiceKey],
+    ) -> Result<std::collections::BTreeMap<ServiceKey, crate::model::LiveService>, Error> {
         std::thread::sleep(Duration::from_millis(300));
         self.0.read_services(keys)
     }

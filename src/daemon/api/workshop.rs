@@ -12,10 +12,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::super::facts::facts;
+use super::super::offers::load;
 use super::super::orders::{self, Given, Known};
 use super::super::plans;
 use crate::api::{Order, Ordered, OrderedOverride, Refusal};
-use crate::config;
 use crate::host::Edge;
 use crate::ipvs::{Error, Ipvs, Kernel};
 use crate::model::{Desired, Live, Overrides, Record, ServiceKey};
@@ -147,7 +147,7 @@ impl Workshop {
 
     /// The configuration as the files are now.
     fn desired(&self) -> Result<Desired, Refusal> {
-        let loaded = config::load_for(&self.paths, &facts());
+        let loaded = load(&self.paths, Some(&self.state_dir), Some(&facts()));
         let loaded = loaded.map_err(|problems| {
             Refusal::Conflict(format!("the configuration is refused:\n{}", problems.render(false)))
         })?;

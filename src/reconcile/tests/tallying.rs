@@ -32,6 +32,7 @@ const NO_REASON: Why = Why {
     retry: false,
     health: false,
     overrides: false,
+    api: false,
     step: false,
     poll: false,
 };

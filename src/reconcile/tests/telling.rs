@@ -78,7 +78,10 @@ fn with_api(mut desired: Desired) -> Desired {
         metrics_destinations: 1,
     });
     for key in desired.table.services.keys() {
-        desired.origins.insert(*key, ServiceOrigin { name: format!("of {key}"), file: "a".into(), line: 1 });
+        desired.origins.insert(
+            *key,
+            ServiceOrigin { name: format!("of {key}"), file: "a".into(), line: 1, destinations: Default::default() },
+        );
     }
     desired
 }

@@ -18,6 +18,8 @@ use axum::body::Bytes;
 use axum::routing::{any, get, put};
 use tokio::sync::watch;
 
+use crate::api::Role;
+
 use super::*;
 use crate::model::ApiTls;
 
