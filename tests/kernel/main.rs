@@ -33,6 +33,7 @@ mod health_reasons;
 mod hooks;
 mod host;
 mod host_settings;
+mod http;
 mod limits;
 mod marking;
 mod marks;

@@ -96,7 +96,7 @@ fn unix(path: &Path, mode: u32, group: Option<&str>) -> io::Result<(std::os::uni
             return Err(io::Error::other("there is something that is no socket: move it away"));
         }
         // Nobody listens on what a process that was killed has left.
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+        Ok(_) if is_listened_on(path)? => {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody else listens there"));
         }
         Ok(_) => fs::remove_file(path)?,
@@ -116,6 +116,16 @@ fn unix(path: &Path, mode: u32, group: Option<&str>) -> io::Result<(std::os::uni
     Ok((std::os::unix::net::UnixListener::from(OwnedFd::from(socket)), file))
 }
 
+/// Whether somebody listens there, be it that the queue is full, which is not waited for.
+fn is_listened_on(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) => Ok(error.kind() == io::ErrorKind::WouldBlock),
+    }
+}
+
 /// By /etc/group: names of other directories are looked up by C libraries only.
 fn group_id(name: &str) -> io::Result<u32> {
     let text = fs::read_to_string("/etc/group")?;
@@ -129,6 +139,19 @@ fn group_id(name: &str) -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn somebody_elses_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let theirs = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let taken = unix(&path, 0o600, None).err().unwrap();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(theirs);
+        let (_listener, file) = unix(&path, 0o600, None).unwrap();
+        drop(file);
+        assert!(!path.exists());
+    }
 
     #[test]
     fn a_group_has_a_number() {
