@@ -102,6 +102,10 @@ pub trait Backstage: Send + Sync + 'static {
     fn about(&self) -> &About;
     /// What the loop posted last, with what the checks say now.
     fn status(&self) -> Arc<Status>;
+    /// What the loop posted last. Costs nothing.
+    fn posted(&self) -> Arc<Status> {
+        self.status()
+    }
     /// What the checks say now, each for itself.
     fn verdicts(&self) -> Arc<Verdicts>;
     /// The counters. Whoever asks keeps them fresh: they are read every few seconds while there is somebody to read them for.

@@ -2,14 +2,14 @@
 //!
 //! | path | room |
 //! |---|---|
-//! | `/service…` | [`gorb`]: as GORB had it |
-//! | `/v1/…`, `/openapi.json` | [`v1`] |
-//! | `/metrics` | [`metrics`] |
-//! | `/livez`, `/readyz` | [`probes`] |
-//! | `/` | [`page`] |
+//! | `/service…` | `gorb`: as GORB had it |
+//! | `/v1/…`, `/openapi.json` | `v1` |
+//! | `/metrics` | `metrics` |
+//! | `/livez`, `/readyz` | `probes` |
+//! | `/` | `page` |
 //!
 //! Handlers run on the thread for what waits on many sockets. They read pictures that others replace ([`Backstage`]), and never
-//! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what [`server`] decides
+//! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what `server` decides
 //! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves the [`Role`] and the
 //! [`Api`](crate::model::Api) in force (as an `Arc`) among the request's extensions.
 

@@ -18,7 +18,7 @@ async fn live() -> &'static str {
 
 /// Ready: the first pass has ended, and the configuration in force is the files'.
 async fn ready(State(stage): State<Stage>) -> (StatusCode, &'static str) {
-    let status = stage.status();
+    let status = stage.posted();
     match (status.pass_at, status.outdated) {
         (0, _) => (StatusCode::SERVICE_UNAVAILABLE, "the first pass has not ended yet\n"),
         (_, true) => (StatusCode::SERVICE_UNAVAILABLE, "the last configuration was refused\n"),

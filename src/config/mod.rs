@@ -184,7 +184,7 @@ fn attempt(
             None => whole = false,
         }
     }
-    resolve(files, (whole, facts), atlas, faults)
+    resolve(files, (whole, of_files, facts), atlas, faults)
 }
 
 /// The text as a tree, or nothing after saying what is wrong with its syntax.
@@ -235,7 +235,7 @@ fn file(document: Node<'_>, faults: &mut Faults) -> Option<raw::File> {
 
 fn resolve(
     files: Vec<(raw::File, Vec<Node<'_>>)>,
-    (whole, facts): (bool, Option<&Facts>),
+    (whole, of_files, facts): (bool, usize, Option<&Facts>),
     atlas: &mut Atlas<'_>,
     faults: &mut Faults,
 ) -> (Desired, Laid) {
@@ -247,7 +247,7 @@ fn resolve(
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
     let mut some = !whole;
-    for (file, list) in files {
+    for (index, (file, list)) in files.into_iter().enumerate() {
         let raw::File {
             version: _,
             daemon: of_file,
@@ -268,7 +268,8 @@ fn resolve(
         if let Some(checks) = checks.value() {
             definitions.define(checks, faults);
         }
-        some |= !services.is_absent();
+        // What came over the API does not speak for the files.
+        some |= index < of_files && !services.is_absent();
         lists.push(list);
     }
     if !some {

@@ -248,4 +248,18 @@ mod tests {
         fs::write(&file, GOOD).unwrap();
         assert!(matches!(source.load(false), Config::New(_)), "back to the last good one");
     }
+
+    #[test]
+    fn what_came_over_the_api_does_not_speak_for_files_without_services() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, state_dir) = (dir.path().join("a.toml"), dir.path().join("state"));
+        fs::create_dir_all(state_dir.join("api.d")).unwrap();
+        fs::write(state_dir.join("api.d/b.toml"), GOOD.replace("\"a\"", "\"b\"").replace(".1:80", ".2:80")).unwrap();
+        fs::write(&file, GOOD).unwrap();
+        let mut source = FileSource::new(vec![file.clone()], Some(state_dir));
+        assert_eq!(source.first().unwrap().table.services.len(), 2);
+        fs::write(&file, "version = 1\n[defaults]\nweight = 1\n").unwrap();
+        let Config::Refused(problems) = source.load(false) else { panic!("half a file was taken") };
+        assert!(problems.contains("no file has `services`"), "{problems}");
+    }
 }

@@ -96,6 +96,10 @@ impl Standing {
             return known;
         }
         match (policy.initial, live_weight(of, live)) {
+            // What was seen to be down before a restart is not put to use for what it was at its beginning.
+            (Initial::Up, Some(0)) if inputs.record.owns_destination(&of.0, &of.1) => {
+                without_weight(inputs, of, policy.on_down)
+            }
             (Initial::Up, _) => Health::Up,
             (Initial::Down, _) => Health::Down,
             (Initial::Live, None) => Health::Unknown,

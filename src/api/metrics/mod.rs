@@ -22,12 +22,15 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::{Problem, Stage};
 use crate::model::Api;
 
 /// A page serves all who ask within this time.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long to wait for those who came before.
+const PATIENCE: Duration = Duration::from_secs(10);
 const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The last page, how many destinations it was to have, and when it was made. Whoever makes a new one holds it meanwhile.
@@ -44,15 +47,22 @@ async fn answer(stage: Stage, last: Last, request: Request) -> Response {
         .extensions()
         .get::<Arc<Api>>()
         .map_or(Api::default().metrics_destinations, |api| api.metrics_destinations);
-    let mut last = last.lock().await;
+    // Held by who makes it until it is made, whether somebody still waits for it or not.
+    let Ok(mut last) = timeout(PATIENCE, last.lock_owned()).await else {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others are being answered: try again").into_response();
+    };
     let page = match &*last {
         Some((at, of, page)) if *of == most && at.elapsed() < FRESH => page.clone(),
         _ => {
-            let Ok(page) = spawn_blocking(move || page(&stage, most)).await else {
+            let made = spawn_blocking(move || {
+                let page = page(&stage, most);
+                *last = Some((Instant::now(), most, page.clone()));
+                page
+            });
+            let Ok(page) = made.await else {
                 return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written")
                     .into_response();
             };
-            *last = Some((Instant::now(), most, page.clone()));
             page
         }
     };

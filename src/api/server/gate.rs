@@ -1,5 +1,7 @@
 //! What each request goes through before a handler gets it: who asks, how much, and how fast.
 
+#![allow(clippy::result_large_err, reason = "what is refused gets an answer, which is what the large one is")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

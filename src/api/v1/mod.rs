@@ -23,12 +23,16 @@ mod status;
 mod tests;
 mod upkeep;
 
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::{Backstage, Problem, Stage};
 
@@ -50,18 +54,24 @@ pub(super) fn routes() -> Router<Stage> {
 }
 
 /// So many pictures of everything are made at a time.
-static HANDS: Semaphore = Semaphore::const_new(2);
+static HANDS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(2)));
+/// How long to wait for those who came before.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes something of the whole status on a thread that may take its time: of a large table it takes too long for the one that
-/// carries the checks.
+/// carries the checks. Whoever goes away meanwhile leaves no second one beside it: the hand is free when the work is done.
 async fn aside<T: Send + 'static>(
     stage: Stage,
     work: impl FnOnce(&dyn Backstage) -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    // Nobody closes it.
-    let _hand = HANDS.acquire().await;
-    let done = spawn_blocking(move || work(&*stage)).await;
-    done.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the log says why"))
+    let Ok(Ok(hand)) = timeout(PATIENCE, Arc::clone(&HANDS).acquire_owned()).await else {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others are being answered: try again"));
+    };
+    let done = spawn_blocking(move || {
+        let _hand = hand;
+        work(&*stage)
+    });
+    done.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the log says why"))
 }
 
 /// What is JSON already.

@@ -52,7 +52,7 @@ pub(super) async fn reload(State(stage): State<Stage>) -> Response {
     stage.wake(Event::Reload);
     let done = tokio::time::timeout(PATIENCE, turns.wait_for(|turns| turns.reloads != before)).await;
     let done = matches!(done, Ok(Ok(_)));
-    let status = stage.status();
+    let status = stage.posted();
     let (kernel, outdated, trouble) = (status.agreement(), status.outdated, status.trouble.clone());
     let code = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
     (code, Json(Reloaded { done, kernel, outdated, trouble })).into_response()

@@ -183,7 +183,7 @@ mod tests {
             let file = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
             let files = Arc::new(vec![file("other.toml", other)]);
             let fragment = file("web.toml", &text);
-            let (parsed, foundation) = parse_together(files, &[fragment.clone()], None)
+            let (parsed, foundation) = parse_together(files, std::slice::from_ref(&fragment), None)
                 .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
             let alone = crate::config::parse_onto(&foundation, &fragment).unwrap();
             assert_eq!(alone.desired.table, parsed.desired.table);

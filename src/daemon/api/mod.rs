@@ -45,6 +45,10 @@ impl Backstage for Backroom {
         self.overlaid.status()
     }
 
+    fn posted(&self) -> Arc<Status> {
+        self.overlaid.posted()
+    }
+
     fn verdicts(&self) -> Arc<Verdicts> {
         self.overlaid.verdicts()
     }

@@ -34,6 +34,10 @@ impl Overlaid {
         Self { board, verdicts, last: Mutex::default() }
     }
 
+    pub fn posted(&self) -> Arc<Status> {
+        self.board.get()
+    }
+
     pub fn verdicts(&self) -> Arc<Verdicts> {
         (self.verdicts)()
     }
