@@ -102,6 +102,8 @@ async fn serve_with(
                 !is_over
             }
             () = sleep(LOOK), if house.wants_a_look() => false,
+            // Nobody says any more how it is wanted, and there is nothing to look at.
+            else => std::future::pending().await,
         };
         while house.tasks.try_join_next().is_some() {}
     }

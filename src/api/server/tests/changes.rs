@@ -103,3 +103,20 @@ fn a_door_that_is_taken_is_waited_for() {
     assert_eq!(bench.address(), address);
     assert_eq!(bench.ask("GET", "/", "").status, 200);
 }
+
+#[test]
+fn when_nobody_says_any_more_how_it_is_wanted_it_waits_for_its_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (wanted, receiver) = watch::channel(None);
+        let (listening, _) = watch::channel(None);
+        let serving = tokio::spawn(serve(Router::new(), receiver, listening));
+        tokio::task::yield_now().await;
+        drop(wanted);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!serving.is_finished(), "it has panicked");
+        serving.abort();
+    });
+}
