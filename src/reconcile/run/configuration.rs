@@ -1,10 +1,10 @@
 //! How a configuration comes into force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Loop, Part};
-use crate::model::{Desired, Host, OnDown, Policy, Record, ServiceKey};
-use crate::plan::{self, Plan};
+use crate::model::{Desired, Host, OnDown, Policy, Record, ServiceKey, SharedChecks};
+use crate::plan::{self, Of, Plan};
 use crate::reconcile::concern::{Concern, with_helpers};
 use crate::reconcile::host::Ground;
 use crate::reconcile::narrate;
@@ -46,7 +46,7 @@ impl Loop<'_> {
             concern = Concern::All;
         }
         concern.add(services.iter().copied());
-        self.bid_farewell(&before, &after);
+        self.farewells.extend(farewells(before.policies.iter(), &after));
         if let Some((waiting, _)) = &mut self.waiting {
             waiting.put_part(&services, after.clone());
         }
@@ -56,25 +56,6 @@ impl Loop<'_> {
         self.backoff.keep_only(|object| !object.is_in(&of_part));
         self.asked.extend(services);
         self.owed.join(concern);
-    }
-
-    /// The checks of what is not desired any more go on while it drains.
-    fn bid_farewell(&mut self, before: &Desired, after: &Desired) {
-        for (service, policy) in &before.policies {
-            if policy.on_down == OnDown::Ignore {
-                continue;
-            }
-            for (destination, checks) in &policy.checks {
-                if !after.table.has(service, destination) {
-                    self.farewells.insert((*service, *destination), checks.clone());
-                }
-            }
-        }
-        for (service, of) in &after.table.services {
-            for destination in of.destinations.keys() {
-                self.farewells.remove(&(*service, *destination));
-            }
-        }
     }
 
     /// Nothing waits to come into force any more, which all of the status and the log are to say.
@@ -128,28 +109,39 @@ impl Loop<'_> {
 
     /// Puts a configuration into force. The checks of what it drops go on while that drains.
     fn accept(&mut self, desired: Desired, concern: &Concern) {
-        // One that nobody went by before has no say now.
-        let heeded = |(_, policy): &(&ServiceKey, &Policy)| policy.on_down != OnDown::Ignore;
-        let policies = &self.desired.policies;
-        let changed: Vec<_> = match concern {
-            Concern::All => policies.iter().filter(heeded).collect(),
+        let before = &self.desired;
+        let taken = match concern {
+            Concern::All => farewells(before.policies.iter(), &desired),
             Concern::Services(services) => {
-                services.iter().filter_map(|key| policies.get_key_value(key)).filter(heeded).collect()
+                let policies = services.iter().filter_map(|key| before.policies.get_key_value(key));
+                farewells(policies, &desired)
             }
         };
-        for (service, policy) in changed {
-            for (destination, checks) in &policy.checks {
-                if !desired.table.has(service, destination) {
-                    self.farewells.insert((*service, *destination), checks.clone());
-                }
-            }
-        }
+        self.farewells.extend(taken);
         self.company.checker.set_at_once(desired.checks_at_once);
         self.company.listener.configure(&desired);
         self.retired = Some(std::mem::replace(&mut self.desired, desired));
+        self.forget_farewells(concern);
+    }
+
+    /// Of these services, what is desired again or not owned any more needs no last checks.
+    pub(super) fn forget_farewells(&mut self, concern: &Concern) {
         let (desired, record) = (&self.desired, &self.record);
         self.farewells.retain(|(service, destination), _| {
-            record.owns_destination(service, destination) && !desired.table.has(service, destination)
+            !concern.covers(service)
+                || (record.owns_destination(service, destination) && !desired.table.has(service, destination))
         });
     }
+}
+
+/// The checks of what is not desired any more go on while it drains. One that nobody went by before has no say then.
+fn farewells<'a>(
+    policies: impl Iterator<Item = (&'a ServiceKey, &'a Policy)>,
+    after: &Desired,
+) -> BTreeMap<Of, SharedChecks> {
+    let heeded = policies.filter(|(_, policy)| policy.on_down != OnDown::Ignore);
+    let all =
+        heeded.flat_map(|(service, policy)| policy.checks.iter().map(move |(of, checks)| ((*service, *of), checks)));
+    let gone = all.filter(|((service, destination), _)| !after.table.has(service, destination));
+    gone.map(|(of, checks)| (of, checks.clone())).collect()
 }

@@ -51,6 +51,7 @@ impl Loop<'_> {
             && report.refused.is_none()
         {
             self.remember(report, &concern, now.at);
+            self.forget_farewells(&concern);
         }
         self.post(why, &concern, &result, now);
         self.tell(&seen, &result);

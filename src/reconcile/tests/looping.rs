@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NO_REASON: Why = Why {
+pub(super) const NO_REASON: Why = Why {
     start: false,
     files: false,
     reload: false,
@@ -15,7 +15,7 @@ const NO_REASON: Why = Why {
     poll: false,
 };
 pub(super) const RESYNC: Why = Why { resync: true, ..NO_REASON };
-const FILES: Why = Why { files: true, ..NO_REASON };
+pub(super) const FILES: Why = Why { files: true, ..NO_REASON };
 pub(super) const RELOAD: Why = Why { reload: true, ..NO_REASON };
 const POLL: Why = Why { poll: true, ..NO_REASON };
 pub(super) const RETRY: Why = Why { retry: true, ..NO_REASON };

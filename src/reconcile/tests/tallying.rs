@@ -1,5 +1,6 @@
 //! What is counted.
 
+use super::looping::{FILES, NO_REASON, RESYNC};
 use super::*;
 use crate::reconcile::status::{Board, Status};
 use crate::reconcile::tally::{Kind, Outcome, PassEnd, Tally, Trigger};
@@ -21,21 +22,6 @@ impl Board for Seen {
         self.0.borrow_mut().tell(outdated, tally);
     }
 }
-
-const FILES: Why = Why { files: true, ..NO_REASON };
-const RESYNC: Why = Why { resync: true, ..NO_REASON };
-const NO_REASON: Why = Why {
-    start: false,
-    files: false,
-    reload: false,
-    resync: false,
-    retry: false,
-    health: false,
-    overrides: false,
-    api: false,
-    step: false,
-    poll: false,
-};
 
 fn second(start: Instant, at: u64) -> Now {
     Now { at: start + Duration::from_secs(at), unix: UNIX + at }
