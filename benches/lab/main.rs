@@ -11,7 +11,6 @@
 //! a program that ended badly, a number that is missing. How fast something is never fails.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is read by tests/bench, and by people")]
-#![allow(dead_code, reason = "the sections that use all of it come one by one")]
 
 mod daemon;
 mod day;

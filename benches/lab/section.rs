@@ -35,8 +35,6 @@ pub enum Need {
     Perl,
     /// A module of the kernel.
     Module(&'static str),
-    /// A folder or file, of a package that a program above came from.
-    File(&'static str),
 }
 
 impl fmt::Display for Need {
@@ -47,7 +45,6 @@ impl fmt::Display for Need {
             Need::Kernel(version) => write!(f, "kernel {version}"),
             Need::Perl => f.write_str("perl"),
             Need::Module(name) => write!(f, "module {name}"),
-            Need::File(path) => write!(f, "file {path}"),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
+    /// What was wrong the last time, if it was refused: with what came over the API, it may be good without any change of a file.
+    refused: Option<String>,
     offers: Arc<Offers>,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
@@ -51,6 +53,7 @@ impl FileSource {
             state_dir,
             state_dir_in_use: None,
             seen: Seen::Nothing,
+            refused: None,
             offers: Arc::default(),
             always_stocked: None,
             fingerprint: None,
@@ -168,6 +171,7 @@ impl ConfigSource for FileSource {
         });
         match accepted {
             Ok(mut desired) => {
+                self.refused = None;
                 if let Some(in_use) = self.state_dir_in_use.as_ref().filter(|in_use| **in_use != desired.state_dir) {
                     warn!(in_use = %in_use.display(), "daemon.state_dir takes effect with a restart");
                     desired.state_dir.clone_from(in_use);
@@ -181,6 +185,10 @@ impl ConfigSource for FileSource {
             }
             Err(problems) => {
                 let problems = problems.render(false);
+                if self.refused.replace(problems.clone()).as_ref() == Some(&problems) && !afresh {
+                    // It was said, and is so still.
+                    return Config::Unchanged;
+                }
                 error!("the configuration is refused, the last good one stays in force:\n{problems}");
                 Config::Refused(problems)
             }
@@ -201,7 +209,12 @@ impl ConfigSource for FileSource {
     }
 
     fn part(&mut self) -> Option<Part> {
-        self.offers.take()
+        let part = self.offers.take();
+        if part.is_some() && self.refused.is_some() {
+            self.seen = Seen::Nothing;
+            self.offers.wake(Event::Files);
+        }
+        part
     }
 
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {

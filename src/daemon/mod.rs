@@ -24,6 +24,7 @@ pub use offers::{Offers, load};
 pub use runtime::{Runtime, Spawner};
 pub use sampler::{SampleReader, Sampler};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use crate::api::{About, Broadcast, router, serve as serve_http};
 use crate::health::Engine;
 use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
-use crate::model::{Api, Desired};
+use crate::model::{Api, Desired, ServiceKey};
 use crate::reconcile::{
     Company, Event, FileStore, Found, Loop, Now, Place, RecordStore as _, StoredOverrides, unix_now,
 };
@@ -82,10 +83,15 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
     let broadcast = Broadcast::default();
     let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
+    let (of_all, of_some) = (engine.reader(), engine.reader_of());
+    let verdicts = Box::new(move |services: Option<&BTreeSet<ServiceKey>>| match services {
+        None => of_all(),
+        Some(services) => of_some(services),
+    });
     let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
     let stage = Backroom {
         about,
-        overlaid: Overlaid::new(board.clone(), Box::new(engine.reader())),
+        overlaid: Arc::new(Overlaid::new(board.clone(), verdicts)),
         wake: Arc::new(wake.clone()),
         sample: sampler.reader(),
         broadcast: broadcast.clone(),

@@ -60,6 +60,11 @@ impl Shared {
         self.unless_stopped(verdicts)
     }
 
+    fn verdicts_of(&self, services: &BTreeSet<ServiceKey>) -> Arc<Verdicts> {
+        let verdicts = self.state().verdicts_of(services, Instant::now());
+        self.unless_stopped(Arc::new(verdicts))
+    }
+
     fn unless_stopped(&self, mut verdicts: Arc<Verdicts>) -> Arc<Verdicts> {
         if self.stopped.load(Ordering::Acquire) {
             Arc::make_mut(&mut verdicts).trouble.push(STOPPED.to_owned());
@@ -109,6 +114,12 @@ impl Engine {
         move || shared.verdicts()
     }
 
+    /// The same of some services, at the price of those.
+    pub fn reader_of(&self) -> impl Fn(&BTreeSet<ServiceKey>) -> Arc<Verdicts> + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |services| shared.verdicts_of(services)
+    }
+
     /// How the engine is doing.
     pub fn meter(&self) -> Meter {
         self.shared.state().meter()
@@ -144,8 +155,7 @@ impl Checker for Engine {
     }
 
     fn verdicts_of(&self, services: &BTreeSet<ServiceKey>) -> Arc<Verdicts> {
-        let verdicts = self.shared.state().verdicts_of(services, Instant::now());
-        self.shared.unless_stopped(Arc::new(verdicts))
+        self.shared.verdicts_of(services)
     }
 
     fn take_changed(&mut self) -> BTreeSet<ServiceKey> {

@@ -54,7 +54,7 @@ impl Theatre {
         let (told, verdicts) = (Mutex::new(wake.clone()), checks.clone());
         let room = Backroom {
             about: About { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), started: unix_now() },
-            overlaid: Overlaid::new(board.clone(), Box::new(move || verdicts.verdicts())),
+            overlaid: Arc::new(Overlaid::new(board.clone(), Box::new(move |_| verdicts.verdicts()))),
             sample: SampleReader::default(),
             offers: Arc::default(),
             wake: Arc::new(move |event| told.lock().unwrap().send(event).unwrap_or_default()),

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ipvsd::config;
 use ipvsd::daemon::load;
@@ -118,6 +120,54 @@ fn what_a_person_changed_in_the_folder_is_not_written_over() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     world.done("DELETE", "/service/web", "");
     assert_eq!((kernel.table(), world.kept()), (vec![], vec![]));
+}
+
+#[test]
+fn what_a_person_changed_or_moved_before_the_reload_is_not_written_over_either() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    let (path, table) = (world.folder().join("web.toml"), kernel.table());
+    let before = fs::read_to_string(&path).unwrap();
+    let text = before.clone() + "# mine\n";
+    fs::write(&path, &text).unwrap();
+    for (method, at, body) in [("PATCH", "/service/web/r", r#"{"weight":5}"#), ("DELETE", "/service/web", "")] {
+        let (status, error) = world.refused(method, at, body);
+        assert!(status == 409 && error.contains("changed by hand"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    let moved: PathBuf = world.dir.path().join("conf.d/web.toml");
+    fs::write(&path, &before).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    for (method, at, body) in [("PATCH", "/service/web/r", r#"{"weight":5}"#), ("DELETE", "/service/web", "")] {
+        let (status, error) = world.refused(method, at, body);
+        assert!(status == 409 && error.contains("moved away"), "{error}");
+    }
+    world.reload();
+    assert_eq!(kernel.table(), table, "it is the files' now, and was there all the time");
+}
+
+#[test]
+fn a_file_that_was_refused_for_a_service_is_taken_when_that_is_deleted() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let file = world.dir.path().join("conf.d/z.toml");
+    fs::write(
+        &file,
+        "version = 1\n[[services]]\nname = \"mine\"\naddress = \"tcp://192.0.2.1:80\"\nscheduler = \"sh\"\n",
+    )
+    .unwrap();
+    world.reload();
+    assert!(!kernel.table().iter().any(|line| line.contains("sh")), "it is claimed twice: {:?}", kernel.table());
+    world.done("DELETE", "/service/web", "");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !kernel.table().iter().any(|line| line.contains("sh")) {
+        assert!(Instant::now() < deadline, "the file is not tried again: {:?}", kernel.table());
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

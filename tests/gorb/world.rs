@@ -116,7 +116,10 @@ impl World {
         let board = StatusCell::default();
         let stage = Backroom {
             about: About { version: "0".into(), pid: 1, started: 0 },
-            overlaid: Overlaid::new(board.clone(), if checks { Box::new(reader) } else { Box::new(Arc::default) }),
+            overlaid: Arc::new(Overlaid::new(
+                board.clone(),
+                if checks { Box::new(move |_| reader()) } else { Box::new(|_| Arc::default()) },
+            )),
             wake: Arc::new(wake),
             sample: SampleReader::default(),
             broadcast: Broadcast::default(),

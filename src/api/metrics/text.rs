@@ -97,7 +97,7 @@ impl Family<'_> {
 
     pub(super) fn histogram(&mut self, labels: &str, durations: &Durations) {
         let mut all = 0;
-        let bounds = Durations::BOUNDS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        let bounds = Durations::BOUNDS.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
         for (index, bound) in bounds.enumerate() {
             all += durations.counts.get(index).copied().unwrap_or(0);
             self.line("_bucket", labels, &format!("le=\"{bound}\""), all);

@@ -22,8 +22,7 @@ use super::lent::{Budget, Lent};
 use super::rate::Client;
 use super::rules::Rules;
 use super::{Shared, browser};
-use crate::api::Problem;
-use crate::api::Role;
+use crate::api::{Problem, Role};
 
 /// The longest body of a request, in bytes.
 pub(super) const BODY_MAX: usize = 1 << 20;
@@ -57,6 +56,8 @@ impl Gate {
         request: Request<Incoming>,
     ) -> Response {
         let (mut parts, body) = request.into_parts();
+        // It may have come with a length, too, by which somebody in between sees another request begin (RFC 9112, 6.1).
+        let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         let answer = async {
             let role = may(rules, &parts)?;
             if Role::needed_for(&parts.method) == Role::Write && !shared.take(client, rules, Instant::now()) {
@@ -85,6 +86,9 @@ impl Gate {
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+        if is_chunked {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         match Lent::of(response, &self.answers, asking) {
             Ok(response) => response,

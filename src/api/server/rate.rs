@@ -1,7 +1,7 @@
 //! How many writes a client gets through: a bucket for each, which fills again as fast as it may write.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 /// Whoever writes, as far as the server can tell clients apart.
@@ -18,6 +18,8 @@ pub(super) enum Client {
 impl Client {
     pub(super) fn of(address: IpAddr) -> Self {
         Self::Ip(match address.to_canonical() {
+            // Whoever is on this host has 16 million of them.
+            IpAddr::V4(address) if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) if address.is_loopback() => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -116,5 +118,6 @@ mod tests {
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_ne!(of("::1"), of("::"));
+        assert_eq!(of("127.0.0.1"), of("127.1.2.3"), "this host is one client, whatever it calls itself");
     }
 }

@@ -23,7 +23,7 @@ use crate::reconcile::{Event, Now, ServiceStatus, Status, Verdicts};
 pub struct Backroom {
     pub about: About,
     /// What the loop posted last, and what the checkers say at the moment.
-    pub overlaid: Overlaid,
+    pub overlaid: Arc<Overlaid>,
     /// Wakes the loop.
     pub wake: Arc<dyn Fn(Event) + Send + Sync>,
     /// The kernel's counters.
@@ -72,11 +72,13 @@ impl Backstage for Backroom {
     fn order(&self, order: Order) -> Answering<Result<Ordered, Refusal>> {
         let wake = Arc::clone(&self.wake);
         let workshop = Arc::clone(&self.workshop);
-        Box::pin(workshop.order(order, self.status(), move || wake(Event::Overrides)))
+        let overlaid = Arc::clone(&self.overlaid);
+        Box::pin(workshop.order(order, move || overlaid.status(), move || wake(Event::Overrides)))
     }
 
     fn plan(&self) -> Answering<Result<Value, Refusal>> {
-        Box::pin(Arc::clone(&self.workshop).plan(self.status()))
+        let overlaid = Arc::clone(&self.overlaid);
+        Box::pin(Arc::clone(&self.workshop).plan(move || overlaid.status()))
     }
 
     fn known_ids(&self) -> Vec<String> {

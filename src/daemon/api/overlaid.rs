@@ -1,5 +1,6 @@
 //! The status as it is now: what the loop posted last, with what the checks say since.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use crate::reconcile::{Now, ServiceStatus, Status, Verdicts};
 /// A status with the health of now serves all who ask within this time: to make one takes a copy of all of it.
 const FRESH: Duration = Duration::from_millis(200);
 
-type VerdictsReader = Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>;
+/// What the checks say of these services, or of all.
+type VerdictsReader = Box<dyn Fn(Option<&BTreeSet<ServiceKey>>) -> Arc<Verdicts> + Send + Sync>;
 
 /// See the module.
 pub struct Overlaid {
@@ -39,7 +41,7 @@ impl Overlaid {
     }
 
     pub fn verdicts(&self) -> Arc<Verdicts> {
-        (self.verdicts)()
+        (self.verdicts)(None)
     }
 
     pub fn status(&self) -> Arc<Status> {
@@ -55,7 +57,7 @@ impl Overlaid {
         }
         let of = Arc::downgrade(&posted);
         let mut status = Arc::unwrap_or_clone(posted);
-        overlay_verdicts(&mut status, &(self.verdicts)(), at, unix);
+        overlay_verdicts(&mut status, &(self.verdicts)(None), at, unix);
         let status = Arc::new(status);
         *last = Some(Last { of, at, status: Arc::clone(&status) });
         status
@@ -66,7 +68,8 @@ impl Overlaid {
     /// One service, and not from a picture of everything.
     pub fn service(&self, service: &ServiceKey) -> Option<ServiceStatus> {
         let Now { at, unix } = Now::read();
-        service_status(&self.board.get(), &(self.verdicts)(), service, at, unix)
+        let verdicts = (self.verdicts)(Some(&[*service].into()));
+        service_status(&self.board.get(), &verdicts, service, at, unix)
     }
 }
 
@@ -82,7 +85,7 @@ mod tests {
         let first = "10.0.0.1:80".parse().unwrap();
         let asked = Arc::new(Mutex::new(0_u128));
         let counted = Arc::clone(&asked);
-        let verdicts = Box::new(move || {
+        let verdicts = Box::new(move |_: Option<&BTreeSet<ServiceKey>>| {
             *counted.lock().unwrap() += 1;
             let mut verdicts = Verdicts::default();
             let verdict = Verdict {

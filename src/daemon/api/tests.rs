@@ -59,7 +59,7 @@ impl Scene {
         let workshop = Workshop::new(paths, dir.path().join("state"), place, open(&kernel), host);
         let room = Backroom {
             about: About { version: "1".into(), pid: 1, started: 1 },
-            overlaid: Overlaid::new(board, Box::new(Arc::default)),
+            overlaid: Arc::new(Overlaid::new(board, Box::new(|_| Arc::default()))),
             sample: SampleReader::default(),
             wake: Arc::new(move |event| {
                 assert_eq!(event, Event::Overrides);
@@ -121,7 +121,7 @@ async fn what_cannot_be_ordered_is_refused_with_the_reason() {
     assert_eq!(scene.woken.load(Ordering::Relaxed), 0);
 
     let mut scene = Scene::new();
-    scene.room.overlaid = Overlaid::new(StatusCell::default(), Box::new(Arc::default));
+    scene.room.overlaid = Arc::new(Overlaid::new(StatusCell::default(), Box::new(|_| Arc::default())));
     let early = scene.order("web", "10.0.0.11", Action::Drain).await.unwrap_err();
     assert_eq!(early, Refusal::Busy("the first pass has not ended yet: try again".into()));
 }

@@ -64,12 +64,12 @@ impl Workshop {
     pub(super) async fn order(
         self: Arc<Self>,
         order: Order,
-        status: Arc<Status>,
+        status: impl FnOnce() -> Arc<Status> + Send + 'static,
         done: impl FnOnce() + Send + 'static,
     ) -> Result<Ordered, Refusal> {
         let turn = self.orders.clone();
         alone(turn, "other orders are being carried out: try again", move || {
-            let ordered = self.carry_out(&order, &status);
+            let ordered = self.carry_out(&order, &status());
             if ordered.is_ok() {
                 done();
             }
@@ -79,9 +79,12 @@ impl Workshop {
     }
 
     /// Makes a plan.
-    pub(super) async fn plan(self: Arc<Self>, status: Arc<Status>) -> Result<Value, Refusal> {
+    pub(super) async fn plan(
+        self: Arc<Self>,
+        status: impl FnOnce() -> Arc<Status> + Send + 'static,
+    ) -> Result<Value, Refusal> {
         let turn = self.plans.clone();
-        alone(turn, "another plan is being made: try again", move || self.foresee(&status)).await
+        alone(turn, "another plan is being made: try again", move || self.foresee(&status())).await
     }
 
     /// What is ordered is about what the daemon has in force.

@@ -1,11 +1,13 @@
 //! How something that comes over the API is changed.
 
+use std::fs;
+use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -53,11 +55,11 @@ impl Offers {
             Ok(Ok(Outcome::Done)) => return Ok(()),
             Ok(Ok(Outcome::Failed(why))) => why,
             Ok(Ok(Outcome::Claimed(claim))) => {
-                let path = self.lock().shelf.folder.join(file_name(&id));
-                let removed = spawn_blocking(move || remove(&path)).await;
-                if let Ok(Err(error)) = removed {
-                    warn!(id, "what was refused over the API is still there: {error}");
-                }
+                let turn = Arc::clone(&self.turn).lock_owned().await;
+                let this = Arc::clone(&self);
+                let clean = spawn_blocking(move || this.clean_up(&id, turn));
+                // It has panicked, which is logged.
+                _ = clean.await;
                 self.wake(Event::Files);
                 return Err(NotDone::new(StatusCode::CONFLICT, claim));
             }
@@ -111,6 +113,7 @@ impl Offers {
         match edit(known.as_ref())? {
             Edited::Same => Ok(None),
             Edited::Put { offer, about, undo } => {
+                self.untouched(&id)?;
                 let concerns = about.map_or(Concerns::Service, Concerns::Destination);
                 let (fragment, part) = self.written(offer)?;
                 Ok(Some(Made { outcome: self.queue(id, Some(fragment), part, concerns), undo }))
@@ -118,10 +121,44 @@ impl Offers {
             Edited::Delete => {
                 let path = self.lock().shelf.get(&id).map(|fragment| fragment.path.clone());
                 let Some(path) = path else { return Ok(None) };
+                self.untouched(&id)?;
                 remove(&path).map_err(|error| internal(&format!("cannot remove {}: {error}", path.display())))?;
                 info!(id, "deleted over the API");
                 Ok(Some(Made { outcome: self.queue(id, None, Desired::default(), Concerns::All), undo: None }))
             }
+        }
+    }
+
+    /// Takes the file of what was refused away, unless another change has put it there since.
+    fn clean_up(&self, id: &str, _turn: OwnedMutexGuard<()>) {
+        let path = {
+            let held = self.lock();
+            if held.shelf.get(id).is_some() {
+                return;
+            }
+            held.shelf.folder.join(file_name(id))
+        };
+        if let Err(error) = remove(&path) {
+            warn!(id, "what was refused over the API is still there: {error}");
+        }
+    }
+
+    /// Fails if somebody has changed the service's file, or moved it, since it was read: that counts from the next reload on.
+    fn untouched(&self, id: &str) -> Result<(), NotDone> {
+        let known = self.lock().shelf.get(id).cloned();
+        let Some(fragment) = known.filter(|fragment| !fragment.edited) else { return Ok(()) };
+        let path = fragment.path.display();
+        match fs::read_to_string(&fragment.path) {
+            Ok(text) if text == config::emit_offer(&fragment.offer) => Ok(()),
+            Ok(_) => {
+                let words = format!("{path} was changed by hand: reload ipvsd, and change it there");
+                Err(NotDone::new(StatusCode::CONFLICT, words))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let words = format!("{path} was moved away: reload ipvsd first");
+                Err(NotDone::new(StatusCode::CONFLICT, words))
+            }
+            Err(error) => Err(internal(&format!("cannot read {path}: {error}"))),
         }
     }
 

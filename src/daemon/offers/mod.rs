@@ -124,7 +124,7 @@ impl Offers {
         _ = self.wake.set(Box::new(wake));
     }
 
-    fn wake(&self, event: Event) {
+    pub(super) fn wake(&self, event: Event) {
         if let Some(wake) = self.wake.get() {
             wake(event);
         }
@@ -155,10 +155,18 @@ impl Offers {
         let mut held = self.lock();
         let queue = std::mem::take(&mut held.queue);
         let mut all = Part { services: BTreeSet::new(), desired: Desired::default() };
-        for Queued { id, services, part, fragment, waiting } in queue {
+        for Queued { id, mut services, part, fragment, mut waiting } in queue {
+            // What is deleted may have come to be the files' meanwhile, which have their say.
+            if let (None, Some(foundation)) = (&fragment, &held.shelf.foundation) {
+                services.retain(|key| foundation.claim(key).is_none());
+                waiting.services.clone_from(&services);
+            }
             let claim = fragment.as_ref().and_then(|fragment| held.shelf.claim(&fragment.offer));
             if let Some(claim) = claim {
-                held.shelf.put(&id, None);
+                // A later change may have put another one there.
+                if held.shelf.get(&id).zip(fragment.as_ref()).is_some_and(|(one, other)| Arc::ptr_eq(one, other)) {
+                    held.shelf.put(&id, None);
+                }
                 _ = waiting.done.send(Outcome::Claimed(claim.words));
                 continue;
             }
