@@ -14,6 +14,8 @@ use super::rate::Client;
 use crate::model::ApiListen;
 
 const BACKLOG: i32 = 1024;
+/// As many can have come, and wait.
+const MOST_WAITING: usize = BACKLOG as usize + 1;
 
 /// A listener.
 pub(super) enum Door {
@@ -65,19 +67,46 @@ impl Door {
 
     pub(super) async fn accept(&self) -> io::Result<(Guest, Client)> {
         match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, from)| over_tcp(stream, from)),
+            Self::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| over_unix(stream)),
+        }
+    }
+
+    /// Shuts it, and gives those who had come until then and were not let in yet: to them it was open.
+    pub(super) fn shut(self) -> Vec<(Guest, Client)> {
+        match self {
             Self::Tcp(listener) => {
-                let (stream, from) = listener.accept().await?;
-                // An answer is not to wait for more of it.
-                let _ = stream.set_nodelay(true);
-                Ok((Guest::Tcp(stream), Client::of(from.ip())))
+                let Ok(listener) = listener.into_std() else { return Vec::new() };
+                let accept = || -> io::Result<_> {
+                    let (stream, from) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Ok(over_tcp(TcpStream::from_std(stream)?, from))
+                };
+                std::iter::from_fn(|| accept().ok()).take(MOST_WAITING).collect()
             }
-            Self::Unix { listener, .. } => {
-                let (stream, _) = listener.accept().await?;
-                let client = stream.peer_cred().map_or(Client::Other, |peer| Client::User(peer.uid()));
-                Ok((Guest::Unix(stream), client))
+            Self::Unix { listener, _file } => {
+                drop(_file);
+                let Ok(listener) = listener.into_std() else { return Vec::new() };
+                let accept = || -> io::Result<_> {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Ok(over_unix(UnixStream::from_std(stream)?))
+                };
+                std::iter::from_fn(|| accept().ok()).take(MOST_WAITING).collect()
             }
         }
     }
+}
+
+fn over_tcp(stream: TcpStream, from: SocketAddr) -> (Guest, Client) {
+    // An answer is not to wait for more of it.
+    let _ = stream.set_nodelay(true);
+    (Guest::Tcp(stream), Client::of(from.ip()))
+}
+
+fn over_unix(stream: UnixStream) -> (Guest, Client) {
+    let client = stream.peer_cred().map_or(Client::Other, |peer| Client::User(peer.uid()));
+    (Guest::Unix(stream), client)
 }
 
 fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -139,6 +168,24 @@ fn group_id(name: &str) -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_come_before_it_is_shut_is_let_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let door = Door::open(&ApiListen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+            let place = door.place().unwrap();
+            let _clients = [(); 3].map(|()| std::net::TcpStream::connect(place).unwrap());
+            assert_eq!(door.shut().len(), 3);
+            assert!(std::net::TcpStream::connect(place).is_err());
+            let door = Door::open(&ApiListen::Unix { path: path.clone(), mode: 0o600, group: None }).unwrap();
+            let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+            assert_eq!(door.shut().len(), 1);
+            assert!(!path.exists());
+        });
+    }
 
     #[test]
     fn somebody_elses_socket_is_left_alone() {

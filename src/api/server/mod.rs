@@ -15,6 +15,7 @@ mod browser;
 mod crowd;
 mod door;
 mod gate;
+mod hall;
 mod lent;
 mod patient;
 mod rate;
@@ -22,42 +23,27 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{sleep, timeout};
-use tracing::{error, info, warn};
+use tokio::time::sleep;
+use tracing::{info, warn};
 
 use crate::model::{Api, ApiListen};
-use crowd::{Asking, Crowd, Seat};
-use door::{Door, Guest};
+use door::Door;
 use gate::Gate;
-use patient::Patient;
+use hall::let_in;
 use rate::{Client, Rates};
 use rules::{Rules, Stamps};
 
 /// How long the head of a request may take, and a connection be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// The longest head, and the most that is read ahead, in bytes.
-const HEAD_MAX: usize = 64 << 10;
-/// How long TLS may take to begin.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// How long connections may go on when nobody listens any more.
-const FAREWELL: Duration = Duration::from_secs(10);
 /// How often to look whether files have changed, and to try again what failed.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long to wait where connections cannot be accepted.
-const NAP: Duration = Duration::from_millis(100);
 
 /// What all connections share.
 struct Shared {
@@ -250,134 +236,5 @@ fn described(listen: &ApiListen) -> String {
     match listen {
         ApiListen::Tcp(address) => address.to_string(),
         ApiListen::Unix { path, .. } => format!("unix:{}", path.display()),
-    }
-}
-
-/// Lets connections in until it is ended.
-async fn let_in(
-    door: Door,
-    shared: Arc<Shared>,
-    rules: watch::Receiver<Arc<Rules>>,
-    mut end: oneshot::Receiver<()>,
-    closed: oneshot::Sender<()>,
-) {
-    let mut connections = JoinSet::new();
-    let mut crowd = Crowd::default();
-    let (leave, leaving) = watch::channel(());
-    let mut said = false;
-    loop {
-        let accepted = tokio::select! {
-            _ = &mut end => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => {
-                if let Err(panic) = ended.map_err(tokio::task::JoinError::try_into_panic)
-                    && let Ok(panic) = panic
-                {
-                    error!("a request ended in a panic, which is a mistake in ipvsd: {}", words(&*panic));
-                }
-                continue;
-            }
-            accepted = door.accept() => accepted,
-        };
-        match accepted {
-            Ok((guest, client)) => {
-                said = false;
-                if !crowd.has_room() {
-                    turn_away(guest, &rules.borrow());
-                    continue;
-                }
-                let seat = Arc::<Seat>::default();
-                let visitor = Visitor {
-                    client,
-                    shared: Arc::clone(&shared),
-                    rules: rules.clone(),
-                    seat: Arc::clone(&seat),
-                    leaving: leaving.clone(),
-                };
-                crowd.enter(seat, connections.spawn(visit(guest, visitor)));
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut said, true) {
-                    warn!("cannot accept connections of the HTTP side: {error}");
-                }
-                sleep(NAP).await;
-            }
-        }
-    }
-    drop(door);
-    drop(closed);
-    leave.send_replace(());
-    let all = async { while connections.join_next().await.is_some() {} };
-    // The rest is cut off.
-    let _ = timeout(FAREWELL, all).await;
-}
-
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
-}
-
-/// Whoever is one too many is told so, if that takes no waiting.
-fn turn_away(guest: Guest, rules: &Rules) {
-    const BUSY: &[u8] =
-        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    if rules.tls.is_some() {
-        return;
-    }
-    let _ = match guest {
-        Guest::Tcp(stream) => stream.try_write(BUSY),
-        Guest::Unix(stream) => stream.try_write(BUSY),
-    };
-}
-
-/// Who is in, and what goes for it.
-struct Visitor {
-    client: Client,
-    shared: Arc<Shared>,
-    /// As they are at each request: a token may be withdrawn.
-    rules: watch::Receiver<Arc<Rules>>,
-    seat: Arc<Seat>,
-    leaving: watch::Receiver<()>,
-}
-
-async fn visit(guest: Guest, visitor: Visitor) {
-    match guest {
-        Guest::Unix(stream) => converse(Patient::new(stream), visitor).await,
-        Guest::Tcp(stream) => {
-            let tls = visitor.rules.borrow().tls.clone();
-            match tls {
-                None => converse(Patient::new(stream), visitor).await,
-                Some(tls) => {
-                    // Whoever does not get through it knows why.
-                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(Patient::new(stream))).await {
-                        converse(stream, visitor).await;
-                    }
-                }
-            }
-        }
-    }
-}
-
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor) {
-    let Visitor { client, shared, rules, seat, mut leaving } = visitor;
-    let answer = |request| {
-        let (shared, seat, rules) = (Arc::clone(&shared), Arc::clone(&seat), Arc::clone(&rules.borrow()));
-        async move {
-            let asking = Asking::on(&seat);
-            Ok::<_, Infallible>(shared.gate.answer(&shared, &rules, (client, asking), request).await)
-        }
-    };
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.head_within)
-        .max_buf_size(HEAD_MAX)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
-    let mut connection = pin!(connection);
-    // How it ends is nobody's concern here: whoever asked knows.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = leaving.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
     }
 }
