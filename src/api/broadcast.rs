@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::model::ServiceKey;
-use crate::plan::render::{host_operation_line, operation_line};
+use crate::plan::render::{host_operation_line, operation_line, words};
 use crate::plan::{Cause, HostNote, Note};
 use crate::reconcile::{Listener, Notice, Passed, Report, StepResult, unix_now};
 
@@ -198,7 +198,7 @@ impl Listener for Broadcast {
         let event = value["event"].as_str().unwrap_or_default().to_owned();
         for text in value.as_object_mut().into_iter().flat_map(|object| object.values_mut()) {
             if let Value::String(text) = text {
-                cut(text);
+                words::shorten(text, LONGEST);
             }
         }
         value["time"] = json!(unix_now());
@@ -286,17 +286,6 @@ fn operations(report: &Report, name: impl Fn(&ServiceKey) -> Option<String>) -> 
     };
     let mut all = some(false, MOST_OPERATIONS);
     all.extend(some(true, MOST_OPERATIONS - all.len()));
-    all.iter_mut().for_each(|done| cut(&mut done.reason));
+    all.iter_mut().for_each(|done| words::shorten(&mut done.reason, LONGEST));
     all
-}
-
-fn cut(text: &mut String) {
-    if text.len() > LONGEST {
-        let mut end = LONGEST - '…'.len_utf8();
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
 }

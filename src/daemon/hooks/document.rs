@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::model::{DestinationKey, ServiceKey};
+use crate::plan::render::words;
 use crate::reconcile::Notice;
 
 /// The version of the format.
@@ -76,14 +77,7 @@ fn shortened(notice: &Notice) -> Notice {
         | Notice::PanicEnded { .. }
         | Notice::DrainDone { .. } => return notice,
     };
-    if text.len() > LONGEST {
-        let mut end = LONGEST - '…'.len_utf8();
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
+    words::shorten(text, LONGEST);
     notice
 }
 

@@ -14,6 +14,18 @@ use crate::model::{
 
 const DAY: u64 = 86_400;
 
+/// Cuts a text that is longer than `most` bytes, and lets that be seen.
+pub fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        let mut end = most.saturating_sub('…'.len_utf8());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
 /// Seconds as a duration: `45s`, `1m30s`, `1d`.
 pub fn duration(seconds: u64) -> String {
     let mut text = String::new();
@@ -239,6 +251,17 @@ mod tests {
             (40 * DAY + 1, "40d"),
         ] {
             assert_eq!(rough(seconds), want);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_cut_between_letters() {
+        for (text, most, want) in
+            [("abc", 3, "abc"), ("abcdef", 5, "ab…"), ("aéé", 5, "aéé"), ("aééé", 5, "a…"), ("ab", 1, "…")]
+        {
+            let mut cut = text.to_owned();
+            shorten(&mut cut, most);
+            assert_eq!(cut, want);
         }
     }
 }
