@@ -275,15 +275,27 @@ fn each_failure_has_its_reason_and_costs_nothing() {
     for turn in 0..2 {
         program.write(FILE, &configuration(&cases));
         let begin = Instant::now();
-        let are_said = |shown: &serde_json::Value| {
+        let are_down = |shown: &serde_json::Value| {
             (0..cases.len()).all(|index| status_in(shown, "web", &address(index))["health"] == "down")
         };
-        let shown = wait_shown(&program, FILE, "all to be down", are_said);
-        let text = shown_text(&program, FILE);
-        for (index, Case { name, reason, .. }) in cases.iter().enumerate() {
-            let said = status_in(&shown, "web", &address(index))["reason"].as_str().unwrap();
-            assert!(said.starts_with(reason), "{name}: {said:?}, not {reason:?}");
-            assert!(text.contains(&format!(": {reason}")), "{name}: not {reason:?} in {text}");
+        // Where much else runs, a handshake may once take longer than the timeout, and that is said then; the next run says better.
+        loop {
+            let shown = wait_shown(&program, FILE, "all to be down", are_down);
+            let text = shown_text(&program, FILE);
+            let wrong: Vec<String> = cases
+                .iter()
+                .enumerate()
+                .filter_map(|(index, Case { name, reason, .. })| {
+                    let said = status_in(&shown, "web", &address(index))["reason"].as_str().unwrap_or_default();
+                    let right = said.starts_with(reason) && text.contains(&format!(": {reason}"));
+                    (!right).then(|| format!("{name}: {said:?}, not {reason:?}"))
+                })
+                .collect();
+            if wrong.is_empty() {
+                break;
+            }
+            assert!(begin.elapsed() < SOON, "{wrong:#?} in {text}");
+            sleep(Duration::from_millis(250));
         }
 
         // Some rounds, all along which it holds as much as runs at the same time, and no more.
