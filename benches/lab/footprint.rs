@@ -18,7 +18,7 @@ pub const SECTION: Section = Section {
     name: "daemon",
     needs: &[Need::InstructionClock],
     memory: "3G",
-    seconds: [1500, 240],
+    seconds: [3000, 240],
     rows: &[
         Row {
             id: "memory-large",

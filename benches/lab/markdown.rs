@@ -37,7 +37,8 @@ pub fn table(lines: &[Line]) -> String {
 
 fn value(reach: Reach, spread: Spread) -> String {
     let unit = match reach {
-        Reach::Faster(_) | Reach::Times(_) => "×",
+        Reach::Faster(_) => "× faster",
+        Reach::Times(_) => "×",
         Reach::Below(_, unit) | Reach::Shown(unit) => unit,
     };
     let Spread { median, low, high, runs } = spread;

@@ -1,9 +1,10 @@
-//! One change in a table of many services: a health flip, an override, an edit. What it costs must follow the change, not the table.
+//! One change in a table of many services: a health flip, an override, a change over the API, an edit. What it costs must follow the change, not the table.
 //!
 //! Time is taken from the moment of the change to the weight in the kernel, which this reads over netlink for the one service; processor
 //! time and system calls are the daemon's, over all that the change makes it do, until it is at rest again. System calls are counted in
 //! rounds of their own, since counting takes time.
 
+mod offered;
 mod report;
 mod server;
 
@@ -23,6 +24,7 @@ use crate::net;
 use crate::section::{Need, Reach, Row, Section};
 use crate::shape::{Shape, WEIGHT};
 use crate::usage::{self, Tracer};
+use offered::Offered;
 use server::Server;
 
 const FLAT: &str = "table of 10,000 × 10 against 100 × 10";
@@ -42,6 +44,8 @@ pub const SECTION: Section = Section {
             against: FLAT,
             reach: Reach::Times(2.0),
         },
+        Row { id: "api-time", what: "one API change, time", against: FLAT, reach: Reach::Times(2.0) },
+        Row { id: "api-calls", what: "one API change, system calls", against: FLAT, reach: Reach::Times(2.0) },
         Row {
             id: "command-time",
             what: "`ipvsd weight` from its start, time",
@@ -61,10 +65,11 @@ pub const SECTION: Section = Section {
 
 pub const FLIP: &str = "health flip";
 const OVERRIDE: &str = "weight override";
+const API: &str = "API change";
 const COMMAND: &str = "ipvsd weight";
 const EDIT: &str = "edited file";
 const PARSE: &str = "parsing that file";
-const CHANGES: [&str; 4] = [FLIP, OVERRIDE, COMMAND, EDIT];
+const CHANGES: [&str; 5] = [FLIP, OVERRIDE, API, COMMAND, EDIT];
 
 /// The loop gathers verdicts so long before it answers them (`Schedule::BURST`).
 const BURST: Duration = Duration::from_millis(50);
@@ -89,6 +94,7 @@ struct Bench<'a> {
     shape: Shape,
     place: &'a Place,
     server: &'a Server,
+    offered: &'a Offered,
     process: u32,
     kernel: Kernel,
     text: &'a str,
@@ -97,11 +103,14 @@ struct Bench<'a> {
 fn one_size(lab: &Lab, shape: Shape) -> anyhow::Result<()> {
     let place = Place::new(&format!("single-{}", shape.services))?;
     let server = Server::start()?;
-    let text = configuration(shape, server.address);
+    let offered = Offered::new(&place);
+    let text = configuration(shape, server.address, &offered.section());
     place.rename_into(&text)?;
     let mut daemon = daemon::start(lab, &place, shape)?;
     let (process, kernel) = (daemon.id(), Kernel::open()?);
-    let mut bench = Bench { lab, shape, place: &place, server: &server, process, kernel, text: &text };
+    offered.put()?;
+    let mut bench =
+        Bench { lab, shape, place: &place, server: &server, offered: &offered, process, kernel, text: &text };
     // Their number is the same every time, or nearly so.
     let counted = 1;
     for round in 0..lab.options.runs + counted {
@@ -114,6 +123,10 @@ fn one_size(lab: &Lab, shape: Shape) -> anyhow::Result<()> {
             lab.say(PARSE, shape.services, round, &[("ms", took.as_secs_f64() * 1e3)])?;
         }
     }
+    offered.delete()?;
+    wait_until("what came over the API to be gone", WITHIN, || {
+        Ok(!bench.kernel.read_services(&[Offered::service()])?.contains_key(&Offered::service()))
+    })?;
     net::must_be(shape)?;
     net::must_be_by_ipvsadm(shape)?;
     daemon.must_run()?;
@@ -121,9 +134,9 @@ fn one_size(lab: &Lab, shape: Shape) -> anyhow::Result<()> {
 }
 
 /// One destination of the first service is checked, and no resync comes in between.
-fn configuration(shape: Shape, server: SocketAddr) -> String {
+fn configuration(shape: Shape, server: SocketAddr, api: &str) -> String {
     let head = format!(
-        "[daemon]\nresync = \"1d\"\n\n[checks.bench]\ntcp = {{ send = \"ping\", expect = \"pong\" }}\naddress = \"{}\"\nport = {}\n\
+        "[daemon]\nresync = \"1d\"\n\n{api}[checks.bench]\ntcp = {{ send = \"ping\", expect = \"pong\" }}\naddress = \"{}\"\nport = {}\n\
          interval = \"1s\"\ntimeout = \"900ms\"\nrise = 1\nfall = 1\n",
         server.ip(),
         server.port(),
@@ -141,6 +154,7 @@ impl Bench<'_> {
         let took = match change {
             FLIP => self.flip()?,
             OVERRIDE => self.give_override()?,
+            API => self.ask()?,
             COMMAND => self.command()?,
             _ => self.edit()?,
         };
@@ -193,6 +207,13 @@ impl Bench<'_> {
         Ok(self.weight(service, destination, OTHER)? - told)
     }
 
+    fn ask(&mut self) -> anyhow::Result<Duration> {
+        let asked = self.offered.set_weight(OTHER)?;
+        let (asked_at, at) = (asked.at, self.weight_of(Offered::service(), Offered::destination(), OTHER)?);
+        asked.done()?;
+        Ok(at - asked_at)
+    }
+
     fn command(&mut self) -> anyhow::Result<Duration> {
         let (service, destination) = self.overridden();
         let words = [
@@ -221,6 +242,10 @@ impl Bench<'_> {
 
     fn take_back(&mut self, change: &str) -> anyhow::Result<()> {
         let (service, destination) = match change {
+            API => {
+                self.offered.set_weight(WEIGHT)?.done()?;
+                return self.weight_of(Offered::service(), Offered::destination(), WEIGHT).map(drop);
+            }
             FLIP => {
                 self.server.come_back()?;
                 (0, 0)
@@ -239,7 +264,10 @@ impl Bench<'_> {
 
     /// Waits for a weight in the kernel.
     fn weight(&mut self, service: u32, destination: u32, weight: u32) -> anyhow::Result<Instant> {
-        let (service, destination) = (key(self.shape, service), destination_key(self.shape, service, destination));
+        self.weight_of(key(self.shape, service), destination_key(self.shape, service, destination), weight)
+    }
+
+    fn weight_of(&mut self, service: ServiceKey, destination: DestinationKey, weight: u32) -> anyhow::Result<Instant> {
         wait_until(&format!("weight {weight} of {destination} of {service}"), WITHIN, || {
             let found = self.kernel.read_services(&[service])?;
             let found = found.get(&service).context("the service is gone")?;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{BURST, CHANGES, COMMAND, EDIT, FLIP, OVERRIDE, PARSE, QUIET};
+use super::{API, BURST, CHANGES, COMMAND, EDIT, FLIP, OVERRIDE, PARSE, QUIET};
 use crate::run::{Cell, Runs};
 use crate::section::{Axis, Details, Figure, Part, Plot, Series};
 
@@ -18,7 +18,7 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
         part.figures.insert(id, Figure { value: ratio, note: further.to_owned() });
         Ok(())
     };
-    for (id, change) in [("flip", FLIP), ("override", OVERRIDE), ("command", COMMAND)] {
+    for (id, change) in [("flip", FLIP), ("override", OVERRIDE), ("api", API), ("command", COMMAND)] {
         let cpu = |size| runs.spread(Cell { what: change, size, value: "cpu_ms" });
         let cpu = format!("of the processor's time {:.1} ×", cpu(most)?.median / cpu(least)?.median);
         match id {
@@ -30,7 +30,11 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
                 figure("override-time", (change, "ms"), &cpu)?;
                 figure("override-calls", ("weight override, counted", "syscalls"), "")?;
             }
-            _ => figure("command-time", (change, "ms"), &cpu)?,
+            "api" => {
+                figure("api-time", (change, "ms"), &cpu)?;
+                figure("api-calls", ("API change, counted", "syscalls"), "")?;
+            }
+            _ => figure("command-time", (change, "ms"), &format!("it reads the configuration first; {cpu}"))?,
         }
     }
     let edit =
@@ -71,7 +75,7 @@ fn details(runs: &Runs, sizes: &[u32]) -> anyhow::Result<Details> {
         lines,
         note: format!(
             "A flip is counted from the moment when the server goes away in the midst of a check, less the {} ms in which verdicts are \
-             gathered; an override from the moment when the daemon is told, `ipvsd weight` from the start of the command; an edit from the \
+             gathered; an override from the moment when the daemon is told, a change over the API from the request, `ipvsd weight` from the start of the command; an edit from the \
              rename, less the {} ms for which a file has to be still. One destination is checked once a second, which is in the system calls.",
             BURST.as_millis(),
             QUIET.as_millis()
@@ -84,6 +88,7 @@ fn plot(runs: &Runs, sizes: &[u32]) -> anyhow::Result<Plot> {
     for (what, name, peer) in [
         (FLIP, "health flip", false),
         (OVERRIDE, "weight override", false),
+        (API, "API change", false),
         (COMMAND, "ipvsd weight", false),
         (EDIT, "edited file", false),
         (PARSE, "parsing that file", true),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use crate::guest::Lab;
-use crate::section::Section;
+use crate::section::{Need, Section};
 use crate::traffic::netns::within;
 use kernel::Memory;
 use packets::Sender;
@@ -23,9 +23,9 @@ use tables::{Kind, Table};
 
 pub const SECTION: Section = Section {
     name: "limits",
-    needs: &[],
+    needs: &[Need::InstructionClock],
     memory: "3G",
-    seconds: [1500, 300],
+    seconds: [3600, 300],
     rows: &[],
     measure,
     report: report::report,
