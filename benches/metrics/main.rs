@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench metrics [-- --json]`
 //!
-//! Prints a line for each figure, or the same as JSON: the median of so many scrapes, in milliseconds, and the longest. It fails only when a
-//! scrape was not valid: an answer that is not all of it.
+//! Prints a line for each figure, or the same as JSON: the median of so many scrapes, in milliseconds, and the longest, beside the limit that
+//! is promised and whether it is kept; and at the end whether the run was valid. It fails only when it was not: a scrape that is not all of it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is for people to read")]
 
@@ -27,15 +27,20 @@ use tokio::sync::watch;
 const SERVICES: u16 = 1000;
 const DESTINATIONS: u8 = 10;
 const ROUNDS: usize = 15;
-/// What is aimed at, in milliseconds.
-const REACH: f64 = 250.0;
+/// What is promised of the release build, in milliseconds.
+const LIMIT: f64 = 250.0;
 
 fn main() -> ExitCode {
     let as_json = std::env::args().any(|argument| argument == "--json");
     match figures(as_json) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if !as_json {
+                println!("valid: every scrape was whole");
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("NOT VALID: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -170,6 +175,9 @@ fn figures(as_json: bool) -> anyhow::Result<()> {
         verdicts: &still.verdicts,
         sampled: still.sample.unix_ms,
         live: &still.sample.live,
+        traffic: &api::Traffic::default(),
+        broadcast: &still.broadcast,
+        most_services: SERVICES.into(),
         most_destinations,
     };
     let page = api::render_metrics(&scene);
@@ -211,10 +219,23 @@ fn say(
     if as_json {
         println!(
             "{}",
-            json!({ "name": name, "median_ms": median, "longest_ms": longest, "megabytes": megabytes, "reach_ms": REACH })
+            json!({
+                "name": name,
+                "median_ms": median,
+                "longest_ms": longest,
+                "megabytes": megabytes,
+                "limit_ms": LIMIT,
+                "is_within": median <= LIMIT,
+                "runs": times.len(),
+                "valid": true,
+            })
         );
     } else {
-        println!("{name}: {median:.1} ms (longest {longest:.1}), {megabytes:.1} MB; aimed at: {REACH} ms");
+        let word = if median <= LIMIT { "within" } else { "OVER" };
+        let runs = times.len();
+        println!(
+            "{name}: {median:.1} ms, median of {runs} (longest {longest:.1}), {megabytes:.1} MB; {word} the limit of {LIMIT} ms"
+        );
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! queue loses its place in it, and is told so. The last [`KEPT`] are kept for those who come later.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -103,6 +104,8 @@ struct Shared {
     /// Whether somebody sees to the samples.
     sampled: Mutex<bool>,
     places: Arc<Semaphore>,
+    /// Streams that did not keep up.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -124,6 +127,7 @@ impl Default for Broadcast {
             samples: watch::Sender::default(),
             sampled: Mutex::new(false),
             places: Arc::new(Semaphore::new(MOST_STREAMS)),
+            dropped: AtomicU64::new(0),
         }))
     }
 }
@@ -188,6 +192,21 @@ impl Broadcast {
     /// A place for each stream.
     pub(super) fn places(&self) -> &Arc<Semaphore> {
         &self.0.places
+    }
+
+    /// How many streams there are.
+    pub(super) fn streams(&self) -> usize {
+        MOST_STREAMS.saturating_sub(self.0.places.available_permits())
+    }
+
+    /// One was ended as it did not keep up.
+    pub(super) fn drop_stream(&self) {
+        self.0.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn dropped_streams(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -10,8 +10,8 @@
 //!
 //! Handlers run on the thread for what waits on many sockets. They read pictures that others replace ([`Backstage`]), and never
 //! wait for the kernel or for a pass themselves: whatever takes that is a future that the daemon gives. Who may do what `server` decides
-//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves the [`Role`] and the
-//! [`Api`](crate::model::Api) in force (as an `Arc`) among the request's extensions.
+//! before a handler runs, by the method: all but GET, HEAD and OPTIONS is writing. It leaves the [`Role`], the
+//! [`Api`](crate::model::Api) in force and its [`Traffic`] (as `Arc`s) among the request's extensions.
 
 mod backstage;
 mod broadcast;
@@ -25,6 +25,7 @@ mod role;
 mod server;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod v1;
 
 pub use backstage::{About, Answering, Backstage, Order, Ordered, OrderedOverride, Refusal, Sample};
@@ -34,6 +35,7 @@ pub use metrics::{Scene, render as render_metrics};
 pub use problem::Problem;
 pub use role::Role;
 pub use server::{Listening, serve};
+pub use traffic::Traffic;
 
 use std::sync::Arc;
 

@@ -30,14 +30,14 @@ impl Merged {
         self.place = self.place.or(of_file.place());
         let of_file = of_file.into_value().unwrap_or_default();
         merge!(self.keys, of_file, "api", faults, [listen, mode, group, tls, tokens, writes_per_second]);
-        merge!(self.keys, of_file, "api", faults, [default_host, metrics_destinations]);
+        merge!(self.keys, of_file, "api", faults, [default_host, metrics_services, metrics_destinations]);
     }
 
     /// The HTTP side that is asked for, if one is.
     pub(super) fn resolve(&self, faults: &mut Faults) -> Option<Api> {
         let place = self.place?;
-        let raw::Api { listen, mode, group, tls, tokens, writes_per_second, default_host, metrics_destinations } =
-            &self.keys;
+        let raw::Api { listen, mode, group, tls, tokens, writes_per_second, default_host, .. } = &self.keys;
+        let raw::Api { metrics_services, metrics_destinations, .. } = &self.keys;
         let plain = Api::default();
         let tokens_written = !tokens.is_absent();
         let why = "it must not depend on where ipvsd is started";
@@ -68,17 +68,20 @@ impl Merged {
         };
         let rate = writes_per_second.get();
         let rate = rate.and_then(|at| values::integer(at, "writes_per_second", 1..=1_000_000, faults));
-        let most = metrics_destinations.get();
-        let most = most.and_then(|at| values::number(at, "metrics_destinations", 1_000_000, faults));
+        let mut most = |field: &Field<i128>, key: &str, usual: usize| {
+            let most = field.get().and_then(|at| values::number(at, key, 1_000_000, faults));
+            most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usual)
+        };
+        let metrics_services = most(metrics_services, "metrics_services", plain.metrics_services);
+        let metrics_destinations = most(metrics_destinations, "metrics_destinations", plain.metrics_destinations);
         Some(Api {
             listen,
             tls,
             tokens,
             writes_per_second: rate.unwrap_or(plain.writes_per_second),
             default_host: default_host.get().and_then(|at| host(at, faults)),
-            metrics_destinations: most
-                .and_then(|most| usize::try_from(most).ok())
-                .unwrap_or(plain.metrics_destinations),
+            metrics_services,
+            metrics_destinations,
         })
     }
 }

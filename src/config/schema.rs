@@ -221,7 +221,7 @@ pub(super) fn writes_per_second(_: &mut SchemaGenerator) -> Schema {
     number(1, 1_000_000, 100)
 }
 
-pub(super) fn metrics_destinations(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn metrics_objects(_: &mut SchemaGenerator) -> Schema {
     number(0, 1_000_000, 10_000)
 }
 

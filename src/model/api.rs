@@ -14,7 +14,9 @@ pub struct Api {
     pub writes_per_second: u32,
     /// The address of services that are put over the API without one, as GORB takes that of its interface.
     pub default_host: Option<IpAddr>,
-    /// Destinations beyond so many have no metrics of their own.
+    /// Services beyond so many have no metrics of their own, nor have their destinations.
+    pub metrics_services: usize,
+    /// Destinations beyond so many have no metrics of their own, nor have checks beyond so many.
     pub metrics_destinations: usize,
 }
 
@@ -27,6 +29,7 @@ impl Default for Api {
             tokens: None,
             writes_per_second: 100,
             default_host: None,
+            metrics_services: 10_000,
             metrics_destinations: 10_000,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::concern::Concern;
+use super::fault::{Fault, Sort};
 use super::schedule::Now;
 use super::status::{Failing, unix_of};
 use crate::model::{DestinationKey, HostKey, ServiceKey};
@@ -63,7 +64,11 @@ struct Failure {
     since: Instant,
     next: Instant,
     reason: String,
+    fault: Fault,
 }
+
+/// So many fail now, by what they are and why.
+pub type Failures = BTreeMap<Sort, BTreeMap<Fault, usize>>;
 
 /// The failures of all objects.
 #[derive(Debug)]
@@ -95,13 +100,13 @@ impl Backoff {
         base.mul_f64(0.8 + 0.4 * self.random.f64())
     }
 
-    /// Remembers a failure at `now`, and its reason in words.
-    pub fn failed(&mut self, object: Object, reason: String, now: Instant) {
+    /// Remembers a failure at `now`, and its reason in one word and in many.
+    pub fn failed(&mut self, object: Object, (fault, reason): (Fault, String), now: Instant) {
         let before = self.failures.get(&object);
         let count = before.map_or(0, |failure| failure.count).saturating_add(1);
         let since = before.map_or(now, |failure| failure.since);
         let next = now + self.delay(count);
-        self.failures.insert(object, Failure { count, since, next, reason });
+        self.failures.insert(object, Failure { count, since, next, reason, fault });
     }
 
     /// The services and destinations that have failed, and are tried again.
@@ -118,6 +123,15 @@ impl Backoff {
             Object::Host(_) => None,
         };
         self.failures.iter().filter_map(entry)
+    }
+
+    /// All of them, in numbers.
+    pub fn failures(&self) -> Failures {
+        let mut all = Failures::new();
+        for (object, failure) in &self.failures {
+            *all.entry(Sort::of(object)).or_default().entry(failure.fault).or_default() += 1;
+        }
+        all
     }
 
     /// How long the object has to wait still and why, or `None` if it may be tried at `now`.
@@ -176,7 +190,8 @@ mod tests {
     fn an_object_waits_and_is_then_due() {
         let mut backoff = Backoff::new(7);
         let start = Instant::now();
-        backoff.failed(object(1), "why".into(), start);
+        backoff.failed(object(1), (Fault::Invalid, "why".into()), start);
+        assert_eq!(backoff.failures(), [(Sort::Service, [(Fault::Invalid, 1)].into())].into());
         let told: Vec<Failing> = backoff.entries(Now { at: start + Duration::from_secs(9), unix: 1_009 }).collect();
         assert_eq!((told[0].since, told[0].tries, told[0].reason.as_str()), (1_000, 1, "why"));
         assert_eq!(backoff.held(&object(1), start).unwrap().reason, "why");
@@ -186,7 +201,7 @@ mod tests {
         assert_eq!(backoff.next_after(due, |_| true), None, "what was due has had its turn");
         assert_eq!(backoff.next_after(due, |_| false), Some(due), "and what was not looked at has not");
         assert_eq!((backoff.due(start).count(), backoff.due(due).count()), (0, 1));
-        backoff.failed(object(1), "why".into(), due);
+        backoff.failed(object(1), (Fault::Invalid, "why".into()), due);
         assert!(backoff.next_after(due, |_| true).unwrap() - due > Backoff::FIRST, "the second wait is longer");
         backoff.keep_only(|object| matches!(object, Object::Entry(_, Some(_))));
         assert_eq!(backoff.next_after(start, |_| true), None);

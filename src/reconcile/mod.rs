@@ -17,6 +17,7 @@ mod belief;
 mod carry;
 mod checker;
 mod concern;
+mod fault;
 mod host;
 mod journal;
 mod leaving;
@@ -39,7 +40,9 @@ mod tests;
 mod verify;
 
 pub use atomic::StoreError;
+pub use backoff::Failures;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdicts};
+pub use fault::{Fault, Sort};
 pub use host::{Ground, Host, HostResult, HostSeen};
 pub use notice::{DrainEnd, Listener, Notice, Passed};
 pub use observe::{Inputs, Observed, observe, read_whole};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Failures};
 use super::belief::said;
 use super::checker::Verdict;
 use super::concern::Concern;
@@ -31,6 +31,8 @@ pub struct Status {
     /// What the kernel did not take, and is tried again; [`MOST_FAILING`] of them, and how many more there are.
     pub failing: Vec<Failing>,
     pub failing_more: usize,
+    /// All of them and those of the host, by what they are and why.
+    pub failures: Failures,
     /// Of services that are draining, or desired: all of them if there is an HTTP side, else those that health or overrides
     /// matter for.
     pub services: BTreeMap<ServiceKey, ServiceStatus>,
@@ -146,6 +148,7 @@ impl Status {
             blind,
             failing,
             failing_more,
+            failures,
             services: left,
             helpers: _,
             overrides,
@@ -159,8 +162,19 @@ impl Status {
         self.services.extend(left);
         self.trouble = trouble.or(self.trouble.take());
         let before = std::mem::take(self);
-        *self =
-            Self { outdated, pass_at, pass_why, blind, failing, failing_more, overrides, suspicions, tally, ..before };
+        *self = Self {
+            outdated,
+            pass_at,
+            pass_why,
+            blind,
+            failing,
+            failing_more,
+            failures,
+            overrides,
+            suspicions,
+            tally,
+            ..before
+        };
     }
 
     /// Whether the kernel is what the configuration says.
@@ -268,6 +282,7 @@ pub(super) fn of(
         ..Status::default()
     };
     (status.failing, status.failing_more) = failing(backoff, now);
+    status.failures = backoff.failures();
     if let Ok(report) = result {
         status.host = host_trouble(report);
         let Picture { services, verdicts, drains, ready: _, awaited: _ } = &report.picture;

@@ -158,6 +158,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Override "override", Health "health", Retry "retry",
     Resync "resync", Step "step");
 words!(PassEnd: Done "done", Failed "failed", Refused "refused", Impossible "impossible");

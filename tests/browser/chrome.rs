@@ -108,8 +108,13 @@ impl Chrome {
 
     /// Goes there, and waits until something is drawn.
     pub fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({ "url": url }));
+        self.go(url);
         self.wait("document.documentElement?.dataset.ready === '1'");
+    }
+
+    /// Goes there.
+    pub fn go(&mut self, url: &str) {
+        self.call("Page.navigate", json!({ "url": url }));
     }
 
     /// The value of an expression.

@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod away;
 mod chrome;
+mod large;
+mod still;
 mod theatre;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -222,9 +226,7 @@ fn it_is_legible_on_a_phone_and_at_night_and_goes_by_keys() {
         chrome.wait_text("#attention", "is down");
         chrome.wait(&format!("document.querySelectorAll(\"{} .spark path\").length === 2", row(WEB, "10.0.0.11:8080")));
         assert_eq!(chrome.eval("document.documentElement.scrollWidth"), width, "nothing sticks out at {width}");
-        let cut = "[...document.querySelectorAll('.row > *, .attention *, .head > *')].filter((one) => one.scrollWidth > \
-             one.clientWidth + 1 && getComputedStyle(one).display !== 'inline' && one.clientWidth > 0).map((one) => one.outerHTML)";
-        assert_eq!(chrome.eval(cut), serde_json::json!([]), "nothing is cut off at {width}");
+        assert_eq!(sticks_out(&mut chrome), serde_json::json!([]), "nothing is cut off at {width}");
         let small = "[...document.querySelectorAll('body *')].filter((one) => one.childNodes.length && \
              parseFloat(getComputedStyle(one).fontSize) < 11).map((one) => one.outerHTML)";
         assert_eq!(chrome.eval(small), serde_json::json!([]), "nothing is too small to read");
@@ -276,6 +278,14 @@ fn pose() {
     chrome.wait_text("#attention", "10.0.0.13:8080 of web is draining");
     std::thread::sleep(Duration::from_millis(700));
     chrome.shoot(&picture("readme"), false);
+}
+
+/// What is wider than its place.
+fn sticks_out(chrome: &mut Chrome) -> serde_json::Value {
+    chrome.eval(
+        "[...document.querySelectorAll('.row > *, .attention *, .head > *')].filter((one) => one.scrollWidth > one.clientWidth + 1 \
+         && getComputedStyle(one).display !== 'inline' && one.clientWidth > 0).map((one) => one.outerHTML)",
+    )
 }
 
 /// Texts whose colour is too near to what is behind them: WCAG's 4.5 to 1.

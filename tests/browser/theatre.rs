@@ -171,6 +171,7 @@ fn with_api(desired: Desired) -> Desired {
         tokens: None,
         writes_per_second: 10,
         default_host: None,
+        metrics_services: 1000,
         metrics_destinations: 1000,
     };
     Desired { api: Some(api), ..desired }

@@ -55,6 +55,8 @@ metrics! {
     TROUBLE Gauge "ipvsd_pass_trouble" "" [] "1 if the last pass could not be made, or was refused.";
     OPERATIONS Counter "ipvsd_operations" "" ["kind", "result"]
         "Operations by what they do to what, and what became of them.";
+    FAILING Gauge "ipvsd_failing_objects" "" ["object", "reason"]
+        "Objects that fail now, and are tried again, by why: unavailable (this kernel has no such scheduler, engine or address family), invalid (it does not take the values), conflict (somebody else is at it), short (of memory), not_permitted, unverified (taken, and reads otherwise) or other. The status has the reason of each.";
     DRIFT Counter "ipvsd_drift_repaired" "" ["object"]
         "Operations that repaired what somebody else had changed: of a service, a destination, or the host.";
     HOST_TROUBLES Gauge "ipvsd_host_troubles" "" [] "Objects of the host around the table that are not as they should be.";
@@ -72,7 +74,21 @@ metrics! {
     SAMPLED Gauge "ipvsd_kernel_sampled_timestamp_seconds" "seconds" []
         "When the counters of this page were read from the kernel; 0 if they have not been yet, and then there are none.";
     UNKNOWN Gauge "ipvsd_kernel_unknown_entries" "" [] "Entries of the kernel's table that are not understood, and left alone.";
-    OMITTED Gauge "ipvsd_metrics_omitted_destinations" "" [] "Destinations without metrics of their own, as api.metrics_destinations has it.";
+    OMITTED Gauge "ipvsd_metrics_omitted" "" ["object"]
+        "Services, destinations and checks without metrics of their own, as api.metrics_services and api.metrics_destinations have it.";
+
+    HTTP_OPEN Gauge "ipvsd_http_open_connections" "" [] "Connections to the HTTP side.";
+    HTTP_ACCEPTED Counter "ipvsd_http_accepted_connections" "" [] "Connections that were let in.";
+    HTTP_REFUSED Counter "ipvsd_http_refused_connections" "" ["reason"]
+        "Connections that came to nothing: full (as many as there may be, none of them idle), handshake (TLS did not begin) or system (it could not be accepted).";
+    HTTP_CUT Counter "ipvsd_http_cut_connections" "" [] "Connections that were ended to make room for others, or when their time was up as the HTTP side moved.";
+    HTTP_REQUESTS Counter "ipvsd_http_requests" "" ["route", "method", "status"]
+        "Requests by what was asked for (page, metrics, probe, events, v1, gorb or other), how, and with what status it was answered; gone: whoever asked did not wait for it. There is a series from the first one on.";
+    HTTP_SECONDS Histogram "ipvsd_http_request_duration_seconds" "seconds" ["route"] "How long it took until there was an answer, without the sending of it.";
+    HTTP_LIMITED Counter "ipvsd_http_rate_limited_requests" "" [] "Writes that were refused as their client had written too much (429).";
+    HTTP_HELD Gauge "ipvsd_http_answers_held_bytes" "bytes" [] "Bytes of answers that are on their way to clients.";
+    HTTP_STREAMS Gauge "ipvsd_http_streams" "" [] "Streams of /v1/events that are open.";
+    HTTP_DROPPED Counter "ipvsd_http_dropped_streams" "" [] "Streams that were ended as they were read too slowly.";
 
     SERVICE_DESTINATIONS Gauge "ipvsd_service_destinations" "" ["service", "address"] "Destinations of the service, without its fallback.";
     SERVICE_UP Gauge "ipvsd_service_destinations_up" "" ["service", "address"] "Those that are not down.";

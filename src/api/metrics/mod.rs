@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Problem, Stage};
+use super::{Problem, Stage, Traffic};
 use crate::model::Api;
 
 /// A page serves all who ask within this time.
@@ -33,8 +33,11 @@ const FRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The last page, how many destinations it was to have, and when it was made. Whoever makes a new one holds it meanwhile.
-type Last = Arc<Mutex<Option<(Instant, usize, Bytes)>>>;
+/// How many services and destinations there are at most.
+type Most = (usize, usize);
+
+/// The last page, how much it was to have, and when it was made. Whoever makes a new one holds it meanwhile.
+type Last = Arc<Mutex<Option<(Instant, Most, Bytes)>>>;
 
 pub(super) fn routes() -> Router<Stage> {
     let last = Last::default();
@@ -43,10 +46,10 @@ pub(super) fn routes() -> Router<Stage> {
 }
 
 async fn answer(stage: Stage, last: Last, request: Request) -> Response {
-    let most = request
-        .extensions()
-        .get::<Arc<Api>>()
-        .map_or(Api::default().metrics_destinations, |api| api.metrics_destinations);
+    let extensions = request.extensions();
+    let api = extensions.get::<Arc<Api>>().cloned().unwrap_or_default();
+    let most = (api.metrics_services, api.metrics_destinations);
+    let traffic = extensions.get::<Arc<Traffic>>().cloned().unwrap_or_default();
     // Held by who makes it until it is made, whether somebody still waits for it or not.
     let Ok(mut last) = timeout(PATIENCE, last.lock_owned()).await else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others are being answered: try again").into_response();
@@ -55,7 +58,7 @@ async fn answer(stage: Stage, last: Last, request: Request) -> Response {
         Some((at, of, page)) if *of == most && at.elapsed() < FRESH => page.clone(),
         _ => {
             let made = spawn_blocking(move || {
-                let page = page(&stage, most);
+                let page = page(&stage, &traffic, most);
                 *last = Some((Instant::now(), most, page.clone()));
                 page
             });
@@ -69,7 +72,7 @@ async fn answer(stage: Stage, last: Last, request: Request) -> Response {
     ([(header::CONTENT_TYPE, TYPE)], page).into_response()
 }
 
-fn page(stage: &Stage, most_destinations: usize) -> Bytes {
+fn page(stage: &Stage, traffic: &Traffic, (most_services, most_destinations): Most) -> Bytes {
     let (status, verdicts, sample) = (stage.status(), stage.verdicts(), stage.sample());
     let scene = Scene {
         about: stage.about(),
@@ -77,6 +80,9 @@ fn page(stage: &Stage, most_destinations: usize) -> Bytes {
         verdicts: &verdicts,
         sampled: sample.unix_ms,
         live: &sample.live,
+        traffic,
+        broadcast: stage.broadcast(),
+        most_services,
         most_destinations,
     };
     render(&scene).into()

@@ -1,14 +1,19 @@
 //! From what was posted and sampled to a page of metrics.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
 
 use super::catalogue as of;
 use super::catalogue::Metric;
 use super::text::{Family, Page, labels};
-use crate::api::About;
-use crate::model::{DestinationKey, Health, Live, LiveDestination, LiveService, ServiceKey, Stats};
+use crate::api::traffic::{Requests, Route, TurnedAway};
+use crate::api::{About, Broadcast, Traffic};
+use crate::model::{Health, Live, LiveDestination, LiveService, Stats};
 use crate::reconcile::{
-    CheckVerdict, DestinationStatus, Kind, Outcome, PassEnd, ServiceStatus, Status, Tally, Trigger, Verdict, Verdicts,
+    CheckVerdict, DestinationStatus, Durations, Fault, Kind, Outcome, PassEnd, ServiceStatus, Sort, Status, Tally,
+    Trigger, Verdicts,
 };
 
 /// What a page is made of.
@@ -19,7 +24,12 @@ pub struct Scene<'a> {
     /// In milliseconds since 1970; 0: there are no counters.
     pub sampled: u64,
     pub live: &'a Live,
-    /// Destinations beyond so many have no metrics of their own.
+    /// What the HTTP side has had to do.
+    pub traffic: &'a Traffic,
+    pub broadcast: &'a Broadcast,
+    /// Services beyond so many have no metrics of their own, nor have their destinations.
+    pub most_services: usize,
+    /// Destinations beyond so many have none, nor have checks beyond so many.
     pub most_destinations: usize,
 }
 
@@ -33,28 +43,45 @@ struct Row<'a> {
     labels: String,
     live: Option<&'a LiveDestination>,
     status: Option<&'a DestinationStatus>,
-    verdict: Option<&'a Verdict>,
+    /// Of its checks, those that have metrics of their own.
+    checks: &'a [CheckVerdict],
+}
+
+/// What has metrics of its own, and how much has not.
+#[derive(Default)]
+struct Rows<'a> {
+    services: Vec<ServiceRow<'a>>,
+    destinations: Vec<Row<'a>>,
+    checks: usize,
+    omitted_services: usize,
+    omitted_destinations: usize,
+    omitted_checks: usize,
 }
 
 /// The page.
 pub fn render(scene: &Scene<'_>) -> String {
-    let Scene { about, status, verdicts: _, sampled, live, most_destinations: _ } = scene;
-    let mut page = Page::default();
+    let Scene { about, status, verdicts: _, sampled, live, traffic, broadcast, most_services: _, most_destinations: _ } =
+        scene;
+    let rows = rows(scene);
+    let mut page = Page::with_room_for(rows.services.len() + rows.destinations.len());
     page.family(&of::BUILD_INFO).sample(&labels([("version", &about.version)]), 1);
     page.single(&of::START, about.started);
     of_ipvsd(&mut page, status);
     // As the kernel's clock has it, to the millisecond.
     page.single(&of::SAMPLED, format_args!("{}.{:03}", sampled / 1000, sampled % 1000));
     page.single(&of::UNKNOWN, live.unknown.len());
-    let (services, rows, omitted) = rows(scene);
-    page.single(&of::OMITTED, omitted);
-    of_services(&mut page, &services);
-    of_destinations(&mut page, &rows);
+    let mut family = page.family(&of::OMITTED);
+    family.sample_of("", "service", rows.omitted_services);
+    family.sample_of("", "destination", rows.omitted_destinations);
+    family.sample_of("", "check", rows.omitted_checks);
+    of_http(&mut page, traffic, broadcast);
+    of_services(&mut page, &rows.services);
+    of_destinations(&mut page, &rows.destinations);
     page.end()
 }
 
 fn of_ipvsd(page: &mut Page, status: &Status) {
-    let Status { outdated, pass_at, trouble, overrides, suspicions, host, tally, .. } = status;
+    let Status { outdated, pass_at, trouble, overrides, suspicions, host, failures, tally, .. } = status;
     let Tally { passes, whole, part, operations, drift, configuration, verified_at } = tally;
     let mut family = page.family(&of::PASSES);
     for trigger in Trigger::ALL {
@@ -76,6 +103,13 @@ fn of_ipvsd(page: &mut Page, status: &Status) {
             family.sample(&labels([("kind", kind.as_str()), ("result", outcome.as_str())]), count);
         }
     }
+    let mut family = page.family(&of::FAILING);
+    for sort in Sort::ALL {
+        for fault in Fault::ALL {
+            let count = failures.get(sort).and_then(|faults| faults.get(fault)).copied().unwrap_or(0);
+            family.sample(&labels([("object", sort.as_str()), ("reason", fault.as_str())]), count);
+        }
+    }
     let mut family = page.family(&of::DRIFT);
     for (object, count) in [("service", drift.services), ("destination", drift.destinations), ("host", drift.host)] {
         family.sample_of("", object, count);
@@ -95,33 +129,84 @@ fn of_ipvsd(page: &mut Page, status: &Status) {
     family.sample_of("", "refused", configuration.refused);
 }
 
-/// What there is, be it in the kernel or in the status, with its labels; and how many destinations are left out.
-fn rows<'a>(scene: &Scene<'a>) -> (Vec<ServiceRow<'a>>, Vec<Row<'a>>, usize) {
-    let Scene { status, verdicts, live, .. } = scene;
-    let keys: BTreeSet<&ServiceKey> = live.services.keys().chain(status.services.keys()).collect();
-    let (mut services, mut rows, mut omitted) = (Vec::new(), Vec::new(), 0);
-    for key in keys.into_iter().filter(|key| !status.helpers.contains(key)) {
+fn of_http(page: &mut Page, traffic: &Traffic, broadcast: &Broadcast) {
+    page.single(&of::HTTP_OPEN, traffic.open());
+    page.single(&of::HTTP_ACCEPTED, traffic.accepted());
+    let mut family = page.family(&of::HTTP_REFUSED);
+    for why in TurnedAway::ALL {
+        family.sample_of("", why.as_str(), traffic.turned_away(why));
+    }
+    page.single(&of::HTTP_CUT, traffic.cut());
+    let Requests { counts, took } = traffic.requests();
+    let mut family = page.family(&of::HTTP_REQUESTS);
+    for ((route, method, status), count) in &counts {
+        let status = status.as_ref().map_or("gone", |status| status.as_str());
+        family.sample(&labels([("route", route.as_str()), ("method", method), ("status", status)]), count);
+    }
+    let (mut family, none) = (page.family(&of::HTTP_SECONDS), Durations::default());
+    for route in Route::ALL {
+        family.histogram(&labels([("route", route.as_str())]), took.get(&route).unwrap_or(&none));
+    }
+    let limited = counts.iter().filter(|((.., status), _)| *status == Some(StatusCode::TOO_MANY_REQUESTS));
+    page.single(&of::HTTP_LIMITED, limited.map(|(_, count)| count).sum::<u64>());
+    page.single(&of::HTTP_HELD, traffic.held());
+    page.single(&of::HTTP_STREAMS, broadcast.streams());
+    page.single(&of::HTTP_DROPPED, broadcast.dropped_streams());
+}
+
+/// What there is, be it in the kernel or in the status, with its labels: in the order of addresses, as far as the limits allow.
+fn rows<'a>(scene: &Scene<'a>) -> Rows<'a> {
+    let Scene { status, verdicts, live, most_services, most_destinations, .. } = scene;
+    let mut rows = Rows::default();
+    for key in merged(live.services.keys(), status.services.keys()).filter(|key| !status.helpers.contains(key)) {
         let (live, status) = (live.services.get(key), status.services.get(key));
         let name = status.and_then(|status| status.name.as_deref()).unwrap_or("");
         let of_service = labels([("service", name), ("address", &key.to_string())]);
-        let there = live.into_iter().flat_map(|live| live.destinations.keys());
-        let told = status.into_iter().flat_map(|status| status.destinations.keys());
-        let destinations: BTreeSet<&DestinationKey> = there.chain(told).collect();
-        for destination in destinations {
-            if rows.len() >= scene.most_destinations {
-                omitted += 1;
+        let there = live.map(|live| &live.destinations);
+        let told = status.map(|status| &status.destinations);
+        let is_in = rows.services.len() < *most_services;
+        for destination in merged(there.into_iter().flat_map(BTreeMap::keys), told.into_iter().flat_map(BTreeMap::keys))
+        {
+            let checks = verdicts.destinations.get(&(*key, *destination)).map_or(&[][..], |verdict| &verdict.checks);
+            if !is_in || rows.destinations.len() >= *most_destinations {
+                rows.omitted_destinations += 1;
+                rows.omitted_checks += checks.len();
                 continue;
             }
-            rows.push(Row {
+            let (has, has_not) = checks.split_at(checks.len().min(most_destinations.saturating_sub(rows.checks)));
+            rows.checks += has.len();
+            rows.omitted_checks += has_not.len();
+            rows.destinations.push(Row {
                 labels: format!("{of_service},{}", labels([("destination", &destination.to_string())])),
-                live: live.and_then(|live| live.destinations.get(destination)),
-                status: status.and_then(|status| status.destinations.get(destination)),
-                verdict: verdicts.destinations.get(&(*key, *destination)),
+                live: there.and_then(|there| there.get(destination)),
+                status: told.and_then(|told| told.get(destination)),
+                checks: has,
             });
         }
-        services.push(ServiceRow { labels: of_service, live, status });
+        if is_in {
+            rows.services.push(ServiceRow { labels: of_service, live, status });
+        } else {
+            rows.omitted_services += 1;
+        }
     }
-    (services, rows, omitted)
+    rows
+}
+
+/// The keys of two sorted lists, each once.
+fn merged<'a, K: Ord + 'a>(
+    one: impl Iterator<Item = &'a K>,
+    other: impl Iterator<Item = &'a K>,
+) -> impl Iterator<Item = &'a K> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(left), Some(right)) => match left.cmp(right) {
+            Ordering::Less => one.next(),
+            Ordering::Greater => other.next(),
+            Ordering::Equal => one.next().and(other.next()),
+        },
+        (Some(_), None) => one.next(),
+        (None, _) => other.next(),
+    })
 }
 
 fn of_services(page: &mut Page, rows: &[ServiceRow<'_>]) {
@@ -173,8 +258,8 @@ fn of_destinations(page: &mut Page, rows: &[Row<'_>]) {
         }
     });
     let mut family = page.family(&of::CHECK_SECONDS);
-    for Row { labels: of_row, verdict, .. } in rows {
-        for CheckVerdict { name, kind, took, .. } in verdict.iter().flat_map(|verdict| &verdict.checks) {
+    for Row { labels: of_row, checks, .. } in rows {
+        for CheckVerdict { name, kind, took, .. } in *checks {
             if let Some(took) = took {
                 let all = format!("{of_row},{}", labels([("check", name), ("kind", kind)]));
                 family.sample(&all, took.as_secs_f64());
@@ -229,24 +314,24 @@ fn counters(
     [connections, packets, bytes]: [&'static Metric; 3],
     [connection_rate, packet_rate, byte_rate]: [&'static Metric; 3],
 ) {
-    let mut one = |metric, value: fn(&Stats) -> u64| {
+    fn one(page: &mut Page, rows: &[(&str, Stats)], metric: &'static Metric, value: fn(&Stats) -> u64) {
         let mut family = page.family(metric);
         for (labels, stats) in rows {
             family.sample(labels, value(stats));
         }
-    };
-    one(connections, |stats| stats.connections);
-    one(connection_rate, |stats| stats.connection_rate);
-    let mut both = |metric, value: fn(&Stats) -> (u64, u64)| {
+    }
+    fn both(page: &mut Page, rows: &[(&str, Stats)], metric: &'static Metric, value: fn(&Stats) -> (u64, u64)) {
         let mut family = page.family(metric);
         for (labels, stats) in rows {
             let (inward, outward) = value(stats);
             family.sample_of(labels, "in", inward);
             family.sample_of(labels, "out", outward);
         }
-    };
-    both(packets, |stats| (stats.in_packets, stats.out_packets));
-    both(packet_rate, |stats| (stats.in_packet_rate, stats.out_packet_rate));
-    both(bytes, |stats| (stats.in_bytes, stats.out_bytes));
-    both(byte_rate, |stats| (stats.in_byte_rate, stats.out_byte_rate));
+    }
+    one(page, rows, connections, |stats| stats.connections);
+    both(page, rows, packets, |stats| (stats.in_packets, stats.out_packets));
+    both(page, rows, bytes, |stats| (stats.in_bytes, stats.out_bytes));
+    one(page, rows, connection_rate, |stats| stats.connection_rate);
+    both(page, rows, packet_rate, |stats| (stats.in_packet_rate, stats.out_packet_rate));
+    both(page, rows, byte_rate, |stats| (stats.in_byte_rate, stats.out_byte_rate));
 }

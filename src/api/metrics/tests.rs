@@ -1,9 +1,14 @@
 //! A page of everything, read as a scraper would.
 
+mod shipped;
+mod walk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use axum::http::Method;
 
 use super::catalogue::{ALL, Kind, Metric};
 use super::*;
@@ -12,7 +17,9 @@ use crate::model::{
     DestinationSettings, Forward, Health, Live, LiveDestination, LiveService, Scheduler, ServiceFlags, ServiceSettings,
     Stats,
 };
-use crate::reconcile::{CheckVerdict, DestinationStatus, DrainStatus, Event, ServiceStatus, Status, Verdict, Verdicts};
+use crate::reconcile::{
+    CheckVerdict, DestinationStatus, DrainStatus, Event, Fault, ServiceStatus, Sort, Status, Verdict, Verdicts,
+};
 
 fn about() -> About {
     About { version: "1.2.3".into(), pid: 7, started: 1000 }
@@ -76,6 +83,7 @@ fn everything() -> (Status, Verdicts, Live) {
     let mut status = Status { pass_at: 4000, services: [(web, service)].into(), ..Status::default() };
     status.helpers.insert("fwmark:7".parse().unwrap());
     status.tally.configuration.sha256 = "abc".into();
+    status.failures = [(Sort::Service, [(Fault::Unavailable, 2)].into())].into();
     status.tally.whole.add(Duration::from_millis(30));
     let check = CheckVerdict {
         name: "web".into(),
@@ -85,8 +93,15 @@ fn everything() -> (Status, Verdicts, Live) {
         flapping: false,
         took: Some(Duration::from_micros(1500)),
     };
-    let verdict = Verdict { health: Health::Up, reason: String::new(), since: Instant::now(), checks: vec![check] };
-    let verdicts = Verdicts { destinations: [((web, up), verdict)].into(), trouble: Vec::new() };
+    let other = CheckVerdict { name: "tcp".into(), kind: "tcp", ..check.clone() };
+    let of = |checks: &[&CheckVerdict]| Verdict {
+        health: Health::Up,
+        reason: String::new(),
+        since: Instant::now(),
+        checks: checks.iter().map(|check| (*check).clone()).collect(),
+    };
+    let destinations = [((web, up), of(&[&check])), ((web, leaving), of(&[&check])), ((web, down), of(&[&other]))];
+    let verdicts = Verdicts { destinations: destinations.into(), trouble: Vec::new() };
     let mut live = Live::default();
     live.services.insert(web, live_service(&["10.0.0.1:80", "[2001:db8::2]:80", "10.0.0.3:80"]));
     live.services.insert("udp://192.0.2.99:53".parse().unwrap(), live_service(&["10.0.0.9:53"]));
@@ -94,60 +109,48 @@ fn everything() -> (Status, Verdicts, Live) {
     (status, verdicts, live)
 }
 
-fn page_of(most_destinations: usize) -> String {
+fn page_of(most_services: usize, most_destinations: usize) -> String {
     let (status, verdicts, live) = everything();
     let about = about();
+    let traffic = Arc::<Traffic>::default();
+    for status in [200, 200, 429] {
+        let mut response = Response::new(Default::default());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        drop(traffic.ask(&Method::GET, "/v1/status").answer(response));
+    }
+    drop(traffic.ask(&Method::PUT, "/service/web"));
+    let _inside = traffic.enter();
     render(&Scene {
         about: &about,
         status: &status,
         verdicts: &verdicts,
         sampled: 5_000_007,
         live: &live,
+        traffic: &traffic,
+        broadcast: &Broadcast::default(),
+        most_services,
         most_destinations,
     })
 }
 
-/// Reads a page by the rules of OpenMetrics 1.0: the families, each with its samples.
+/// A page, read by the rules of the format, and by what the catalogue says of it.
 fn parse(page: &str) -> BTreeMap<String, Vec<(String, String, f64)>> {
-    let mut families: BTreeMap<String, Vec<(String, String, f64)>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    let mut current: Option<&Metric> = None;
-    assert!(page.ends_with("\n# EOF\n"));
-    for line in page.strip_suffix("# EOF\n").unwrap().lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').unwrap();
-            let metric = *ALL.iter().find(|metric| metric.name == name).expect(name);
-            assert_eq!(metric.kind.as_str(), kind);
-            assert!(families.insert(name.to_owned(), Vec::new()).is_none(), "{name} comes twice");
-            current = Some(metric);
-            continue;
+    let families = walk::openmetrics(page).unwrap();
+    let names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
+    let catalogued: Vec<&str> = ALL.iter().map(|metric| metric.name).collect();
+    assert_eq!(names, catalogued, "each once, in the order of the catalogue");
+    let mut read = BTreeMap::new();
+    for (walk::Family { name, kind, unit, help, samples }, metric) in families.into_iter().zip(ALL) {
+        assert_eq!((kind.as_str(), unit.as_str(), help.as_str()), (metric.kind.as_str(), metric.unit, metric.help));
+        let of_family = read.entry(name).or_insert_with(Vec::new);
+        for walk::Sample { suffix, labels, value } in samples {
+            let names = labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "le");
+            assert!(names.eq(metric.labels.iter().copied()), "{}: {labels:?}", metric.name);
+            let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+            of_family.push((suffix, labels.join(","), value));
         }
-        let metric = current.expect("samples have a family");
-        if let Some(rest) = line.strip_prefix("# UNIT ") {
-            assert_eq!(rest, format!("{} {}", metric.name, metric.unit));
-            continue;
-        }
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            assert_eq!(rest, format!("{} {}", metric.name, metric.help));
-            continue;
-        }
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        let labels = labels.strip_suffix('}').unwrap();
-        let suffix = name.strip_prefix(metric.name).expect(line);
-        match metric.kind {
-            Kind::Counter => assert_eq!(suffix, "_total", "{line}"),
-            Kind::Gauge => assert_eq!(suffix, "", "{line}"),
-            Kind::Histogram => assert!(["_bucket", "_sum", "_count"].contains(&suffix), "{line}"),
-        }
-        let names: Vec<&str> = labels.split("\",").map(|pair| pair.split('=').next().unwrap()).collect();
-        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "le").collect();
-        assert_eq!(names, metric.labels, "{line}");
-        assert!(seen.insert(series.to_owned()), "{series} comes twice");
-        let sample = (suffix.to_owned(), labels.to_owned(), value.parse().expect(line));
-        families.get_mut(metric.name).unwrap().push(sample);
     }
-    families
+    read
 }
 
 fn value(families: &BTreeMap<String, Vec<(String, String, f64)>>, name: &str, labels: &str) -> Option<f64> {
@@ -157,7 +160,7 @@ fn value(families: &BTreeMap<String, Vec<(String, String, f64)>>, name: &str, la
 
 #[test]
 fn the_page_is_openmetrics_and_has_everything() {
-    let families = parse(&page_of(10_000));
+    let families = parse(&page_of(10_000, 10_000));
     for metric in ALL {
         assert!(families.get(metric.name).is_some_and(|samples| !samples.is_empty()), "no sample of {}", metric.name);
     }
@@ -195,14 +198,75 @@ fn the_page_is_openmetrics_and_has_everything() {
     assert!(buckets.is_sorted() && buckets.last() == Some(&1.0), "{buckets:?}");
 }
 
+/// `most` services and destinations, and what is left out then: services, destinations and checks.
 #[test]
-fn so_many_destinations_have_metrics_of_their_own() {
-    for (most, omitted) in [(0, 4.0), (3, 1.0), (4, 0.0)] {
-        let families = parse(&page_of(most));
-        assert_eq!(families["ipvsd_destination_connections"].len(), most);
-        assert_eq!(value(&families, "ipvsd_metrics_omitted_destinations", ""), Some(omitted));
-        assert_eq!(families["ipvsd_service_connections"].len(), 2, "services have theirs all the same");
+fn so_much_has_metrics_of_its_own_and_they_say_what_has_not() {
+    for (most, has, omitted) in [
+        ((9, 0), (2, 0, 0), (0, 4, 3)),
+        ((9, 1), (2, 1, 1), (0, 3, 2)),
+        ((9, 2), (2, 2, 2), (0, 2, 1)),
+        ((9, 3), (2, 3, 3), (0, 1, 0)),
+        ((9, 4), (2, 4, 3), (0, 0, 0)),
+        ((1, 9), (1, 3, 3), (1, 1, 0)),
+        ((0, 9), (0, 0, 0), (2, 4, 3)),
+    ] {
+        let families = parse(&page_of(most.0, most.1));
+        let count = |name: &str| families[name].len();
+        let counts = (
+            count("ipvsd_service_connections"),
+            count("ipvsd_destination_connections"),
+            count("ipvsd_destination_check_duration_seconds"),
+        );
+        assert_eq!(counts, has, "{most:?}");
+        let left_out =
+            |object: &str| value(&families, "ipvsd_metrics_omitted", &format!("object=\"{object}\"")).unwrap();
+        let left_out = ["service", "destination", "check"].map(left_out).map(|count| count as usize);
+        assert_eq!(left_out, <[usize; 3]>::from(omitted), "{most:?}");
     }
+}
+
+#[test]
+fn the_http_side_and_what_fails_are_told_of() {
+    let families = parse(&page_of(9, 9));
+    let get = |name: &str, labels: &str| value(&families, name, labels);
+    let request = |labels: &str| get("ipvsd_http_requests", labels);
+    assert_eq!(request("route=\"v1\",method=\"GET\",status=\"200\""), Some(2.0));
+    assert_eq!(request("route=\"v1\",method=\"GET\",status=\"429\""), Some(1.0));
+    assert_eq!(request("route=\"gorb\",method=\"PUT\",status=\"gone\""), Some(1.0));
+    assert_eq!(get("ipvsd_http_rate_limited_requests", ""), Some(1.0));
+    assert_eq!(get("ipvsd_http_open_connections", ""), Some(1.0));
+    assert_eq!(get("ipvsd_http_refused_connections", "reason=\"full\""), Some(0.0));
+    assert_eq!(get("ipvsd_http_streams", ""), Some(0.0));
+    let all = |labels: &str| {
+        let mut of = families["ipvsd_http_request_duration_seconds"].iter();
+        of.find(|(suffix, has, _)| suffix == "_count" && has == labels).unwrap().2
+    };
+    assert_eq!((all("route=\"v1\""), all("route=\"page\"")), (3.0, 0.0));
+    assert_eq!(get("ipvsd_failing_objects", "object=\"service\",reason=\"unavailable\""), Some(2.0));
+    assert_eq!(get("ipvsd_failing_objects", "object=\"host\",reason=\"other\""), Some(0.0));
+}
+
+#[test]
+fn whatever_a_name_holds_it_is_one_label() {
+    let odd = "a\\\"b\n\u{202e}\u{0}\r\u{2028}🦀{}=,# EOF";
+    let about = about();
+    let web = "tcp://192.0.2.10:80".parse().unwrap();
+    let service = ServiceStatus { name: Some(odd.into()), ..ServiceStatus::default() };
+    let status = Status { services: [(web, service)].into(), ..Status::default() };
+    let page = render(&Scene {
+        about: &about,
+        status: &status,
+        verdicts: &Verdicts::default(),
+        sampled: 0,
+        live: &Live::default(),
+        traffic: &Traffic::default(),
+        broadcast: &Broadcast::default(),
+        most_services: 1,
+        most_destinations: 1,
+    });
+    let families = walk::openmetrics(&page).unwrap();
+    let up = families.iter().find(|family| family.name == "ipvsd_service_destinations_up").unwrap();
+    assert_eq!(up.samples[0].labels[0], ("service".to_owned(), odd.to_owned()));
 }
 
 #[test]
@@ -230,11 +294,13 @@ fn root() -> PathBuf {
 
 /// The table of the documentation, as it is made of the catalogue.
 fn table() -> String {
-    let mut text = "| metric | kind | labels | what it says |\n|---|---|---|---|\n".to_owned();
-    for Metric { name, kind, unit: _, labels, help } in ALL {
+    let mut text = "| metric | kind | unit | labels | what it says |\n|---|---|---|---|---|\n".to_owned();
+    for Metric { name, kind, unit, labels, help } in ALL {
+        // Else it would be another column.
+        let help = help.replace('|', "\\|");
         let suffix = if *kind == Kind::Counter { "_total" } else { "" };
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
-        text += &format!("| `{name}{suffix}` | {} | {} | {help} |\n", kind.as_str(), labels.join(", "));
+        text += &format!("| `{name}{suffix}` | {} | {unit} | {} | {help} |\n", kind.as_str(), labels.join(", "));
     }
     text
 }
@@ -252,36 +318,6 @@ fn the_documentation_has_every_metric() {
         return;
     }
     assert_eq!(shown, table(), "run this test with UPDATE_GOLDEN=1");
-}
-
-/// What dashboards and rules ask for is there.
-#[test]
-fn dashboards_and_rules_know_what_there_is() {
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for Metric { name, kind, .. } in ALL {
-        match kind {
-            Kind::Counter => drop(known.insert(format!("{name}_total"))),
-            Kind::Gauge => drop(known.insert((*name).to_owned())),
-            Kind::Histogram => known.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}"))),
-        }
-    }
-    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    for file in ["packaging/prometheus/alerts.yml", "packaging/grafana/ipvsd.json"] {
-        let text = fs::read_to_string(root().join(file)).unwrap();
-        let words = text.split(|character| !is_part(character)).filter(|word| word.starts_with("ipvsd_"));
-        let used: BTreeSet<&str> = words.collect();
-        assert!(used.len() > 5, "{file}");
-        for word in used {
-            assert!(known.contains(word), "{file} asks for {word}");
-        }
-    }
-    let dashboard = fs::read_to_string(root().join("packaging/grafana/ipvsd.json")).unwrap();
-    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
-    assert!(dashboard["panels"].as_array().unwrap().len() > 8);
-    let rules = fs::read_to_string(root().join("packaging/prometheus/alerts.yml")).unwrap();
-    let rules: serde_yaml::Value = serde_yaml::from_str(&rules).unwrap();
-    assert!(rules["groups"][0]["rules"].as_sequence().unwrap().len() > 5);
-    assert!(Path::new(&root().join("packaging/doc/metrics.md")).exists());
 }
 
 struct Still {

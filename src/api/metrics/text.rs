@@ -49,6 +49,11 @@ fn put(text: &mut String, value: impl Display) {
 }
 
 impl Page {
+    /// About as much as so many services and destinations take: a text that grows is copied each time.
+    pub(super) fn with_room_for(objects: usize) -> Self {
+        Self(String::with_capacity((16 << 10) + objects.saturating_mul(3 << 10)))
+    }
+
     pub(super) fn family(&mut self, metric: &'static Metric) -> Family<'_> {
         let Metric { name, kind, unit, labels: _, help } = metric;
         put(&mut self.0, format_args!("# TYPE {name} {}\n", kind.as_str()));

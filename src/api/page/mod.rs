@@ -1,7 +1,7 @@
 //! `/`: the status page, for people.
 //!
 //! One page without any other request but those to this interface: what it looks like is `page.html` and `page.css`, what it
-//! does `page.js` (asking, listening, ordering) and `view.js` (drawing). It may run nothing else: its policy names the hashes
+//! does `page.js` (asking, listening, ordering), `attention.js` and `cards.js` (what is drawn of it) and `view.js` (all else). It may run nothing else: its policy names the hashes
 //! of exactly these texts. `page.policy` is written by a test: `UPDATE_GOLDEN=1 cargo test --lib page`.
 
 use std::sync::LazyLock;
@@ -15,7 +15,8 @@ use super::Stage;
 
 const FRAME: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("view.js"));
+const SCRIPT: &str =
+    concat!(include_str!("page.js"), include_str!("attention.js"), include_str!("cards.js"), include_str!("view.js"));
 const POLICY: &str = include_str!("page.policy");
 
 static PAGE: LazyLock<String> = LazyLock::new(|| FRAME.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT));
@@ -88,6 +89,6 @@ mod tests {
             assert!(!elsewhere.contains(word), "{word}");
         }
         assert!(!SCRIPT.contains("</script") && !STYLE.contains("</style"));
-        assert!(text.len() < 64 << 10, "{} bytes", text.len());
+        assert!(text.len() < 96 << 10, "{} bytes", text.len());
     }
 }

@@ -56,6 +56,7 @@ impl Gate {
         request: Request<Incoming>,
     ) -> Response {
         let (mut parts, body) = request.into_parts();
+        let asked = shared.traffic.ask(&parts.method, parts.uri.path());
         // It may have come with a length, too, by which somebody in between sees another request begin (RFC 9112, 6.1).
         let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         let answer = async {
@@ -68,6 +69,7 @@ impl Gate {
             }
             parts.extensions.insert(role);
             parts.extensions.insert(Arc::clone(&rules.api));
+            parts.extensions.insert(Arc::clone(&shared.traffic));
             // Whoever asks to read has nothing to say.
             let mut held = Held { of: &self.received, bytes: 0 };
             let bytes = match Role::needed_for(&parts.method) {
@@ -90,10 +92,10 @@ impl Gate {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        match Lent::of(response, &self.answers, asking) {
+        asked.answer(match Lent::of(response, &self.answers, asking) {
             Ok(response) => response,
             Err(()) => busy("too many large answers are on their way: try again"),
-        }
+        })
     }
 }
 
@@ -123,8 +125,13 @@ fn may(rules: &Rules, parts: &request::Parts) -> Result<Role, Response> {
                 Turned::Unknown => "this token is not known",
             };
             let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
-            for scheme in ["Bearer realm=\"ipvsd\"", "Basic realm=\"ipvsd\", charset=\"UTF-8\""] {
+            let mut offer = |scheme| {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+            };
+            offer("Bearer realm=\"ipvsd\"");
+            // A browser asks its user for a password, which the status page does better itself.
+            if headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate") {
+                offer("Basic realm=\"ipvsd\", charset=\"UTF-8\"");
             }
             return Err(response);
         }

@@ -20,6 +20,7 @@ use super::door::{Door, Guest};
 use super::patient::Patient;
 use super::rate::Client;
 use super::rules::Rules;
+use crate::api::traffic::TurnedAway;
 
 /// The longest head, and the most that is read ahead, in bytes.
 const HEAD_MAX: usize = 64 << 10;
@@ -44,6 +45,7 @@ struct Hall {
 impl Hall {
     fn admit(&mut self, guest: Guest, client: Client) {
         if !self.crowd.has_room() {
+            self.shared.traffic.turn_away(TurnedAway::Full);
             turn_away(guest, &self.rules.borrow());
             return;
         }
@@ -89,6 +91,7 @@ pub(super) async fn let_in(
                 hall.admit(guest, client);
             }
             Err(error) => {
+                hall.shared.traffic.turn_away(TurnedAway::System);
                 if !std::mem::replace(&mut said, true) {
                     warn!("cannot accept connections of the HTTP side: {error}");
                 }
@@ -135,6 +138,7 @@ struct Visitor {
 }
 
 async fn visit(guest: Guest, visitor: Visitor) {
+    let inside = visitor.shared.traffic.enter();
     match guest {
         Guest::Unix(stream) => converse(Patient::new(stream), visitor).await,
         Guest::Tcp(stream) => {
@@ -143,13 +147,15 @@ async fn visit(guest: Guest, visitor: Visitor) {
                 None => converse(Patient::new(stream), visitor).await,
                 Some(tls) => {
                     // Whoever does not get through it knows why.
-                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(Patient::new(stream))).await {
-                        converse(stream, visitor).await;
+                    match timeout(HANDSHAKE_WITHIN, tls.accept(Patient::new(stream))).await {
+                        Ok(Ok(stream)) => converse(stream, visitor).await,
+                        Ok(Err(_)) | Err(_) => visitor.shared.traffic.turn_away(TurnedAway::Handshake),
                     }
                 }
             }
         }
     }
+    inside.leave();
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor) {

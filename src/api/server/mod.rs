@@ -33,6 +33,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::api::Traffic;
 use crate::model::{Api, ApiListen};
 use door::Door;
 use gate::Gate;
@@ -50,6 +51,7 @@ struct Shared {
     gate: Gate,
     rates: Mutex<Rates>,
     head_within: Duration,
+    traffic: Arc<Traffic>,
 }
 
 impl Shared {
@@ -75,7 +77,7 @@ async fn serve_with(
     listening: Listening,
     head_within: Duration,
 ) {
-    let shared = Shared { gate: Gate::new(router), rates: Mutex::default(), head_within };
+    let shared = Shared { gate: Gate::new(router), rates: Mutex::default(), head_within, traffic: Arc::default() };
     let mut house = House { shared: Arc::new(shared), open: None, tasks: JoinSet::new(), listening, said: None };
     let mut asked = true;
     let mut is_over = false;

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::sample;
 use crate::api::broadcast::{MOST_STREAMS, Occurrence};
-use crate::api::{Problem, Stage};
+use crate::api::{Broadcast, Problem, Stage};
 
 /// What a stream may have before it that is not read: a few frames, beside what the system keeps.
 const AHEAD: usize = 8;
@@ -75,7 +75,7 @@ pub(super) async fn stream(State(stage): State<Stage>, headers: HeaderMap) -> Re
     let (send, frames) = mpsc::channel(AHEAD);
     let slow = Arc::new(AtomicBool::new(false));
     tokio::spawn(feed(missed, told, samples, send, Arc::clone(&slow)));
-    let body = Body::new(Stream { frames, slow, _place: place });
+    let body = Body::new(Stream { frames, slow, broadcast: broadcast.clone(), _place: place });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -141,6 +141,7 @@ fn frame(occurrence: &Occurrence) -> Bytes {
 struct Stream {
     frames: mpsc::Receiver<Bytes>,
     slow: Arc<AtomicBool>,
+    broadcast: Broadcast,
     _place: OwnedSemaphorePermit,
 }
 
@@ -153,8 +154,10 @@ impl hyper::body::Body for Stream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.frames.poll_recv(context).map(|frame| {
-            let last =
-                || Bytes::from_static(b"event: dropped\ndata: {\"reason\":\"this stream was read too slowly\"}\n\n");
+            let last = || {
+                self.broadcast.drop_stream();
+                Bytes::from_static(b"event: dropped\ndata: {\"reason\":\"this stream was read too slowly\"}\n\n")
+            };
             let frame = frame.or_else(|| self.slow.swap(false, Ordering::AcqRel).then(last));
             frame.map(|frame| Ok(Frame::data(frame)))
         })

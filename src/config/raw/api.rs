@@ -35,8 +35,12 @@ table! {
     #[schemars(default, extend("examples" = ["192.0.2.10"]))]
     "default_host" default_host: String,
 
-    /// Destinations beyond so many have no metrics of their own.
-    #[schemars(default, schema_with = "schema::metrics_destinations")]
+    /// Services beyond so many have no metrics of their own, nor have their destinations.
+    #[schemars(default, schema_with = "schema::metrics_objects")]
+    "metrics_services" metrics_services: i128,
+
+    /// Destinations beyond so many have no metrics of their own, nor have checks beyond so many.
+    #[schemars(default, schema_with = "schema::metrics_objects")]
     "metrics_destinations" metrics_destinations: i128,
 }
 

@@ -9,6 +9,7 @@ use crate::plan::render::{host_operation_line, operation_line};
 use crate::plan::{Cause, HostStep, Verb};
 use crate::reconcile::backoff::Object;
 use crate::reconcile::concern::Concern;
+use crate::reconcile::fault::Fault;
 use crate::reconcile::host::HostResult;
 use crate::reconcile::notice::Notice;
 use crate::reconcile::pass::{PassError, Report, StepResult};
@@ -73,7 +74,8 @@ impl Loop<'_> {
         for (step, result) in report.outcomes() {
             match result {
                 StepResult::Failed(_) | StepResult::Unverified(_) => {
-                    failing.insert(Object::of(&step.operation), result.to_string());
+                    let fault = Fault::of(&step.operation, result);
+                    failing.insert(Object::of(&step.operation), (fault, result.to_string()));
                 }
                 StepResult::Done | StepResult::Converged | StepResult::Draining { .. } | StepResult::Skipped { .. } => {
                 }
@@ -85,7 +87,7 @@ impl Loop<'_> {
             HostResult::Failed(_) | HostResult::Unverified(_) => true,
         };
         for (step, result) in report.host_outcomes().filter(has_its_time) {
-            failing.insert(Object::Host(step.operation.key.clone()), result.to_string());
+            failing.insert(Object::Host(step.operation.key.clone()), (Fault::of_host(result), result.to_string()));
         }
         let mut waiting: BTreeSet<Object> = report.plan.notes.iter().filter_map(Object::waiting).collect();
         waiting.extend(report.plan.host.notes.iter().filter_map(Object::host_waiting));

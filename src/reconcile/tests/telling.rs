@@ -75,6 +75,7 @@ fn with_api(mut desired: Desired) -> Desired {
         tokens: None,
         writes_per_second: 1,
         default_host: None,
+        metrics_services: 1,
         metrics_destinations: 1,
     });
     for key in desired.table.services.keys() {

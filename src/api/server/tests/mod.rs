@@ -1,6 +1,7 @@
 //! A real server, asked over TCP, TLS and unix sockets.
 
 mod changes;
+mod counts;
 mod limits;
 mod tls;
 mod who;
@@ -59,6 +60,7 @@ fn routes() -> Router {
         .route("/", get(|| async { "read" }))
         .route("/livez", get(|| async { "alive" }))
         .route("/role", get(|Extension(role): Extension<Role>| async move { role.as_str() }))
+        .route("/traffic", get(counts::traffic))
         .route("/thing", put(|body: Bytes| async move { format!("{} bytes", body.len()) }))
         .route("/large", get(|| async { vec![b'x'; 8 << 20] }))
         .route("/slow", get(|| async { sleep(Duration::from_millis(300)).await }))

@@ -13,13 +13,13 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::*;
 
 /// An authority, and what it signed.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -35,7 +35,7 @@ impl Authority {
     }
 }
 
-fn bench(authority: &Authority, clients: Option<&Authority>) -> Bench {
+pub(super) fn bench(authority: &Authority, clients: Option<&Authority>) -> Bench {
     Bench::new(|folder, api| {
         let (certificate, key) = authority.sign("localhost");
         fs::write(folder.join("tls.pem"), certificate).unwrap();

@@ -32,6 +32,8 @@ fn tokens_have_roles() {
     for scheme in ["www-authenticate: bearer", "www-authenticate: basic"] {
         assert!(refused.head.contains(scheme), "{}", refused.head);
     }
+    let by_page = bench.ask("GET", "/", "sec-fetch-mode: cors\r\n").head;
+    assert!(by_page.contains("bearer") && !by_page.contains("basic"), "the browser asks nobody for a page: {by_page}");
     let by_name = bench.ask("GET", "/", &with(WRITE).replace("localhost", "web.example"));
     assert_eq!(by_name.status, 200, "with tokens the name does not matter");
 }
