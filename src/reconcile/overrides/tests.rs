@@ -35,18 +35,18 @@ fn overrides_survive_in_a_file_that_people_can_read() {
         r#"{
   "version": 1,
   "services": {
-"tcp://192.0.2.10:80": {
-  "10.0.0.11:8080": {
-    "drained_since": 100
-  },
-  "10.0.0.12:8080": {
-    "weight": {
-      "weight": 10,
-      "since": 50,
-      "until": 700
+    "tcp://192.0.2.10:80": {
+      "10.0.0.11:8080": {
+        "drained_since": 100
+      },
+      "10.0.0.12:8080": {
+        "weight": {
+          "weight": 10,
+          "since": 50,
+          "until": 700
+        }
+      }
     }
-  }
-}
   }
 }
 "#
