@@ -60,6 +60,9 @@ pub(super) fn faults(document: &Value, schema: &Value, value: &Value, at: &str) 
             | "title"
             | "default"
             | "format"
+            | "pattern"
+            | "minLength"
+            | "maxLength"
             | "additionalProperties" => {}
             other => found.push(format!("{at}: this test does not know {other}")),
         }
