@@ -83,12 +83,14 @@ impl Crowd {
     /// Makes room for one more, be it that another one goes, if there is any.
     pub(super) fn seat(self: &Arc<Self>, client: Client) -> Option<Seated> {
         let mut places = self.places();
-        if places.count >= MOST {
-            places.end_one(client)?;
-        }
+        let ended = if places.count >= MOST { Some(places.end_one(client)?) } else { None };
         let (seat, number) = (Arc::<Seat>::default(), next());
         places.of.entry(client).or_default().insert(number, (Arc::clone(&seat), None));
         places.count += 1;
+        drop(places);
+        if let Some(by) = ended {
+            by.abort();
+        }
         Some(Seated { crowd: Arc::clone(self), client, number, seat })
     }
 
@@ -123,7 +125,8 @@ impl Places {
         by
     }
 
-    fn end_one(&mut self, newcomer: Client) -> Option<()> {
+    /// Takes the place of one, who is to be ended by this.
+    fn end_one(&mut self, newcomer: Client) -> Option<AbortHandle> {
         let (largest, count) =
             self.of.iter().map(|(client, of)| (*client, of.len())).max_by_key(|(_, count)| *count)?;
         let gives_up = largest != newcomer && count > MOST / 2;
@@ -131,10 +134,7 @@ impl Places {
             .longest(Some(largest), true)
             .or_else(|| self.longest(None, true))
             .or_else(|| self.longest(Some(largest), false).filter(|_| gives_up))?;
-        if let Some(by) = self.remove(client, number) {
-            by.abort();
-        }
-        Some(())
+        self.remove(client, number)
     }
 
     /// For whom nothing has changed for longest: of one client or of all, of those who rest or of all.

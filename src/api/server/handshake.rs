@@ -3,6 +3,7 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,11 +22,11 @@ const HANDS: usize = 1;
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// Who reckons.
-pub(super) struct Desk(Semaphore);
+pub(super) struct Desk(Arc<Semaphore>);
 
 impl Default for Desk {
     fn default() -> Self {
-        Self(Semaphore::new(HANDS))
+        Self(Arc::new(Semaphore::new(HANDS)))
     }
 }
 
@@ -44,8 +45,10 @@ impl Desk {
         loop {
             // What is written fits into what the system takes, so there is nothing else to wait for.
             shaking.get_ref()?.get_ref().readable().await.ok()?;
-            let _hand = self.0.acquire().await.ok()?;
+            let hand = Arc::clone(&self.0).acquire_owned().await.ok()?;
             let step = spawn_blocking(move || {
+                // Whoever goes away meanwhile leaves no second one beside it.
+                let _hand = hand;
                 let polled = Pin::new(&mut shaking).poll(&mut Context::from_waker(Waker::noop()));
                 (polled, shaking)
             });
@@ -61,8 +64,8 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex};
     use std::thread::{self, ThreadId};
 
     use rcgen::{CertifiedKey, generate_simple_self_signed};
