@@ -86,6 +86,11 @@ impl Gate {
         Self { router, received: Purse::of(BODIES_MAX), asked: Purse::of(ASKED_MAX), lending: Lending::default() }
     }
 
+    /// Whether there is memory to give back.
+    pub(super) fn leaves_much(&self) -> bool {
+        self.lending.leaves_much()
+    }
+
     /// The answer, whatever it is.
     pub(super) async fn answer(&self, shared: &Shared, asker: Asker, request: Request<Incoming>) -> Response {
         let Asker { client, asking, peer, rules: changing, leaving } = asker;

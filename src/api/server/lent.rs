@@ -20,6 +20,8 @@ const SMALL: u64 = 64 << 10;
 const PIECE: usize = 64 << 10;
 /// All large answers together, in bytes.
 const MOST: usize = 256 << 20;
+/// When so much has gone out the allocator has it to give back.
+const MUCH: usize = 32 << 20;
 /// All streams together.
 const MOST_STREAMS: usize = 100;
 
@@ -52,6 +54,11 @@ struct Lent {
 }
 
 impl Lending {
+    /// Whether much has gone out, since somebody asked.
+    pub(super) fn leaves_much(&self) -> bool {
+        self.bytes.has_sunk(MUCH)
+    }
+
     /// The answer as it goes out, or what there is too much of.
     pub(super) fn lend(
         &self,

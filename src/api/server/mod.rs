@@ -41,6 +41,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::model::{Api, ApiListen};
+use crate::reconcile::give_back;
 use crowd::Crowd;
 use door::Door;
 use gate::Gate;
@@ -99,6 +100,9 @@ async fn serve_with(
     loop {
         let api = wanted.borrow_and_update().clone();
         house.follow(api, asked).await;
+        if house.shared.gate.leaves_much() {
+            let _ = off_the_loop(give_back).await;
+        }
         asked = tokio::select! {
             changed = wanted.changed(), if !is_over => {
                 is_over = changed.is_err();

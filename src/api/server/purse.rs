@@ -15,6 +15,8 @@ pub(super) struct Purse {
 #[derive(Debug, Default)]
 struct Lent {
     all: usize,
+    /// The most that it was since somebody asked.
+    high: usize,
     /// Only those who have something.
     of: HashMap<Client, usize>,
 }
@@ -42,6 +44,16 @@ impl Purse {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether so much more was lent than is now, and twice as much. That is said once.
+    pub(super) fn has_sunk(&self, by: usize) -> bool {
+        let mut lent = self.lent();
+        let has_sunk = lent.high - lent.all >= by && lent.all <= lent.high / 2;
+        if has_sunk {
+            lent.high = lent.all;
+        }
+        has_sunk
+    }
+
     #[cfg(test)]
     pub(super) fn all(&self) -> usize {
         self.lent().all
@@ -60,6 +72,7 @@ impl Loan {
         }
         // Neither can overflow: one that is alone is the first, and all others fit.
         lent.all += more;
+        lent.high = lent.high.max(lent.all);
         lent.of.insert(self.client, its + more);
         drop(lent);
         self.size += more;
@@ -111,5 +124,16 @@ mod tests {
         assert!(loan.take(30) && loan.take(20) && !loan.take(1));
         drop(loan);
         assert_eq!((purse.all(), purse.lent().of.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_was_lent_is_remembered_until_somebody_asks() {
+        let purse = Purse::of(100);
+        let (first, second) = (take(&purse, 1, 40).unwrap(), take(&purse, 2, 40).unwrap());
+        assert!(!purse.has_sunk(30), "it is all still lent");
+        drop(first);
+        assert!(!purse.has_sunk(60) && purse.has_sunk(30) && !purse.has_sunk(30));
+        drop(second);
+        assert!(purse.has_sunk(30) && !purse.has_sunk(30));
     }
 }
