@@ -53,27 +53,30 @@ fn port() -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": 65_535 })
 }
 
-/// To be made, or to be changed.
+/// To be made, or to be changed: then what it is at may be said again, which nobody needs to know.
 fn service(new: bool) -> Value {
+    let flag = "(sh-fallback|sh-port|mh-fallback|mh-port|flag-[123])";
+    let flags = format!("^(|{flag}(\\|{flag}){{0,5}})$");
     let mut schema = json!({
         "type": "object",
         "properties": {
-            "host": { "type": ["string", "null"], "description": "An address or a name" },
-            "port": port(),
-            "protocol": { "enum": ["tcp", "udp", "", null] },
-            "method": { "type": ["string", "null"], "description": "A scheduler: `wrr` if none is given" },
-            "flags": {
-                "type": ["string", "null"],
-                "pattern": "^(|(sh-fallback|sh-port|mh-fallback|mh-port|flag-[123])(\\|(sh-fallback|sh-port|mh-fallback|mh-port|flag-[123])){0,5})$",
-            },
+            "method": { "type": ["string", "null"], "description": "A scheduler that the kernel has; `wrr` if none is given" },
+            "flags": { "type": ["string", "null"], "pattern": flags },
             "persistent": { "type": ["boolean", "null"] },
         },
     });
     if new {
         schema["required"] = json!(["port"]);
+        schema["properties"]["host"] = json!({ "type": ["string", "null"], "description": "An address or a name" });
+        schema["properties"]["port"] = port();
+        schema["properties"]["protocol"] = json!({ "enum": ["tcp", "udp", "", null] });
     } else {
-        let set = |key: &str, kind: &str| json!({ "required": [key], "properties": { key: { "type": kind, "minLength": 1 } } });
-        schema["anyOf"] = json!([set("method", "string"), set("flags", "string"), set("persistent", "boolean")]);
+        let set = |key: &str, value: Value| json!({ "required": [key], "properties": { key: value } });
+        schema["anyOf"] = json!([
+            set("method", json!({ "type": "string", "minLength": 1 })),
+            set("flags", json!({ "type": "string" })),
+            set("persistent", json!({ "type": "boolean" })),
+        ]);
     }
     schema
 }
