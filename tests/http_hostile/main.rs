@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are for people")]
 
 mod daemon;
+mod harms;
 mod siege;
 
 use std::collections::VecDeque;
