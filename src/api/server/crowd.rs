@@ -73,9 +73,12 @@ impl Drop for Seated {
 #[derive(Debug, Default)]
 pub(super) struct Crowd(Mutex<Places>);
 
+/// Who has it, and by what it is ended, once that is known.
+type Place = (Arc<Seat>, Option<AbortHandle>);
+
 #[derive(Debug, Default)]
 struct Places {
-    of: HashMap<Client, BTreeMap<u64, (Arc<Seat>, Option<AbortHandle>)>>,
+    of: HashMap<Client, BTreeMap<u64, Place>>,
     count: usize,
 }
 
