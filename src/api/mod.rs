@@ -40,6 +40,7 @@ pub use traffic::Traffic;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 
 /// What handlers go by.
 type Stage = Arc<dyn Backstage>;
@@ -54,5 +55,6 @@ pub fn router(stage: Stage) -> Router {
         .merge(page::routes())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn(problem::only_text))
         .with_state(stage)
 }

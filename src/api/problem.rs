@@ -1,8 +1,11 @@
 //! What goes wrong, as `application/problem+json` (RFC 9457).
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 /// An answer that says what is wrong with the request, or with us.
@@ -33,6 +36,15 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
+}
+
+/// What is in a path is text, once it is decoded: else it is nobody's. GORB's interface says so in its own way.
+pub(super) async fn only_text(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/service/") || percent_decode_str(path).decode_utf8().is_ok() {
+        return next.run(request).await;
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "the path is not UTF-8, once it is decoded").into_response()
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Problem {

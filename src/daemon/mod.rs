@@ -46,7 +46,7 @@ use control::{Shared, StatusCell};
 
 /// How long hooks may take when everything else has ended.
 const PATIENCE_WITH_HOOKS: Duration = Duration::from_secs(2);
-/// How long the thread for checks and hooks may take.
+/// How long each thread may take.
 const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT. `source` has been loaded once, and gave `desired`.
@@ -74,6 +74,8 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     limits::take_all(desired.checks_at_once, desired.api.is_some());
     let runtime = Runtime::start().context("cannot start the thread for checks and hooks")?;
     let spawner = runtime.spawner();
+    // And so does what clients can keep busy.
+    let http = Runtime::named("ipvsd-http").context("cannot start the thread for HTTP")?;
     let hooks = HookRunner::start(&spawner);
     let (mut engine, runner) = Engine::new(wake.clone(), desired.checks_at_once);
     spawner.spawn_local(|| runner.run());
@@ -98,7 +100,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
         workshop: Arc::new(workshop),
         offers: source.offers(),
     };
-    let mut audience = Audience::new(hooks.clone(), broadcast, serve(&spawner, stage));
+    let mut audience = Audience::new(hooks.clone(), broadcast, serve(&http.spawner(), stage));
 
     source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.
@@ -127,6 +129,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     // The hooks get to say what was seen last; then all that runs beside the loop ends.
     drop(audience);
     hooks.end(PATIENCE_WITH_HOOKS);
+    http.end(PATIENCE_WITH_THREADS);
     runtime.end(PATIENCE_WITH_THREADS);
     drop(sampler);
 

@@ -1,4 +1,5 @@
-//! The one thread for what waits on many sockets at once: checks, hooks, the control socket.
+//! A thread for what waits on many sockets at once: one for checks, hooks and the control socket, and one for the HTTP side, so that
+//! whatever clients do, checks are made in time.
 //!
 //! It carries a current-thread tokio runtime, so nothing in it may take long or wait otherwise than by `await`. A task
 //! that panics ends alone, and is logged. The loop has its own thread and goes on without this one.
@@ -17,10 +18,12 @@ use tokio::sync::mpsc as orders;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::{error, warn};
 
+/// The thread for all that is not HTTP.
 const NAME: &str = "ipvsd-io";
 
-/// For reading files on the side: nothing there takes many.
-const BLOCKING_THREADS: usize = 4;
+/// For what waits for the disk or takes long. Whoever has something done there sees to it that it is one or two at a time; these are as
+/// many as all of them together, so that nobody waits for another one's disk.
+const BLOCKING_THREADS: usize = 12;
 
 /// How long a runtime that is merely dropped may take to end.
 const WHEN_DROPPED: Duration = Duration::from_secs(1);
@@ -54,17 +57,22 @@ impl fmt::Debug for Spawner {
 }
 
 impl Runtime {
-    /// Starts the thread. Fails where the system has no room for it, or for its descriptors.
+    /// Starts the thread for all that is not HTTP.
     pub fn start() -> io::Result<Self> {
+        Self::named(NAME)
+    }
+
+    /// Starts a thread. Fails where the system has no room for it, or for its descriptors.
+    pub fn named(name: &str) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
-            .thread_name("ipvsd-io-file")
+            .thread_name(format!("{name}-file"))
             .build()?;
         let (send_orders, orders) = orders::unbounded_channel();
         let spawner = Spawner { tokio: runtime.handle().clone(), orders: send_orders };
         let (about_to_end, ended) = mpsc::channel();
-        let thread = thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _about_to_end = about_to_end;
             carry(runtime, orders);
         })?;
@@ -92,7 +100,7 @@ impl Runtime {
         // It hears nothing any more only if it has ended.
         let _ = self.spawner.orders.send(Order::End);
         if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(within) {
-            warn!("the thread for checks and hooks does not end: it is left behind");
+            warn!("the thread {} does not end: it is left behind", thread.thread().name().unwrap_or_default());
             return;
         }
         // Its panics were caught and logged.
@@ -138,7 +146,8 @@ fn carry(runtime: tokio::runtime::Runtime, mut orders: orders::UnboundedReceiver
     // What reads a file is not waited for.
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background()));
     if let Err(panic) = outcome.and(ended) {
-        error!("the thread for checks and hooks has died, and ipvsd goes on without: {}", words(&*panic));
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        error!("the thread {name} has died, and ipvsd goes on without: {}", words(&*panic));
     }
 }
 

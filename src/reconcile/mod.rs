@@ -48,7 +48,7 @@ pub use notice::{DrainEnd, Listener, Notice, Passed};
 pub use observe::{Inputs, Observed, observe, read_whole};
 pub use overrides::{OverrideSource, OverrideStore, OverridesError, StoredOverrides, parse_period};
 pub use pass::{Hands, Options, PassError, Picture, Refused, Report, StepResult, Terms, pass};
-pub use run::{Company, Config, ConfigSource, Loop, Part};
+pub use run::{Company, Config, ConfigSource, Loop, Part, give_back};
 pub use schedule::{Event, Now, Why, unix_now};
 pub use sight::Sight;
 pub use standing::Standing;

@@ -65,6 +65,11 @@ fn it_comes_moves_and_goes_with_the_configuration() {
     let mut daemon = Daemon::start(&program, FILE);
     assert_eq!(until("readiness", || get(&first, "/readyz")), "ready\n");
     assert_eq!(get(&first, "/livez").as_deref(), Some("alive\n"));
+    // What clients do is not to hold up checks.
+    let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
+    let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+    assert!(["ipvsd-io", "ipvsd-http"].iter().all(|name| names.iter().any(|other| other == name)), "{names:?}");
 
     program.write(FILE, "version = 1\noops = 1\n");
     let refused = until("a refusal", || ask(&first, "GET /readyz HTTP/1.1").filter(|(status, _)| *status == 503));

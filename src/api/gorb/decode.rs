@@ -64,7 +64,7 @@ impl Object {
         match self.get(key) {
             None => Ok(0),
             Some(value) => {
-                let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
+                let port = whole(value).and_then(|port| u16::try_from(port).ok());
                 port.ok_or_else(|| self.wrong(key, value, "uint16"))
             }
         }
@@ -74,7 +74,7 @@ impl Object {
         match self.get(key) {
             None => Ok(None),
             Some(value) => {
-                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                let number = whole(value).and_then(|number| i32::try_from(number).ok());
                 number.map(Some).ok_or_else(|| self.wrong(key, value, "int32"))
             }
         }
@@ -85,6 +85,12 @@ impl Object {
         let kind = kind(value);
         Failed::bad(format!("json: cannot unmarshal {kind} into Go struct field {of}.{key} of type {wanted}"))
     }
+}
+
+/// A number without a fraction, however it is written: 80.0 is one in JSON, although Go's decoder does not think so.
+fn whole(value: &Value) -> Option<i64> {
+    let by_float = |number: f64| (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(by_float))
 }
 
 /// What Go calls it: numbers with the number, where that is what is wrong.

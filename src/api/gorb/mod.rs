@@ -13,6 +13,9 @@ mod options;
 mod pulse;
 mod view;
 
+#[cfg(test)]
+pub(super) use view::{BackendView, ServiceView};
+
 use std::net::IpAddr;
 
 use axum::Router;

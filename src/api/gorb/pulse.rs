@@ -21,6 +21,7 @@ const UNKNOWN_TYPE: &str = "specified pulse type is unknown";
 
 /// As it is sent and shown; with its defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Pulse {
     #[serde(rename = "type")]
     pub kind: String,

@@ -9,7 +9,8 @@ use crate::model::{Forward, Health, Offer, OfferedDestination, ServiceKey};
 use crate::reconcile::{DestinationStatus, ServiceStatus};
 
 #[derive(Debug, Serialize)]
-pub(super) struct ServiceView {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::api) struct ServiceView {
     options: ServiceShown,
     health: Number,
     /// Null without any.
@@ -17,6 +18,7 @@ pub(super) struct ServiceView {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ServiceShown {
     /// As it was sent: empty if it was left out.
     host: String,
@@ -28,12 +30,14 @@ struct ServiceShown {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct BackendView {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::api) struct BackendView {
     options: BackendShown,
     metrics: Metrics,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BackendShown {
     host: String,
     port: u16,
@@ -46,6 +50,7 @@ struct BackendShown {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Metrics {
     /// 0 is up, or not known yet; 1 is down.
     status: u8,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::spawn_blocking;
 
 use super::rate::Client;
 use crate::model::ApiListen;
@@ -20,7 +21,7 @@ const MOST_WAITING: usize = BACKLOG as usize + 1;
 /// A listener.
 pub(super) enum Door {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    Unix { listener: UnixListener, file: SocketFile },
 }
 
 /// The file of a unix socket, which goes with it.
@@ -46,13 +47,18 @@ pub(super) enum Guest {
 }
 
 impl Door {
-    /// Opens it, within a tokio runtime. Looks a group up, which may take the disk.
-    pub(super) fn open(listen: &ApiListen) -> io::Result<Self> {
+    /// Opens it. That takes the disk, of a unix socket and its group, so it is done beside.
+    pub(super) async fn open(listen: &ApiListen) -> io::Result<Self> {
+        let listen = listen.clone();
+        spawn_blocking(move || Self::open_now(&listen)).await.map_err(io::Error::other)?
+    }
+
+    fn open_now(listen: &ApiListen) -> io::Result<Self> {
         match listen {
             ApiListen::Tcp(address) => Ok(Self::Tcp(TcpListener::from_std(tcp(*address)?)?)),
             ApiListen::Unix { path, mode, group } => {
-                let (listener, _file) = unix(path, *mode, group.as_deref())?;
-                Ok(Self::Unix { listener: UnixListener::from_std(listener)?, _file })
+                let (listener, file) = unix(path, *mode, group.as_deref())?;
+                Ok(Self::Unix { listener: UnixListener::from_std(listener)?, file })
             }
         }
     }
@@ -73,7 +79,7 @@ impl Door {
     }
 
     /// Shuts it, and gives those who had come until then and were not let in yet: to them it was open.
-    pub(super) fn shut(self) -> Vec<(Guest, Client)> {
+    pub(super) async fn shut(self) -> Vec<(Guest, Client)> {
         match self {
             Self::Tcp(listener) => {
                 let Ok(listener) = listener.into_std() else { return Vec::new() };
@@ -84,8 +90,9 @@ impl Door {
                 };
                 std::iter::from_fn(|| accept().ok()).take(MOST_WAITING).collect()
             }
-            Self::Unix { listener, _file } => {
-                drop(_file);
+            Self::Unix { listener, file } => {
+                // The next one may want its name: it is gone when this is done.
+                let _ = spawn_blocking(move || drop(file)).await;
                 let Ok(listener) = listener.into_std() else { return Vec::new() };
                 let accept = || -> io::Result<_> {
                     let (stream, _) = listener.accept()?;
@@ -175,14 +182,14 @@ mod tests {
         let path = folder.path().join("a.sock");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let door = Door::open(&ApiListen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+            let door = Door::open(&ApiListen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
             let place = door.place().unwrap();
             let _clients = [(); 3].map(|()| std::net::TcpStream::connect(place).unwrap());
-            assert_eq!(door.shut().len(), 3);
+            assert_eq!(door.shut().await.len(), 3);
             assert!(std::net::TcpStream::connect(place).is_err());
-            let door = Door::open(&ApiListen::Unix { path: path.clone(), mode: 0o600, group: None }).unwrap();
+            let door = Door::open(&ApiListen::Unix { path: path.clone(), mode: 0o600, group: None }).await.unwrap();
             let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
-            assert_eq!(door.shut().len(), 1);
+            assert_eq!(door.shut().await.len(), 1);
             assert!(!path.exists());
         });
     }

@@ -3,24 +3,25 @@
 #![allow(clippy::result_large_err, reason = "what is refused gets an answer, which is what the large one is")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, StatusCode, header, request};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header, request};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::access::{self, Turned};
 use super::crowd::Asking;
-use super::lent::{Budget, Lent};
+use super::lent::{Lending, Until};
+use super::purse::{Loan, Purse};
 use super::rate::Client;
-use super::rules::Rules;
+use super::rules::{Peer, Rules};
 use super::{Shared, browser};
 use crate::api::{Problem, Role};
 
@@ -28,39 +29,79 @@ use crate::api::{Problem, Role};
 pub(super) const BODY_MAX: usize = 1 << 20;
 /// All bodies that are being received together.
 const BODIES_MAX: usize = 32 << 20;
+/// So many questions are with handlers at once: some of them wait there for the making of something large, in the order in which they came.
+const ASKED_MAX: usize = 256;
 /// How long a body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a handler may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// What is answered here in a handler's place, as the description of the interface has it.
+#[cfg(test)]
+pub(in crate::api) mod refusals {
+    use axum::http::StatusCode as S;
+
+    pub const ALWAYS: [S; 4] = [S::BAD_REQUEST, S::MISDIRECTED_REQUEST, S::SERVICE_UNAVAILABLE, S::GATEWAY_TIMEOUT];
+    /// But of probes.
+    pub const WITHOUT_TOKEN: S = S::UNAUTHORIZED;
+    pub const OF_WRITES: [S; 4] = [S::FORBIDDEN, S::REQUEST_TIMEOUT, S::PAYLOAD_TOO_LARGE, S::TOO_MANY_REQUESTS];
+}
+
 /// Answers to all that is asked, by all connections.
 pub(super) struct Gate {
     router: Router,
     /// Bytes of bodies that are being received, or are with handlers.
-    received: AtomicUsize,
-    /// Bytes of answers that are on their way.
-    answers: Arc<Budget>,
+    received: Arc<Purse>,
+    /// Questions that handlers have.
+    asked: Arc<Purse>,
+    /// Answers that are on their way.
+    lending: Lending,
+}
+
+/// Who asks.
+pub(super) struct Asker {
+    pub(super) client: Client,
+    pub(super) asking: Asking,
+    pub(super) peer: Arc<Peer>,
+    pub(super) rules: watch::Receiver<Arc<Rules>>,
+    /// Changes when everybody is to leave.
+    pub(super) leaving: watch::Receiver<()>,
+}
+
+/// What is asked, as far as it matters for whether it may be.
+struct Petition {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Petition {
+    fn of(parts: &request::Parts) -> Self {
+        Self { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() }
+    }
 }
 
 impl Gate {
     pub(super) fn new(router: Router) -> Self {
-        Self { router, received: AtomicUsize::new(0), answers: Arc::default() }
+        Self { router, received: Purse::of(BODIES_MAX), asked: Purse::of(ASKED_MAX), lending: Lending::default() }
+    }
+
+    /// Whether there is memory to give back.
+    pub(super) fn leaves_much(&self) -> bool {
+        self.lending.leaves_much()
     }
 
     /// The answer, whatever it is.
-    pub(super) async fn answer(
-        &self,
-        shared: &Shared,
-        rules: &Rules,
-        (client, asking): (Client, Asking),
-        request: Request<Incoming>,
-    ) -> Response {
+    pub(super) async fn answer(&self, shared: &Shared, asker: Asker, request: Request<Incoming>) -> Response {
+        let Asker { client, asking, peer, rules: changing, leaving } = asker;
+        let rules: &Rules = &Arc::clone(&changing.borrow());
         let (mut parts, body) = request.into_parts();
         let asked = shared.traffic.ask(&parts.method, parts.uri.path());
+        let petition = Petition::of(&parts);
         // It may have come with a length, too, by which somebody in between sees another request begin (RFC 9112, 6.1).
         let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         let answer = async {
-            let role = may(rules, &parts)?;
+            let role = may(rules, &petition)?;
             if Role::needed_for(&parts.method) == Role::Write && !shared.take(client, rules, Instant::now()) {
                 let many = format!("more than {} writes a second", rules.api.writes_per_second);
                 let mut slow = Problem::new(StatusCode::TOO_MANY_REQUESTS, many).into_response();
@@ -71,11 +112,15 @@ impl Gate {
             parts.extensions.insert(Arc::clone(&rules.api));
             parts.extensions.insert(Arc::clone(&shared.traffic));
             // Whoever asks to read has nothing to say.
-            let mut held = Held { of: &self.received, bytes: 0 };
+            let mut held = self.received.loan(client);
             let bytes = match Role::needed_for(&parts.method) {
                 Role::Read => Vec::new(),
                 Role::Write => received(body, &mut held).await.map_err(hang_up)?,
             };
+            let mut asked = self.asked.loan(client);
+            if !asked.take(1) {
+                return Err(busy("too much is being asked at once: try again"));
+            }
             let request = Request::from_parts(parts, Body::from(bytes));
             let handled = timeout(ANSWER_WITHIN, TowerToHyperService::new(self.router.clone()).call(request)).await;
             let Ok(Ok(response)) = handled else {
@@ -92,16 +137,35 @@ impl Gate {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        asked.answer(match Lent::of(response, &self.answers, asking) {
-            Ok(response) => response,
-            Err(()) => busy("too many large answers are on their way: try again"),
-        })
+        let lent = self.lending.lend(response, (client, asking), || until(petition, peer, changing, leaving));
+        asked.answer(lent.unwrap_or_else(busy))
     }
 }
 
+/// Comes when somebody has to leave, or what was asked may not be asked any more.
+fn until(
+    petition: Petition,
+    peer: Arc<Peer>,
+    mut rules: watch::Receiver<Arc<Rules>>,
+    mut leaving: watch::Receiver<()>,
+) -> Until {
+    Box::pin(async move {
+        loop {
+            let now = Arc::clone(&rules.borrow_and_update());
+            if !now.trusts(&peer) || may(&now, &petition).is_err() {
+                return;
+            }
+            tokio::select! {
+                changed = rules.changed() => if changed.is_err() { return },
+                _ = leaving.changed() => return,
+            }
+        }
+    })
+}
+
 /// Whether it may be asked, and as what.
-fn may(rules: &Rules, parts: &request::Parts) -> Result<Role, Response> {
-    let request::Parts { method, uri, headers, .. } = parts;
+fn may(rules: &Rules, petition: &Petition) -> Result<Role, Response> {
+    let Petition { method, uri, headers } = petition;
     let refuse = |status, detail: &str| Err(Problem::new(status, detail).into_response());
     if access::is_in_query(uri.query()) {
         let detail = "a token does not belong into the query, where logs and histories keep it: send it in the header \
@@ -145,26 +209,7 @@ fn may(rules: &Rules, parts: &request::Parts) -> Result<Role, Response> {
     Ok(role)
 }
 
-/// A share of what may be received at once, given back in the end.
-struct Held<'a> {
-    of: &'a AtomicUsize,
-    bytes: usize,
-}
-
-impl Held<'_> {
-    fn take(&mut self, bytes: usize) -> bool {
-        self.bytes += bytes;
-        self.of.fetch_add(bytes, Ordering::Relaxed) + bytes <= BODIES_MAX
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-async fn received(mut body: Incoming, held: &mut Held<'_>) -> Result<Vec<u8>, Response> {
+async fn received(mut body: Incoming, held: &mut Loan) -> Result<Vec<u8>, Response> {
     let problem = |status, detail: String| Problem::new(status, detail).into_response();
     let large = || problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body is at most {BODY_MAX} bytes"));
     if body.size_hint().lower() > u64::try_from(BODY_MAX).unwrap_or(u64::MAX) {

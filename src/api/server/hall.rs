@@ -15,17 +15,16 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
 use super::Shared;
-use super::crowd::{Asking, Crowd, Seat};
+use super::crowd::{Asking, Seated};
 use super::door::{Door, Guest};
+use super::gate::Asker;
 use super::patient::Patient;
 use super::rate::Client;
-use super::rules::Rules;
+use super::rules::{Peer, Rules, Tls};
 use crate::api::traffic::TurnedAway;
 
 /// The longest head, and the most that is read ahead, in bytes.
 const HEAD_MAX: usize = 64 << 10;
-/// How long TLS may take to begin.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// How long connections may go on when nobody listens any more.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long one that says nothing is listened to when nobody listens any more.
@@ -39,25 +38,25 @@ struct Hall {
     rules: watch::Receiver<Arc<Rules>>,
     leaving: watch::Receiver<()>,
     connections: JoinSet<()>,
-    crowd: Crowd,
 }
 
 impl Hall {
     fn admit(&mut self, guest: Guest, client: Client) {
-        if !self.crowd.has_room() {
+        let crowd = &self.shared.crowd;
+        let Some(seated) = crowd.seat(client) else {
             self.shared.traffic.turn_away(TurnedAway::Full);
             turn_away(guest, &self.rules.borrow());
             return;
-        }
-        let seat = Arc::<Seat>::default();
+        };
+        let name = seated.name();
         let visitor = Visitor {
             client,
             shared: Arc::clone(&self.shared),
             rules: self.rules.clone(),
-            seat: Arc::clone(&seat),
+            seated,
             leaving: self.leaving.clone(),
         };
-        self.crowd.enter(seat, self.connections.spawn(visit(guest, visitor)));
+        crowd.can_be_ended(name, self.connections.spawn(visit(guest, visitor)));
     }
 }
 
@@ -70,7 +69,7 @@ pub(super) async fn let_in(
     closed: oneshot::Sender<()>,
 ) {
     let (leave, leaving) = watch::channel(());
-    let mut hall = Hall { shared, rules, leaving, connections: JoinSet::new(), crowd: Crowd::default() };
+    let mut hall = Hall { shared, rules, leaving, connections: JoinSet::new() };
     let mut said = false;
     loop {
         let accepted = tokio::select! {
@@ -99,7 +98,7 @@ pub(super) async fn let_in(
             }
         }
     }
-    for (guest, client) in door.shut() {
+    for (guest, client) in door.shut().await {
         hall.admit(guest, client);
     }
     drop(closed);
@@ -133,24 +132,29 @@ struct Visitor {
     shared: Arc<Shared>,
     /// As they are at each request: a token may be withdrawn.
     rules: watch::Receiver<Arc<Rules>>,
-    seat: Arc<Seat>,
+    seated: Seated,
     leaving: watch::Receiver<()>,
 }
 
 async fn visit(guest: Guest, visitor: Visitor) {
     let inside = visitor.shared.traffic.enter();
     match guest {
-        Guest::Unix(stream) => converse(Patient::new(stream), visitor).await,
+        Guest::Unix(stream) => converse(Patient::new(stream), Peer::Local, visitor).await,
         Guest::Tcp(stream) => {
-            let tls = visitor.rules.borrow().tls.clone();
-            match tls {
-                None => converse(Patient::new(stream), visitor).await,
-                Some(tls) => {
-                    // Whoever does not get through it knows why.
-                    match timeout(HANDSHAKE_WITHIN, tls.accept(Patient::new(stream))).await {
-                        Ok(Ok(stream)) => converse(stream, visitor).await,
-                        Ok(Err(_)) | Err(_) => visitor.shared.traffic.turn_away(TurnedAway::Handshake),
-                    }
+            let rules = Arc::clone(&visitor.rules.borrow());
+            let stream = Patient::new(stream);
+            match &rules.tls {
+                None => converse(stream, Peer::Plain, visitor).await,
+                Some(Tls { acceptor, authorities }) => {
+                    let Some(stream) = visitor.shared.desk.greet(acceptor, stream).await else {
+                        // Whoever does not get through it knows why.
+                        visitor.shared.traffic.turn_away(TurnedAway::Handshake);
+                        return inside.leave();
+                    };
+                    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+                    let peer = Peer::Tls { chain, by: authorities.clone() };
+                    drop(rules);
+                    converse(stream, peer, visitor).await;
                 }
             }
         }
@@ -158,14 +162,20 @@ async fn visit(guest: Guest, visitor: Visitor) {
     inside.leave();
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor) {
-    let Visitor { client, shared, rules, seat, mut leaving } = visitor;
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, visitor: Visitor) {
+    let Visitor { client, shared, mut rules, seated, mut leaving } = visitor;
+    let peer = Arc::new(peer);
+    let (of_asker, still_here) = (rules.clone(), leaving.clone());
     let answer = |request| {
-        let (shared, seat, rules) = (Arc::clone(&shared), Arc::clone(&seat), Arc::clone(&rules.borrow()));
-        async move {
-            let asking = Asking::on(&seat);
-            Ok::<_, Infallible>(shared.gate.answer(&shared, &rules, (client, asking), request).await)
-        }
+        let shared = Arc::clone(&shared);
+        let asker = Asker {
+            client,
+            asking: Asking::on(&seated.seat),
+            peer: Arc::clone(&peer),
+            rules: of_asker.clone(),
+            leaving: still_here.clone(),
+        };
+        async move { Ok::<_, Infallible>(shared.gate.answer(&shared, asker, request).await) }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -173,15 +183,29 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service_fn(answer));
     let mut connection = pin!(connection);
-    // How it ends is nobody's concern here: whoever asked knows.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = leaving.changed() => {
-            // What was sent already is not told from silence before it is read.
-            if timeout(LAST_WORD, connection.as_mut()).await.is_err() {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+    // It may have begun under other rules.
+    rules.mark_changed();
+    loop {
+        // How it ends is nobody's concern here: whoever asked knows.
+        tokio::select! {
+            // What is withdrawn is withdrawn before anything else is heard.
+            biased;
+            Ok(()) = rules.changed() => {
+                if rules.borrow_and_update().trusts(&peer) {
+                    continue;
+                }
+                break;
             }
+            _ = leaving.changed() => {
+                // What was sent already is not told from silence before it is read.
+                if timeout(LAST_WORD, connection.as_mut()).await.is_ok() {
+                    return;
+                }
+                break;
+            }
+            _ = connection.as_mut() => return,
         }
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }

@@ -2,12 +2,14 @@
 //!
 //! # What is promised
 //!
-//! - At most 1,024 connections; one more ends the one that has been idle longest, or is told to come again.
+//! - At most 1,024 connections; one more ends one that has been idle long ([`crowd`]), or is told to come again.
 //! - A head within 30 s (and so long a connection may be idle), at most 64 KiB; a body within 10 s, at most 1 MiB; a handler
 //!   within 60 s; and whoever does not read what it asked for is given up ([`patient`]).
-//! - What is held for clients at any time is bounded, whatever they do: received bodies, answers on their way ([`lent`]), and the
-//!   clients whose writes are counted ([`rate`]).
+//! - What is held for clients at any time is bounded, whatever they do, and one client gets half of it at most ([`purse`]): received
+//!   bodies, answers on their way and streams ([`lent`]); and so are the clients whose writes are counted ([`rate`]).
+//! - What takes a processor, as TLS does when it begins ([`handshake`]), or the disk, is done beside the thread that answers.
 //! - Tokens, certificates and keys are read again when they change. What is wrong leaves everything as it was, and is logged.
+//!   Whoever may not ask any more is seen out, be it from the middle of a stream.
 //! - HTTP/1.1 only: what browsers, Prometheus and GORB's clients all speak, and far less that can be played with.
 
 mod access;
@@ -16,12 +18,17 @@ mod crowd;
 mod door;
 mod gate;
 mod hall;
+mod handshake;
 mod lent;
 mod patient;
+mod purse;
 mod rate;
 mod rules;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(super) use gate::refusals;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,9 +42,12 @@ use tracing::{info, warn};
 
 use crate::api::Traffic;
 use crate::model::{Api, ApiListen};
+use crate::reconcile::give_back;
+use crowd::Crowd;
 use door::Door;
 use gate::Gate;
 use hall::let_in;
+use handshake::Desk;
 use rate::{Client, Rates};
 use rules::{Rules, Stamps};
 
@@ -50,6 +60,8 @@ const LOOK: Duration = Duration::from_secs(2);
 struct Shared {
     gate: Gate,
     rates: Mutex<Rates>,
+    crowd: Arc<Crowd>,
+    desk: Desk,
     head_within: Duration,
     traffic: Arc<Traffic>,
 }
@@ -77,13 +89,23 @@ async fn serve_with(
     listening: Listening,
     head_within: Duration,
 ) {
-    let shared = Shared { gate: Gate::new(router), rates: Mutex::default(), head_within, traffic: Arc::default() };
+    let shared = Shared {
+        gate: Gate::new(router),
+        rates: Mutex::default(),
+        crowd: Arc::default(),
+        desk: Desk::default(),
+        head_within,
+        traffic: Arc::default(),
+    };
     let mut house = House { shared: Arc::new(shared), open: None, tasks: JoinSet::new(), listening, said: None };
     let mut asked = true;
     let mut is_over = false;
     loop {
         let api = wanted.borrow_and_update().clone();
         house.follow(api, asked).await;
+        if house.shared.gate.leaves_much() {
+            let _ = off_the_loop(give_back).await;
+        }
         asked = tokio::select! {
             changed = wanted.changed(), if !is_over => {
                 is_over = changed.is_err();
@@ -169,7 +191,7 @@ impl House {
             open.rules.send_replace(rules);
             return Ok(());
         }
-        let door = match Door::open(&api.listen) {
+        let door = match Door::open(&api.listen).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.change_doors(&api.listen, error).await,
             door => door,
         };
@@ -195,9 +217,9 @@ impl House {
         let Some(open) = self.open.take_if(is_ours) else { return Err(error) };
         let (before, rules, stamps) = (open.real.clone(), open.rules.borrow().clone(), open.stamps.clone());
         self.close(open).await;
-        let door = Door::open(listen);
+        let door = Door::open(listen).await;
         if door.is_err()
-            && let Ok(door) = Door::open(&before)
+            && let Ok(door) = Door::open(&before).await
         {
             self.enter_by(door, rules, stamps);
         }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// While there is more than the connection takes, so much has to go …
-const AT_LEAST: usize = 256 << 10;
+const AT_LEAST: usize = 1 << 20;
 /// … in this time.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -27,6 +27,10 @@ pub(super) struct Patient<S> {
 impl<S> Patient<S> {
     pub(super) fn new(stream: S) -> Self {
         Self::with(stream, WITHIN)
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
     }
 
     fn with(stream: S, within: Duration) -> Self {

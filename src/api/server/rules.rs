@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tracing::warn;
 
@@ -23,9 +24,35 @@ const LARGEST: u64 = 4 << 20;
 pub(super) struct Rules {
     pub(super) api: Arc<Api>,
     pub(super) tokens: Option<Tokens>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Tls>,
     /// Whoever reaches it may write, and it is reached from this host only.
     pub(super) is_open_on_loopback: bool,
+}
+
+/// How TLS begins, and who may.
+pub(super) struct Tls {
+    pub(super) acceptor: TlsAcceptor,
+    /// Whom clients have to have a certificate of, if they have to have one.
+    pub(super) authorities: Option<Arc<Authorities>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Authorities {
+    list: Vec<CertificateDer<'static>>,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+/// The other end of a connection, as far as it had to show who it is.
+#[derive(Debug)]
+pub(super) enum Peer {
+    /// Over a unix socket.
+    Local,
+    Plain,
+    Tls {
+        chain: Vec<CertificateDer<'static>>,
+        /// By these it was found good.
+        by: Option<Arc<Authorities>>,
+    },
 }
 
 /// What a file changes with its content: modification time, size, and which file it is. Nothing if it cannot be seen.
@@ -63,6 +90,38 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether a connection that has begun could begin now.
+    pub(super) fn trusts(&self, peer: &Peer) -> bool {
+        match (peer, &self.tls) {
+            (Peer::Local, _) | (Peer::Plain, None) => true,
+            (Peer::Plain, Some(_)) | (Peer::Tls { .. }, None) => false,
+            (Peer::Tls { chain, by }, Some(Tls { authorities, .. })) => {
+                let Some(now) = authorities else { return true };
+                by.as_ref().is_some_and(|by| by.list == now.list) || now.vouch_for(chain)
+            }
+        }
+    }
+}
+
+impl Authorities {
+    fn read(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        let list = certificates(path)?;
+        for certificate in &list {
+            roots.add(certificate.clone()).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+        let verifier = verifier.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { list, verifier })
+    }
+
+    fn vouch_for(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some((own, others)) = chain.split_first() else { return false };
+        self.verifier.verify_client_cert(own, others, UnixTime::now()).is_ok()
+    }
+}
+
 fn tokens(path: &Path) -> Result<Tokens, String> {
     let text = String::from_utf8(read(path)?).map_err(|_| format!("{} is not text", path.display()))?;
     let tokens = Tokens::parse(path, &text)?;
@@ -72,7 +131,7 @@ fn tokens(path: &Path) -> Result<Tokens, String> {
     Ok(tokens)
 }
 
-fn tls(tls: &ApiTls) -> Result<TlsAcceptor, String> {
+fn tls(tls: &ApiTls) -> Result<Tls, String> {
     let ApiTls { certificate, key, client_ca } = tls;
     let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_slice(&read(key)?)
@@ -80,22 +139,16 @@ fn tls(tls: &ApiTls) -> Result<TlsAcceptor, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
-    let builder = match client_ca {
+    let authorities = client_ca.as_ref().map(|path| Authorities::read(path, &provider).map(Arc::new)).transpose()?;
+    let builder = match &authorities {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| format!("{}: {error}", path.display()))?)
-        }
+        Some(authorities) => builder.with_client_cert_verifier(Arc::clone(&authorities.verifier)),
     };
     let mut config = builder
         .with_single_cert(chain, private)
         .map_err(|error| format!("{} and {} are no pair: {error}", certificate.display(), key.display()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), authorities })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

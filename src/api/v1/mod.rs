@@ -76,6 +76,8 @@ async fn aside<T: Send + 'static>(
 
 /// What is JSON already.
 fn written(bytes: serde_json::Result<Vec<u8>>) -> Result<Response, Problem> {
-    let bytes = bytes.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let mut bytes = bytes.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    // It may be on its way for a while, and what it takes is counted by its length.
+    bytes.shrink_to_fit();
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }

@@ -5,6 +5,8 @@ mod configuration;
 mod memory;
 mod passes;
 
+pub use memory::give_back;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
@@ -251,7 +253,7 @@ impl<'a> Loop<'a> {
             self.reconcile(why, clock);
         }
         if self.retired.take().is_some() {
-            memory::give_back();
+            give_back();
         }
     }
 }

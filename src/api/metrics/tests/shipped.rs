@@ -25,7 +25,7 @@ fn known() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
             let labels = metric.labels.iter().copied().chain(le).chain(OF_PROMETHEUS);
             let mut labels: BTreeMap<String, BTreeSet<String>> =
                 labels.map(|label| (label.to_owned(), BTreeSet::new())).collect();
-            for (_, pairs, _) in &families[metric.name] {
+            for (_, pairs, _) in families[metric.name].iter().filter(|(of, ..)| of == suffix) {
                 for (label, value) in pairs.split("\",").filter_map(|pair| pair.split_once("=\"")) {
                     labels.get_mut(label).unwrap().insert(value.trim_end_matches('"').to_owned());
                 }

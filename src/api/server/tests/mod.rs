@@ -10,12 +10,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::routing::{any, get, put};
 use tokio::sync::watch;
 
@@ -55,6 +57,21 @@ impl Answer {
     }
 }
 
+/// A stream in which nothing comes after the first word.
+struct Quiet(Option<Bytes>);
+
+impl hyper::body::Body for Quiet {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        self.0.take().map_or(Poll::Pending, |word| Poll::Ready(Some(Ok(hyper::body::Frame::data(word)))))
+    }
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/", get(|| async { "read" }))
@@ -62,6 +79,7 @@ fn routes() -> Router {
         .route("/role", get(|Extension(role): Extension<Role>| async move { role.as_str() }))
         .route("/traffic", get(counts::traffic))
         .route("/thing", put(|body: Bytes| async move { format!("{} bytes", body.len()) }))
+        .route("/stream", get(|| async { Body::new(Quiet(Some(Bytes::from_static(b"hello")))) }))
         .route("/large", get(|| async { vec![b'x'; 8 << 20] }))
         .route("/slow", get(|| async { sleep(Duration::from_millis(300)).await }))
         .route(
@@ -190,6 +208,17 @@ fn until(mut is_so: impl FnMut() -> bool) {
         assert!(started.elapsed() < AMPLE);
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What comes until the stream says this.
+fn read_to(stream: &mut impl io::Read, word: &str) -> String {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(word.as_bytes()) {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ends before {word:?}: {}", String::from_utf8_lossy(&text));
+        text.push(byte[0]);
+    }
+    String::from_utf8(text).unwrap()
 }
 
 fn unix(path: &Path) -> UnixStream {

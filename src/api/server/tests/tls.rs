@@ -51,34 +51,63 @@ pub(super) fn bench(authority: &Authority, clients: Option<&Authority>) -> Bench
     })
 }
 
-/// Asks for `/`, trusting `authority`, and showing a certificate if there is one.
+/// A client that trusts `authority`, and shows a certificate if there is one.
+struct Client {
+    runtime: tokio::runtime::Runtime,
+    stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+}
+
+impl Client {
+    fn new(bench: &Bench, authority: &Authority, own: Option<&(String, String)>) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+        let config = match own {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => builder
+                .with_client_auth_cert(
+                    vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+                    PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+                )
+                .unwrap(),
+        };
+        let address = bench.address();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stream = runtime.block_on(async {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await
+        });
+        Ok(Self { runtime, stream: stream.map_err(|error| error.to_string())? })
+    }
+
+    /// Sends this, and gets what comes until the answer has ended.
+    fn ask(&mut self, request: &str) -> Result<u16, String> {
+        let exchange = async {
+            self.stream.write_all(request.as_bytes()).await?;
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"read") && self.stream.read_buf(&mut answer).await? > 0 {}
+            Ok(Answer::of(&String::from_utf8_lossy(&answer)).status)
+        };
+        self.runtime.block_on(exchange).map_err(|error: io::Error| error.to_string())
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.ask("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n") == Ok(200)
+    }
+
+    /// Reads until the other end is done with it.
+    fn is_seen_out(&mut self) {
+        let mut rest = Vec::new();
+        let ended = async { tokio::time::timeout(AMPLE, self.stream.read_to_end(&mut rest)).await };
+        self.runtime.block_on(ended).expect("it goes on").expect("it was said good-bye to");
+        assert!(rest.is_empty());
+    }
+}
+
+/// Asks for `/`, on a connection of its own.
 fn ask(bench: &Bench, authority: &Authority, own: Option<&(String, String)>) -> Result<u16, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
-    let config = match own {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => builder
-            .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-            )
-            .unwrap(),
-    };
-    let address = bench.address();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(Arc::new(config));
-        let name = "localhost".try_into().unwrap();
-        let mut stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
-        let request = request("GET", "/", "", "");
-        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.map_err(|error| error.to_string())?;
-        Ok(Answer::of(&String::from_utf8_lossy(&answer)).status)
-    })
+    Client::new(bench, authority, own)?.ask(&request("GET", "/", "", ""))
 }
 
 #[test]
@@ -133,4 +162,34 @@ fn what_is_no_certificate_opens_nothing() {
         thread::sleep(Duration::from_millis(300));
         assert_eq!(*bench.listening.borrow(), None, "{name}");
     }
+}
+
+#[test]
+fn whoever_is_not_trusted_any_more_is_seen_out() {
+    let (authority, first, second) = (Authority::new(), Authority::new(), Authority::new());
+    let bench = bench(&authority, Some(&first));
+    let (of_first, of_second) = (first.sign("client"), second.sign("client"));
+    let mut kept = Client::new(&bench, &authority, Some(&of_first)).unwrap();
+    assert!(kept.goes_on());
+    // Another authority beside it changes nothing for those of the first.
+    fs::write(bench.path("clients.pem"), format!("{}{}", first.pem, second.pem)).unwrap();
+    until(|| ask(&bench, &authority, Some(&of_second)) == Ok(200));
+    assert!(kept.goes_on());
+    let mut other = Client::new(&bench, &authority, Some(&of_second)).unwrap();
+    fs::write(bench.path("clients.pem"), &second.pem).unwrap();
+    kept.is_seen_out();
+    assert!(other.goes_on());
+    assert!(ask(&bench, &authority, Some(&of_first)).is_err());
+}
+
+#[test]
+fn what_was_plain_does_not_go_on_beside_tls() {
+    let authority = Authority::new();
+    let with_tls = bench(&authority, None);
+    let tls = with_tls.wanted.borrow().as_ref().unwrap().tls.clone();
+    let bench = Bench::new(|_, _| {});
+    let mut plain = bench.connect();
+    bench.want(|api| api.tls = tls);
+    assert_eq!(plain.read(&mut [0]).unwrap(), 0);
+    assert_eq!(ask(&bench, &authority, None), Ok(200));
 }

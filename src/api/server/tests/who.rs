@@ -123,3 +123,55 @@ fn paths_that_climb_get_nowhere() {
     let long = format!("/{}", "a".repeat(1024));
     assert_eq!(bench.ask("GET", &long, &token).status, 404);
 }
+
+/// A stream that a token opened.
+fn stream(bench: &Bench, token: &str) -> TcpStream {
+    let mut stream = bench.connect();
+    write!(stream, "GET /stream HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n").unwrap();
+    read_to(&mut stream, "hello\r\n");
+    stream
+}
+
+fn is_quiet(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let read = stream.read(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[test]
+fn a_stream_ends_with_its_token_and_not_with_another_one() {
+    let bench = Bench::with_tokens();
+    let (mut withdrawn, mut kept) = (stream(&bench, READ), stream(&bench, WRITE));
+    std::fs::write(bench.path("tokens"), format!("write {WRITE}\n")).unwrap();
+    assert_eq!(read_to(&mut withdrawn, "0\r\n\r\n"), "0\r\n\r\n", "it comes to an orderly end");
+    write!(withdrawn, "GET /stream HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {READ}\r\n\r\n").unwrap();
+    assert!(read_to(&mut withdrawn, "\r\n").contains(" 401 "));
+    // With another role it may still read.
+    std::fs::write(bench.path("tokens"), format!("# less\nread {WRITE}\n")).unwrap();
+    let put = || bench.ask("PUT", "/thing", &format!("authorization: Bearer {WRITE}\r\n")).status;
+    until(|| put() == 403);
+    assert!(is_quiet(&mut kept));
+    // Without the last one nobody is let in, and nothing changes; nor does a stream end that needed no token.
+    bench.want(|api| api.tokens = None);
+    until(|| put() == 200);
+    assert!(is_quiet(&mut kept));
+    let mut open = stream(&bench, "whatever");
+    std::fs::write(bench.path("tokens"), format!("read {READ}\n")).unwrap();
+    let tokens = bench.path("tokens");
+    bench.want(|api| api.tokens = Some(tokens));
+    for stream in [&mut open, &mut kept] {
+        assert_eq!(read_to(stream, "0\r\n\r\n"), "0\r\n\r\n");
+    }
+}
+
+#[test]
+fn a_stream_ends_when_the_door_is_shut() {
+    let bench = Bench::new(|_, _| {});
+    let mut stream = stream(&bench, "none");
+    let started = Instant::now();
+    bench.wanted.send_replace(None);
+    assert_eq!(read_to(&mut stream, "0\r\n\r\n"), "0\r\n\r\n");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    assert!(started.elapsed() < AMPLE);
+}

@@ -60,6 +60,9 @@ pub(super) fn faults(document: &Value, schema: &Value, value: &Value, at: &str) 
             | "title"
             | "default"
             | "format"
+            | "pattern"
+            | "minLength"
+            | "maxLength"
             | "additionalProperties" => {}
             other => found.push(format!("{at}: this test does not know {other}")),
         }
@@ -71,7 +74,7 @@ fn is(value: &Value, kind: &str) -> bool {
     match kind {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_u64() || value.is_i64(),
+        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         "number" => value.is_number(),
         "string" => value.is_string(),
         "array" => value.is_array(),

@@ -2,6 +2,11 @@
 //! is steady.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are for people")]
+
+mod daemon;
+mod harms;
+mod siege;
 
 use std::collections::VecDeque;
 use std::fs;
