@@ -211,6 +211,7 @@ impl<'a> Loop<'a> {
         let source = &mut self.company.source;
         if why.files || why.reload {
             match source.load(why.reload) {
+        self.company.listener.begins(why);
                 Config::New(desired) => {
                     self.outdated = false;
                     self.wait_no_more();
