@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::model::ServiceKey;
 use crate::plan::render::{host_operation_line, operation_line, words};
 use crate::plan::{Cause, HostNote, Note};
-use crate::reconcile::{Listener, Notice, Passed, Report, StepResult, unix_now};
+use crate::reconcile::{Listener, Notice, Passed, Report, StepResult, Why, unix_now};
 
 /// So many are kept.
 pub const KEPT: usize = 100;
@@ -83,12 +83,12 @@ pub struct PassEvent {
     pub more: usize,
 }
 
-/// How many passes there were.
+/// The reloads that were taken up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Turns {
-    pub passes: u64,
-    /// Of these, those that a reload asked for.
-    pub reloads: u64,
+    pub begun: u64,
+    /// Those of which the pass has ended.
+    pub ended: u64,
 }
 
 /// Tells, and keeps what was told last. A clone is the same one.
@@ -162,7 +162,7 @@ impl Broadcast {
         (missed, self.0.told.subscribe())
     }
 
-    /// The number of passes as it grows.
+    /// The number of reloads as it grows.
     pub(super) fn turns(&self) -> watch::Receiver<Turns> {
         self.0.turns.subscribe()
     }
@@ -224,11 +224,16 @@ impl Listener for Broadcast {
         self.tell(event, value.to_string());
     }
 
+    fn begins(&mut self, why: Why) {
+        if why.reload {
+            self.0.turns.send_modify(|turns| turns.begun += 1);
+        }
+    }
+
     fn passed(&mut self, passed: Passed<'_>) {
-        self.0.turns.send_modify(|turns| {
-            turns.passes += 1;
-            turns.reloads += u64::from(passed.why.reload);
-        });
+        if passed.why.reload {
+            self.0.turns.send_modify(|turns| turns.ended = turns.begun);
+        }
         let event = event_of(passed);
         let is_quiet = event.operations.is_empty() && event.problem.is_none();
         let failed = (event.changed == 0 && !is_quiet).then(|| (event.operations.clone(), event.problem.clone()));

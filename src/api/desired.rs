@@ -45,16 +45,28 @@ pub type Edit = Box<dyn FnOnce(Option<&Known>) -> Result<Edited, NotDone> + Send
 
 /// What an [`Edit`] comes to.
 pub enum Edited {
-    /// It is so already.
-    Same,
-    Put {
-        offer: Offer,
+    /// It is asked for already: the loop sees that it is so.
+    Same {
         /// The one destination that this is about; nothing: the service.
         about: Option<DestinationKey>,
-        /// What is done if the kernel refuses.
-        undo: Option<Edit>,
     },
+    Put {
+        offer: Offer,
+        /// The same.
+        about: Option<DestinationKey>,
+        refused: IfRefused,
+    },
+    /// What the kernel refuses of it stays so, and is tried again.
     Delete,
+}
+
+/// What becomes of a change that the kernel refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfRefused {
+    /// The service is again what it was before.
+    Undo,
+    /// It stays, and is tried again.
+    Keep,
 }
 
 /// Why something was not done. Either nothing has changed, or the words say what has.

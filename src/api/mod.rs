@@ -30,7 +30,7 @@ mod v1;
 
 pub use backstage::{About, Answering, Backstage, Order, Ordered, OrderedOverride, Refusal, Sample};
 pub use broadcast::Broadcast;
-pub use desired::{Claimed, Edit, Edited, Known, NotDone};
+pub use desired::{Claimed, Edit, Edited, IfRefused, Known, NotDone};
 pub use metrics::{Scene, render as render_metrics};
 pub use problem::Problem;
 pub use role::Role;

@@ -1,5 +1,6 @@
 //! The configuration of the daemon: files that are watched, and what came over the API, which stands on them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl FileSource {
     pub fn first(&mut self) -> Result<Desired, Problems> {
         let files = Arc::new(config::read(&self.paths)?);
         let desired = self.accept(&files)?;
+        self.offers.remember(&desired.state_dir);
         self.fingerprint = Some(fingerprint(&files));
         self.seen = Seen::Sources(files);
         self.state_dir_in_use = Some(desired.state_dir.clone());
@@ -215,6 +217,10 @@ impl ConfigSource for FileSource {
             self.offers.wake(Event::Files);
         }
         part
+    }
+
+    fn asked(&self) -> BTreeSet<ServiceKey> {
+        self.offers.asked()
     }
 
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {

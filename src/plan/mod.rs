@@ -54,7 +54,10 @@ pub use overlay::{Effective, Layers, Of, Overlaid, Weighed, helper as overlay_he
 pub use simulate::{Nonsense, apply, simulate};
 pub use weight::{Because, Factors, Ramp, weight};
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+
+use crate::model::ServiceKey;
 
 /// The ordered operations that turn the live table into the effective one, and what was left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,6 +125,13 @@ impl Plan {
     pub fn deletes(&self) -> usize {
         let counted = self.steps.iter().filter(|step| !step.leave.exempt);
         counted.map(|step| step.operation.counts().delete.total()).sum()
+    }
+
+    /// What goes of these services does not count for `max_delete`.
+    pub fn exempt(&mut self, services: &BTreeSet<ServiceKey>) {
+        for step in &mut self.steps {
+            step.leave.exempt |= services.contains(step.operation.service());
+        }
     }
 
     /// Whether any of it repairs what somebody else did.

@@ -117,15 +117,17 @@ impl One<'_> {
         self.before.services.get(self.key)
     }
 
-    fn is_owned(&self, destination: &DestinationKey) -> bool {
-        self.wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
+    /// What was there before us is adopted when it is as it should be: not by a change that the kernel has refused, which whoever
+    /// asked for it takes back.
+    fn is_owned(&self, destination: &DestinationKey, found: &DestinationSettings) -> bool {
+        self.wanted.is_some_and(|wanted| wanted.destinations.get(destination) == Some(found))
             || self.owned_before().is_some_and(|owned| owned.destinations.contains_key(destination))
     }
 
     /// Its destinations that are owned, as they are.
     fn destinations(&self) -> impl Iterator<Item = (&DestinationKey, &DestinationSettings)> {
-        let owned = self.live.destinations.iter().filter(|(destination, _)| self.is_owned(destination));
-        owned.map(|(destination, found)| (destination, &found.settings))
+        let all = self.live.destinations.iter().map(|(destination, found)| (destination, &found.settings));
+        all.filter(|(destination, found)| self.is_owned(destination, found))
     }
 
     /// The time for its drains, where it is not everybody's.
@@ -146,7 +148,7 @@ impl One<'_> {
     fn is_as_before(&self) -> bool {
         let mut drains = self.before.drains.get(self.key).into_iter().flat_map(BTreeMap::keys);
         let Some(owned) = self.owned_before() else {
-            return self.wanted.is_none() && drains.next().is_none();
+            return (self.wanted.is_none() || self.owned_now().is_none()) && drains.next().is_none();
         };
         let left = owned.destinations.iter().map(|(destination, left)| (destination, left.as_ref()));
         owned.left.as_ref() == Some(&self.live.settings)
@@ -156,16 +158,17 @@ impl One<'_> {
     }
 
     fn owned_now(&self) -> Option<OwnedService> {
-        if self.wanted.is_none() && self.owned_before().is_none() {
+        let is_adopted = self.wanted.is_some_and(|wanted| wanted.settings == self.live.settings);
+        let destinations = self.destinations().map(|(destination, settings)| (*destination, Some(*settings)));
+        let destinations: BTreeMap<_, _> = destinations.collect();
+        if self.owned_before().is_none() && !is_adopted && destinations.is_empty() {
             return None;
         }
-        let destinations = self.destinations().map(|(destination, settings)| (*destination, Some(*settings)));
-        let (left, destinations) = (Some(self.live.settings.clone()), destinations.collect());
-        Some(OwnedService { left, destinations, drain: self.drain() })
+        Some(OwnedService { left: Some(self.live.settings.clone()), destinations, drain: self.drain() })
     }
 
     fn drains_now(&self) -> BTreeMap<DestinationKey, Drain> {
-        if self.owned_before().is_none() && self.wanted.is_none() {
+        if self.owned_now().is_none() {
             return BTreeMap::new();
         }
         let before = self.before.drains.get(self.key).into_iter().flatten();

@@ -105,6 +105,9 @@ pub struct Passed<'a> {
 pub trait Listener {
     fn notice(&mut self, notice: &Notice);
 
+    /// The loop takes up what there is a reason for. What the files say is read after this.
+    fn begins(&mut self, _: Why) {}
+
     /// Comes after the notices of the pass.
     fn passed(&mut self, _: Passed<'_>) {}
 

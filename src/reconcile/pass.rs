@@ -284,9 +284,7 @@ fn pass_by(
         notices: Vec::new(),
         picture: Picture { services: effective.services.clone(), verdicts, ..Picture::default() },
     };
-    for step in &mut report.plan.steps {
-        step.leave.exempt |= asked.contains(step.operation.service());
-    }
+    report.plan.exempt(asked);
     let awaited = effective.services.iter().filter(|(_, overlaid)| overlaid.awaited);
     report.picture.awaited = awaited.map(|(key, _)| *key).collect();
     if let Err(refused) = permitted(&report.plan, desired, options) {

@@ -1,5 +1,7 @@
 //! What nobody in their right mind sends: a clear answer below 500, and nothing has changed.
 
+use tower::ServiceExt as _;
+
 use super::Shared;
 use crate::world::NOTHING;
 
@@ -18,22 +20,57 @@ fn odd_ids_are_refused_and_lead_nowhere() {
         "/service/%F0%9F%92%A9",
         "/service/%E2%80%AE",
         "/service/%FF%FE",
+        "/service/%ff",
+        "/service/a%C0%AFb",
+        "/service/%2Fetc%2Fpasswd",
+        "/service/%0d%0aX:%20y",
+        "/service/e%CC%81",
         long.as_str(),
     ] {
         for (method, body) in [("PUT", r#"{"port":81}"#), ("GET", ""), ("PATCH", r#"{"method":"rr"}"#), ("DELETE", "")]
         {
-            let answer = world.ask(method, path, body);
-            assert!((400..500).contains(&answer.status), "{method} {path}: {answer:?}");
+            let (status, error) = world.refused(method, path, body);
+            assert!(
+                (400..500).contains(&status) && !error.is_empty() && error.len() < 200,
+                "{method} {path}: {status} {error}"
+            );
         }
-        let backend = format!("/service/web/{}", path.strip_prefix("/service/").unwrap());
-        let answer = world.ask("PUT", &backend, r#"{"host":"10.0.0.1","port":80}"#);
-        assert!((400..500).contains(&answer.status), "{backend}: {answer:?}");
+        let id = path.strip_prefix("/service/").unwrap();
+        for path in [format!("/service/web/{id}"), format!("/service/{id}/r")] {
+            for (method, body) in
+                [("PUT", r#"{"host":"10.0.0.1","port":80}"#), ("GET", ""), ("PATCH", r#"{"weight":1}"#), ("DELETE", "")]
+            {
+                let (status, error) = world.refused(method, &path, body);
+                assert!((400..500).contains(&status) && !error.is_empty(), "{method} {path}: {status} {error}");
+            }
+        }
     }
     assert_eq!((world.kept(), kernel.table().len()), (vec!["web.toml".to_owned()], 1));
     // An ID that looks like a way out is only a name.
     world.done("PUT", "/service/%2e%2e@%25", r#"{"port":82}"#);
     assert_eq!(world.kept(), ["%2E.%40%25.toml", "web.toml"]);
     assert_eq!(world.get("/service/%2e%2e@%25")["options"]["port"], 82);
+}
+
+/// As with GORB, what a body is called does not matter: `curl -d` has names of its own. What it is does.
+#[test]
+fn a_body_is_json_whatever_it_is_called() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    let ask = |id: &str, headers: &[(&str, &str)], body: &'static [u8]| {
+        let mut request = crate::world::request("PUT", &format!("/service/{id}"), body);
+        for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
+        }
+        world.block_on(async { world.router().oneshot(request).await.unwrap().status().as_u16() })
+    };
+    let body = br#"{"host":"192.0.2.9","port":81}"#;
+    assert_eq!(ask("a", &[("content-type", "application/x-www-form-urlencoded")], body), 200);
+    assert_eq!(ask("a", &[("content-type", "no/such; kind=?")], body), 200);
+    assert_eq!(ask("b", &[("content-encoding", "gzip")], b"\x1f\x8b\x08\x00\x00"), 400);
+    assert_eq!(ask("b", &[("content-type", "application/xml")], b"<port>80</port>"), 400);
+    assert_eq!((world.kept(), kernel.table().len()), (vec!["a.toml".to_owned()], 1));
 }
 
 #[test]

@@ -32,6 +32,37 @@ fn changes_that_come_together_are_all_made() {
 }
 
 #[test]
+fn those_who_quarrel_about_one_id_leave_it_whole() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    let of_port = |number: u32| ("PUT", "/service/web".to_owned(), format!(r#"{{"port":{number}}}"#));
+    let mut statuses = all_at_once(&world, &(1..=10).map(of_port).collect::<Vec<_>>());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200].as_slice(), &[409; 9]].concat());
+    assert_eq!(kernel.table().len(), 1);
+    world.done("DELETE", "/service/web", "");
+    // One puts what another deletes, and a third one hangs backends into it.
+    let asked: Vec<_> = (0..60)
+        .map(|number| match number % 3 {
+            0 => ("DELETE", "/service/web".to_owned(), String::new()),
+            1 => ("PUT", "/service/web".to_owned(), r#"{"port":80}"#.to_owned()),
+            _ => ("PUT", format!("/service/web/r{number}"), format!(r#"{{"host":"10.0.0.{number}","port":80}}"#)),
+        })
+        .collect();
+    let statuses = all_at_once(&world, &asked);
+    assert!(statuses.iter().all(|status| [200, 404].contains(status)), "{statuses:?}");
+    let table = kernel.table();
+    match world.ask("GET", "/service/web", "").status {
+        404 => assert_eq!((table.len(), world.kept()), (0, vec![])),
+        _ => {
+            let backends = world.get("/service/web")["backends"].as_array().map_or(0, Vec::len);
+            assert_eq!((table.len(), world.kept()), (1 + backends, vec!["web.toml".to_owned()]), "{table:?}");
+        }
+    }
+    assert!(!world.dir.path().join("state/api.asked").exists(), "all of it is done");
+}
+
+#[test]
 fn one_that_fails_takes_nobody_with_it() {
     let kernel = Shared::default();
     let world = kernel.world(NOTHING);
@@ -88,6 +119,10 @@ fn a_kernel_that_takes_too_long_is_not_waited_for_and_too_many_do_not_pile_up() 
     while kernel.table().len() < 256 {
         assert!(Instant::now() < deadline, "{}", kernel.table().len());
         thread::sleep(Duration::from_millis(20));
+    }
+    // Those for whom nobody waits any more go out of the way by themselves.
+    while world.ask("PUT", "/service/s1", r#"{"port":1}"#).status == 503 {
+        assert!(Instant::now() < deadline);
     }
     world.done("PUT", "/service/s1", r#"{"port":1}"#);
 }

@@ -45,7 +45,7 @@ const ROWS: &[Row] = &[
         "/service/x",
         r#"{"host":7,"port":80}"#,
         400,
-        "json: cannot unmarshal number 7 into Go struct field ServiceOptions.host of type string",
+        "json: cannot unmarshal number into Go struct field ServiceOptions.host of type string",
     ),
     (
         "PUT",
@@ -55,6 +55,21 @@ const ROWS: &[Row] = &[
         "json: cannot unmarshal string into Go struct field ServiceOptions.persistent of type bool",
     ),
     ("PUT", "/service/x", "[]", 400, "json: cannot unmarshal array into Go value of type core.ServiceOptions"),
+    ("PUT", "/service/x", "7", 400, "json: cannot unmarshal number into Go value of type core.ServiceOptions"),
+    (
+        "PUT",
+        "/service/x",
+        r#"{"PORT":80.5}"#,
+        400,
+        "json: cannot unmarshal number 80.5 into Go struct field ServiceOptions.port of type uint16",
+    ),
+    (
+        "PUT",
+        "/service/x",
+        r#"{"port":80,"persistent":1}"#,
+        400,
+        "json: cannot unmarshal number into Go struct field ServiceOptions.persistent of type bool",
+    ),
     (
         "PUT",
         "/service/x",
@@ -148,6 +163,37 @@ const ROWS: &[Row] = &[
         400,
         "json: cannot unmarshal number 3000000000 into Go struct field BackendOptions.weight of type int32",
     ),
+    (
+        "PUT",
+        "/service/web/x",
+        r#"{"host":"10.0.0.9","port":80,"weight":"5"}"#,
+        400,
+        "json: cannot unmarshal string into Go struct field BackendOptions.weight of type int32",
+    ),
+    (
+        "PUT",
+        "/service/web/x",
+        r#"{"host":"10.0.0.9","port":80,"pulse":"tcp"}"#,
+        400,
+        "json: cannot unmarshal string into Go struct field BackendOptions.pulse of type pulse.Options",
+    ),
+    (
+        "PUT",
+        "/service/web/x",
+        r#"{"host":"10.0.0.9","port":80,"pulse":{"interval":5}}"#,
+        400,
+        "json: cannot unmarshal number into Go struct field Options.pulse.interval of type string",
+    ),
+    (
+        "PUT",
+        "/service/web/x",
+        r#"{"host":"10.0.0.9","port":80,"pulse":{"args":"x"}}"#,
+        400,
+        "json: cannot unmarshal string into Go struct field Options.pulse.args of type util.DynamicMap",
+    ),
+    ("PUT", "/service/web/x", "[]", 400, "json: cannot unmarshal array into Go value of type core.BackendOptions"),
+    ("PUT", "/service/web/x", "", 400, "EOF"),
+    ("PUT", "/service/web/x", r#"{"host":"10.0.0.9","#, 400, "unexpected EOF"),
     ("PUT", "/service/web/x", r#"{"host":"10.0.0.9","port":80,"weight":65536}"#, 400, "weight is 0 to 65535"),
     ("PUT", "/service/web/x", r#"{"host":"a.invalid","port":80}"#, 400, "lookup a.invalid: no such host"),
     ("GET", "/service/web/x", "", 404, "unable to locate specified object"),
@@ -155,6 +201,20 @@ const ROWS: &[Row] = &[
     ("PATCH", "/service/web/r1", r#"{"method":"dr"}"#, 400, "weight is missing"),
     ("PATCH", "/service/web/r1", r#"{"weight":null}"#, 400, "weight is missing"),
     ("PATCH", "/service/web/r1", r#"{"weight":-1}"#, 400, "weight is 0 to 65535"),
+    ("PATCH", "/service/web/r1", r#"{"weight":65536}"#, 400, "weight is 0 to 65535"),
+    (
+        "PATCH",
+        "/service/web/r1",
+        r#"{"weight":1.5}"#,
+        400,
+        "json: cannot unmarshal number 1.5 into Go struct field BackendOptions.weight of type int32",
+    ),
+    ("PATCH", "/service/web/r1", "", 400, "EOF"),
+    ("PATCH", "/service/web/r1", "[]", 400, "json: cannot unmarshal array into Go value of type core.BackendOptions"),
+    ("PATCH", "/service/web", r#"{"method":""}"#, 400, "there is nothing to change: method, flags or persistent"),
+    ("PATCH", "/service/web", r#"{"flags":"none"}"#, 400, "specified flag is unknown"),
+    ("PATCH", "/service/web", "", 400, "EOF"),
+    ("DELETE", "/service/x/r9", "", 404, "unable to locate specified object"),
     ("DELETE", "/service/web/x", "", 404, "unable to locate specified object"),
 ];
 
@@ -220,4 +280,62 @@ fn what_the_kernel_refuses_is_taken_back_and_says_why() {
     );
     assert_eq!(world.refused("PATCH", "/service/x/s", r#"{"weight":9}"#).0, 500);
     assert_eq!(world.get("/service/x/s")["options"]["weight"], 5);
+}
+
+#[test]
+fn what_was_there_before_outlives_a_change_that_the_kernel_refuses() {
+    let kernel = Shared::default();
+    let there = ["tcp://192.0.2.1:80 wrr []", "tcp://192.0.2.1:80 -> 10.0.0.1:80 nat 100", "tcp://192.0.2.1:81 wrr []"];
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/a", r#"{"port":80}"#);
+    world.done("PUT", "/service/a/r", r#"{"host":"10.0.0.1","port":80}"#);
+    world.done("PUT", "/service/b", r#"{"port":81}"#);
+    assert_eq!(kernel.table(), there);
+    drop(world);
+    // Another ipvsd, which knows nothing of all that: it is somebody else's.
+    let world = kernel.world(NOTHING);
+    assert_eq!(world.refused("PUT", "/service/a", r#"{"port":80,"method":"nosuch"}"#).0, 500);
+    assert_eq!(world.refused("PUT", "/service/b", r#"{"port":81,"method":"nosuch"}"#).0, 500);
+    assert_eq!(kernel.table(), there);
+    world.done("PUT", "/service/a", r#"{"port":80}"#);
+    let refused = "10.0.0.1:80".parse().unwrap();
+    kernel.0.lock().unwrap().refuse("tcp://192.0.2.1:80".parse().unwrap(), Some(refused), ipvsd::ipvs::Errno::INVAL);
+    assert_eq!(world.refused("PUT", "/service/a/r", r#"{"host":"10.0.0.1","port":80,"weight":7}"#).0, 500);
+    kernel.0.lock().unwrap().relent();
+    world.reload();
+    assert_eq!(kernel.table(), there);
+    // What is as it was asked for is adopted, and goes when it is deleted.
+    world.done("PUT", "/service/a/r", r#"{"host":"10.0.0.1","port":80}"#);
+    world.done("DELETE", "/service/a", "");
+    assert_eq!(kernel.table(), there[2..]);
+}
+
+#[test]
+fn an_equal_put_is_no_lie() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    let (service, backend) = (r#"{"port":80}"#, r#"{"host":"10.0.0.1","port":80}"#);
+    world.done("PUT", "/service/web", service);
+    world.done("PUT", "/service/web/r", backend);
+    world.done("PUT", "/service/web/s", r#"{"host":"10.0.0.2","port":80}"#);
+    let table = kernel.table();
+    // Somebody has taken it away, and the kernel does not want it back.
+    let (key, refused) = ("tcp://192.0.2.1:80".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
+    {
+        let mut kernel = kernel.0.lock().unwrap();
+        kernel.table().get_mut(&key).unwrap().destinations.remove(&refused);
+        kernel.refuse(key, Some(refused), ipvsd::ipvs::Errno::INVAL);
+    }
+    for (method, body) in [("PUT", backend), ("PATCH", r#"{"weight":100}"#)] {
+        let (status, error) = world.refused(method, "/service/web/r", body);
+        assert!(
+            status == 500 && error.contains("10.0.0.1:80") && error.ends_with("; it is kept, and tried again"),
+            "{error}"
+        );
+    }
+    world.done("PUT", "/service/web", service);
+    world.done("PATCH", "/service/web/s", r#"{"weight":100}"#);
+    kernel.0.lock().unwrap().relent();
+    world.done("PUT", "/service/web/r", backend);
+    assert_eq!(kernel.table(), table);
 }

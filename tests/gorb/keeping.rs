@@ -193,6 +193,73 @@ fn deleting_is_not_held_up_by_max_delete() {
 }
 
 #[test]
+fn what_was_deleted_by_name_before_the_end_is_no_mistake_after_it() {
+    let kernel = Shared::default();
+    let world = kernel.world("version = 1\nservices = []\n[daemon]\nmax_delete = 0\ndrain = \"0s\"\n");
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    world.done("PUT", "/service/web/r", r#"{"host":"10.0.0.1","port":80}"#);
+    let file = world.folder().join("web.toml");
+    let again = |dir| {
+        let kernel = kernel.clone();
+        World::again(dir, move || Box::new(kernel))
+    };
+    // Somebody has lost it.
+    let dir = world.end();
+    fs::remove_file(&file).unwrap();
+    let world = again(dir);
+    assert_eq!(kernel.table().len(), 2, "that is more than may go");
+    // The process ended between a DELETE and the pass over it.
+    let dir = world.end();
+    let asked = dir.path().join("state/api.asked");
+    fs::write(&asked, "tcp://192.0.2.1:80\n").unwrap();
+    let world = again(dir);
+    assert_eq!(kernel.table(), Vec::<String>::new());
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    assert!(!asked.exists());
+}
+
+#[test]
+fn what_was_written_before_the_end_is_done_after_it() {
+    let kernel = Shared::default();
+    let world = kernel.world(NOTHING);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+    let file = world.folder().join("web.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    world.done("DELETE", "/service/web", "");
+    let dir = world.end();
+    fs::write(&file, &text).unwrap();
+    // And a power cut has left this.
+    fs::write(file.with_file_name(".0123456789abcdef.new"), &text[..50]).unwrap();
+    let of_loop = kernel.clone();
+    let world = World::again(dir, move || Box::new(of_loop));
+    assert_eq!(kernel.table(), ["tcp://192.0.2.1:80 wrr []"]);
+    world.done("PUT", "/service/web", r#"{"port":80}"#);
+}
+
+/// As a version has written it that wrote such things in another way.
+#[test]
+fn a_file_that_another_version_wrote_is_no_edit() {
+    let text = "# Of another version.\n# note: {\"host\":\"\",\"flags\":\"\",\"backends\":{}}\nversion = 1\n\n\
+                [[services]]\naddress = \"tcp://192.0.2.1:80\"\nname = \"web\"\nscheduler = \"wrr\"\ninitial = \"up\"\n\
+                [[services.destinations]]\nweight = 100\naddress = \"10.0.0.1:80\"\nname = \"r\"\nforward = \"nat\"\n";
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("web\0{text}").as_bytes());
+    let sum: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    for (sum, status) in [(sum.as_str(), 200), ("0".repeat(64).as_str(), 409)] {
+        let kernel = Shared::default();
+        let dir = kernel.world(NOTHING).end();
+        let file = dir.path().join("state/api.d/web.toml");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, format!("# sum: {sum}\n{text}")).unwrap();
+        let of_loop = kernel.clone();
+        let world = World::again(dir, move || Box::new(of_loop));
+        assert_eq!(kernel.table().len(), 2);
+        assert_eq!(world.ask("PATCH", "/service/web/r", r#"{"weight":7}"#).status, status);
+        let is_left = fs::read_to_string(&file).unwrap().contains("# Of another version.");
+        assert_eq!(is_left, status == 409);
+    }
+}
+
+#[test]
 fn files_that_would_delete_too_much_wait_and_the_api_goes_on() {
     let kernel = Shared::default();
     let services = |count: u32| {

@@ -1,7 +1,7 @@
 //! What becomes of a service by a request. Pure.
 //!
 //! What the kernel refuses is undone, as in GORB: a service or a backend that was put is gone again, a weight is what it was. What was
-//! deleted stays so, and is tried again. Whatever came over it meanwhile stays.
+//! deleted stays so, and is tried again.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::options::{ServicePatch, WantedBackend, WantedService};
 use super::pulse::Pulse;
 use super::{Failed, NOT_FOUND};
-use crate::api::desired::{Edit, Edited, Known, NotDone};
+use crate::api::desired::{Edit, Edited, IfRefused, Known, NotDone};
 use crate::model::{Offer, OfferedDestination, ServiceKey};
 
 /// What was sent and is not in the configuration: it is only shown again.
@@ -66,21 +66,13 @@ pub(super) fn put_service(id: String, wanted: WantedService) -> Edit {
         let Some(known) = known else {
             let note = Note { host, flags, backends: BTreeMap::new() }.text();
             let offer = Offer { id, key, settings, destinations: Vec::new(), note };
-            return Ok(Edited::Put { offer, about: None, undo: Some(drop_service(key)) });
+            return Ok(Edited::Put { offer, about: None, refused: IfRefused::Undo });
         };
         ours(known)?;
         if known.offer.key == key && known.offer.settings == settings {
-            return Ok(Edited::Same);
+            return Ok(Edited::Same { about: None });
         }
         Err(exists(""))
-    })
-}
-
-/// Deletes a service if it is at this address.
-fn drop_service(key: ServiceKey) -> Edit {
-    Box::new(move |known| match known {
-        Some(known) if known.offer.key == key && known.claimed.is_none() => Ok(Edited::Delete),
-        _ => Ok(Edited::Same),
     })
 }
 
@@ -95,23 +87,13 @@ pub(super) fn patch_service(patch: ServicePatch) -> Edit {
         }
         let settings = patch.over(&known.offer.settings, known.offer.key.family());
         if settings == known.offer.settings {
-            return Ok(Edited::Same);
+            return Ok(Edited::Same { about: None });
         }
         if let Some(flags) = &patch.flags {
             note.flags.clone_from(flags);
         }
-        let before = Offer::clone(&known.offer);
-        let offer = Offer { settings: settings.clone(), note: note.text(), ..before.clone() };
-        let undo: Edit = Box::new(move |known| match known {
-            Some(known) if known.offer.settings == settings && known.claimed.is_none() => {
-                let mut note = Note::of(&known.offer).unwrap_or_default();
-                note.flags = Note::of(&before).unwrap_or_default().flags;
-                let offer = Offer { settings: before.settings, note: note.text(), ..Offer::clone(&known.offer) };
-                Ok(Edited::Put { offer, about: None, undo: None })
-            }
-            _ => Ok(Edited::Same),
-        });
-        Ok(Edited::Put { offer, about: None, undo: Some(undo) })
+        let offer = Offer { settings, note: note.text(), ..Offer::clone(&known.offer) };
+        Ok(Edited::Put { offer, about: None, refused: IfRefused::Undo })
     })
 }
 
@@ -130,7 +112,7 @@ pub(super) fn put_backend(rs: String, wanted: WantedBackend) -> Edit {
         let mut offer = Offer::clone(&known.offer);
         if let Some(other) = offer.destinations.iter().find(|other| other.name == rs) {
             let is_same = other.key == key && other.settings == settings && other.check == check;
-            return if is_same { Ok(Edited::Same) } else { Err(exists("")) };
+            return if is_same { Ok(Edited::Same { about: Some(key) }) } else { Err(exists("")) };
         }
         if key.family() != offer.key.family() {
             return Err(Failed::bad("incompatible address families").into());
@@ -141,65 +123,39 @@ pub(super) fn put_backend(rs: String, wanted: WantedBackend) -> Edit {
         let mut note = Note::of(&offer).unwrap_or_default();
         note.backends.insert(rs.clone(), BackendNote { host, method, pulse, vsid });
         offer.note = note.text();
-        offer.destinations.push(OfferedDestination { name: rs.clone(), key, settings, check });
-        let undo: Edit = Box::new(move |known| match known {
-            Some(known) if at(&known.offer, &rs).is_some_and(|other| other.key == key) => without(known, &rs),
-            _ => Ok(Edited::Same),
-        });
-        Ok(Edited::Put { offer, about: Some(key), undo: Some(undo) })
+        offer.destinations.push(OfferedDestination { name: rs, key, settings, check });
+        Ok(Edited::Put { offer, about: Some(key), refused: IfRefused::Undo })
     })
 }
 
 pub(super) fn patch_backend(rs: String, weight: u32) -> Edit {
     Box::new(move |known| {
         let known = known.ok_or_else(not_found)?;
-        let before = at(&known.offer, &rs).ok_or_else(not_found)?.settings.weight;
+        let mut offer = Offer::clone(&known.offer);
+        let backend = offer.destinations.iter_mut().find(|backend| backend.name == rs).ok_or_else(not_found)?;
         ours(known)?;
-        let of = rs.clone();
-        let undo: Edit = Box::new(move |known| match known {
-            Some(known) if at(&known.offer, &of).is_some_and(|other| other.settings.weight == weight) => {
-                weigh(known, &of, before, None)
-            }
-            _ => Ok(Edited::Same),
-        });
-        weigh(known, &rs, weight, Some(undo))
+        let about = Some(backend.key);
+        if backend.settings.weight == weight {
+            return Ok(Edited::Same { about });
+        }
+        backend.settings.weight = weight;
+        Ok(Edited::Put { offer, about, refused: IfRefused::Undo })
     })
-}
-
-fn weigh(known: &Known, rs: &str, weight: u32, undo: Option<Edit>) -> Result<Edited, NotDone> {
-    let mut offer = Offer::clone(&known.offer);
-    let Some(backend) = offer.destinations.iter_mut().find(|backend| backend.name == rs) else {
-        return Err(not_found());
-    };
-    if backend.settings.weight == weight {
-        return Ok(Edited::Same);
-    }
-    backend.settings.weight = weight;
-    let about = Some(backend.key);
-    Ok(Edited::Put { offer, about, undo })
 }
 
 pub(super) fn delete_backend(rs: String) -> Edit {
     Box::new(move |known| {
         let known = known.ok_or_else(not_found)?;
-        at(&known.offer, &rs).ok_or_else(not_found)?;
+        let mut offer = Offer::clone(&known.offer);
+        let backend = offer.destinations.iter().find(|backend| backend.name == rs).ok_or_else(not_found)?;
+        let about = Some(backend.key);
         ours(known)?;
-        without(known, &rs)
+        offer.destinations.retain(|backend| backend.name != rs);
+        let mut note = Note::of(&offer).unwrap_or_default();
+        note.backends.remove(&rs);
+        offer.note = note.text();
+        Ok(Edited::Put { offer, about, refused: IfRefused::Keep })
     })
-}
-
-fn without(known: &Known, rs: &str) -> Result<Edited, NotDone> {
-    let mut offer = Offer::clone(&known.offer);
-    let about = at(&offer, rs).map(|backend| backend.key);
-    offer.destinations.retain(|backend| backend.name != rs);
-    let mut note = Note::of(&offer).unwrap_or_default();
-    note.backends.remove(rs);
-    offer.note = note.text();
-    Ok(Edited::Put { offer, about, undo: None })
-}
-
-fn at<'o>(offer: &'o Offer, rs: &str) -> Option<&'o OfferedDestination> {
-    offer.destinations.iter().find(|backend| backend.name == rs)
 }
 
 /// What a person has written is a person's to change.

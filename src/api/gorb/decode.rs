@@ -10,6 +10,8 @@ pub(super) struct Object {
     fields: Map<String, Value>,
     /// What Go calls the struct, in messages.
     of: &'static str,
+    /// Of one within another: where it is there.
+    within: &'static str,
 }
 
 impl Object {
@@ -17,9 +19,9 @@ impl Object {
         let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
         match values.next() {
             None => Err(Failed::bad("EOF")),
-            Some(Ok(Value::Object(fields))) => Ok(Self { fields, of }),
+            Some(Ok(Value::Object(fields))) => Ok(Self { fields, of, within: "" }),
             // As in Go, null is an object without fields.
-            Some(Ok(Value::Null)) => Ok(Self { fields: Map::new(), of }),
+            Some(Ok(Value::Null)) => Ok(Self { fields: Map::new(), of, within: "" }),
             Some(Ok(other)) => {
                 Err(Failed::bad(format!("json: cannot unmarshal {} into Go value of type core.{of}", kind(&other))))
             }
@@ -27,12 +29,12 @@ impl Object {
         }
     }
 
-    /// A table within it, if it is there.
-    pub(super) fn object(&self, key: &str) -> Result<Option<Self>, Failed> {
-        match self.get(key) {
+    /// `pulse` within it, if it is there.
+    pub(super) fn pulse(&self) -> Result<Option<Self>, Failed> {
+        match self.get("pulse") {
             None => Ok(None),
-            Some(Value::Object(fields)) => Ok(Some(Self { fields: fields.clone(), of: self.of })),
-            Some(other) => Err(self.wrong(key, other, "pulse.Options")),
+            Some(Value::Object(fields)) => Ok(Some(Self { fields: fields.clone(), of: "Options", within: "pulse." })),
+            Some(other) => Err(self.wrong("pulse", other, "pulse.Options")),
         }
     }
 
@@ -80,10 +82,14 @@ impl Object {
         }
     }
 
-    fn wrong(&self, key: &str, value: &Value, wanted: &str) -> Failed {
-        let of = self.of;
-        let kind = kind(value);
-        Failed::bad(format!("json: cannot unmarshal {kind} into Go struct field {of}.{key} of type {wanted}"))
+    pub(super) fn wrong(&self, key: &str, value: &Value, wanted: &str) -> Failed {
+        let Self { of, within, .. } = self;
+        let kind = match value {
+            // The number is shown where it is what is wrong.
+            Value::Number(number) if wanted.contains("int") => format!("number {}", short(number)),
+            other => kind(other).to_owned(),
+        };
+        Failed::bad(format!("json: cannot unmarshal {kind} into Go struct field {of}.{within}{key} of type {wanted}"))
     }
 }
 
@@ -93,15 +99,15 @@ fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().and_then(by_float))
 }
 
-/// What Go calls it: numbers with the number, where that is what is wrong.
-fn kind(value: &Value) -> String {
+/// What Go calls it.
+fn kind(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "bool".to_owned(),
-        Value::Number(number) => format!("number {}", short(number)),
-        Value::String(_) => "string".to_owned(),
-        Value::Array(_) => "array".to_owned(),
-        Value::Object(_) => "object".to_owned(),
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

@@ -21,11 +21,13 @@ use std::net::IpAddr;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::desired::{Edit, Known, NotDone};
 use super::{Backstage, Stage};
@@ -41,6 +43,7 @@ const HOST_MAX: usize = 253;
 const MISSING_ENDPOINT: &str = "endpoint information is missing";
 const NOT_FOUND: &str = "unable to locate specified object";
 const EXISTS: &str = "specified object already exists";
+const NO_ID: &str = "an ID is 1 to 128 printable ASCII characters without blanks and slashes";
 const IPVS: &str = "error while calling into IPVS";
 
 pub(super) fn routes() -> Router<Stage> {
@@ -140,17 +143,13 @@ async fn list(State(stage): State<Stage>) -> Response {
     json(StatusCode::OK, &stage.known_ids())
 }
 
-async fn show_service(State(stage): State<Stage>, Path(vs): Path<String>) -> Answer {
+async fn show_service(State(stage): State<Stage>, Ids(vs): Ids<String>) -> Answer {
     let known = stage.known(&vs).ok_or_else(Failed::not_found)?;
     let status = stage.service_status(&known.offer.key);
     Ok(json(StatusCode::OK, &view::service(&known.offer, status.as_ref())))
 }
 
-async fn put_service(
-    State(stage): State<Stage>,
-    Path(vs): Path<String>,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
+async fn put_service(State(stage): State<Stage>, Ids(vs): Ids<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     let options = ServiceOptions::decode(&taken(body)?)?;
     is_id(&vs)?;
     if options.port == 0 {
@@ -171,18 +170,18 @@ async fn put_service(
 
 async fn patch_service(
     State(stage): State<Stage>,
-    Path(vs): Path<String>,
+    Ids(vs): Ids<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let patch = options::ServicePatch::decode(&taken(body)?)?;
     carry(stage, vs, change::patch_service(patch)).await
 }
 
-async fn delete_service(State(stage): State<Stage>, Path(vs): Path<String>) -> Answer {
+async fn delete_service(State(stage): State<Stage>, Ids(vs): Ids<String>) -> Answer {
     carry(stage, vs, change::delete_service()).await
 }
 
-async fn show_backend(State(stage): State<Stage>, Path((vs, rs)): Path<(String, String)>) -> Answer {
+async fn show_backend(State(stage): State<Stage>, Ids((vs, rs)): Ids<(String, String)>) -> Answer {
     let vs = holder(&*stage, vs, &rs);
     let known = stage.known(&vs).ok_or_else(Failed::not_found)?;
     let backend = known.offer.destinations.iter().find(|backend| backend.name == rs).ok_or_else(Failed::not_found)?;
@@ -193,7 +192,7 @@ async fn show_backend(State(stage): State<Stage>, Path((vs, rs)): Path<(String, 
 
 async fn put_backend(
     State(stage): State<Stage>,
-    Path((vs, rs)): Path<(String, String)>,
+    Ids((vs, rs)): Ids<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let options = BackendOptions::decode(&taken(body)?)?;
@@ -211,7 +210,7 @@ async fn put_backend(
 
 async fn patch_backend(
     State(stage): State<Stage>,
-    Path((vs, rs)): Path<(String, String)>,
+    Ids((vs, rs)): Ids<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let weight = options::patched_weight(&taken(body)?)?;
@@ -219,7 +218,7 @@ async fn patch_backend(
     carry(stage, vs, change::patch_backend(rs, weight)).await
 }
 
-async fn delete_backend(State(stage): State<Stage>, Path((vs, rs)): Path<(String, String)>) -> Answer {
+async fn delete_backend(State(stage): State<Stage>, Ids((vs, rs)): Ids<(String, String)>) -> Answer {
     let vs = holder(&*stage, vs, &rs);
     carry(stage, vs, change::delete_backend(rs)).await
 }
@@ -258,7 +257,19 @@ fn is_id(id: &str) -> Result<(), Failed> {
     if Offer::is_id(id) {
         return Ok(());
     }
-    Err(Failed::bad("an ID is 1 to 128 printable ASCII characters without blanks and slashes"))
+    Err(Failed::bad(NO_ID))
+}
+
+/// The IDs in a path. What is no text there is an error as others are.
+struct Ids<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Ids<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let ids = Path::from_request_parts(parts, state).await;
+        ids.map(|Path(ids)| Self(ids)).map_err(|_| Failed::bad(NO_ID))
+    }
 }
 
 fn taken(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failed> {

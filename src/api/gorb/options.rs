@@ -181,7 +181,7 @@ impl BackendOptions {
             port: object.port("port")?,
             weight: object.int32("weight")?,
             method: object.text("method")?,
-            pulse: object.object("pulse")?.map(|pulse| Pulse::decode(&pulse)).transpose()?,
+            pulse: object.pulse()?.map(|pulse| Pulse::decode(&pulse)).transpose()?,
             vsid: object.text("vsid")?,
         })
     }

@@ -48,7 +48,7 @@ impl Pulse {
                 Some(args.clone())
             }
             Some(Value::Object(_)) => return Err(Failed::bad(format!("pulse args are longer than {ARGS_MAX} bytes"))),
-            Some(_) => return Err(Failed::bad("pulse args are an object")),
+            Some(other) => return Err(object.wrong("args", other, "util.DynamicMap")),
         };
         Ok(Self { kind, interval, args })
     }

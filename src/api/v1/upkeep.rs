@@ -45,12 +45,13 @@ pub(super) async fn plan(State(stage): State<Stage>) -> Result<Json<Value>, Prob
     stage.plan().await.map(Json).map_err(Problem::from)
 }
 
-/// As SIGHUP does; and waits for the pass, for a while.
+/// As SIGHUP does; and waits for the pass, for a while: for one that begins now, not for one that is under way already, which may have
+/// read the files before.
 pub(super) async fn reload(State(stage): State<Stage>) -> Response {
     let mut turns = stage.broadcast().turns();
-    let before = turns.borrow_and_update().reloads;
+    let begun = turns.borrow_and_update().begun;
     stage.wake(Event::Reload);
-    let done = tokio::time::timeout(PATIENCE, turns.wait_for(|turns| turns.reloads != before)).await;
+    let done = tokio::time::timeout(PATIENCE, turns.wait_for(|turns| turns.ended > begun)).await;
     let done = matches!(done, Ok(Ok(_)));
     let status = stage.posted();
     let (kernel, outdated, trouble) = (status.agreement(), status.outdated, status.trouble.clone());

@@ -1,14 +1,10 @@
 //! A service that came over the API as a configuration file of its own.
 //!
-//! Every key that `[defaults]` could change of what the API has a word for is written out. The same service gives the same text,
-//! so that a text that a person changed is told from one that was left alone.
+//! Every key that `[defaults]` could change of what the API has a word for is written out.
 
 use super::{destination_keys, push, quoted, service_keys};
 use crate::config::values::written;
-use crate::model::{Check, Http, Offer, OfferedDestination, Probe};
-
-/// How long the name of a check may be; its service's stands in it.
-const NAME_MAX: usize = 64;
+use crate::model::{Check, Http, Offer, OfferedDestination, Probe, ServiceKey};
 
 /// What begins the line with the note.
 const NOTE: &str = "# note: ";
@@ -33,7 +29,7 @@ pub fn emit_offer(offer: &Offer) -> String {
         }
     }
     for (index, check) in checks.iter().enumerate() {
-        push(&mut out, format_args!("\n[checks.{}]\n", quoted(&check_name(&name, index))));
+        push(&mut out, format_args!("\n[checks.{}]\n", quoted(&check_name(key, index))));
         for (key, value) in check_keys(check) {
             push(&mut out, format_args!("{key} = {value}\n"));
         }
@@ -50,13 +46,14 @@ pub fn emit_offer(offer: &Offer) -> String {
     }
     // Whoever puts a destination has it in use at once: the first check may take it out again.
     out.push_str("initial = \"up\"\n");
+    let service = key;
     for OfferedDestination { name: of_destination, key, settings, check } in destinations {
         push(&mut out, format_args!("\n[[services.destinations]]\nname = {}\n", quoted(of_destination)));
         for (key, value) in destination_keys(key, settings, " = ") {
             push(&mut out, format_args!("{key} = {value}\n"));
         }
         let check = check.as_ref().and_then(|check| checks.iter().position(|other| *other == check));
-        let check = check.map_or_else(|| "none".to_owned(), |index| check_name(&name, index));
+        let check = check.map_or_else(|| "none".to_owned(), |index| check_name(service, index));
         push(&mut out, format_args!("check = {}\n", quoted(&check)));
     }
     out
@@ -67,16 +64,10 @@ pub fn note_of(text: &str) -> Option<&str> {
     text.lines().take_while(|line| line.starts_with('#')).find_map(|line| line.strip_prefix(NOTE))
 }
 
-/// Unique, because the name of the service is, which its end belongs to; and short enough.
-fn check_name(service: &str, index: usize) -> String {
-    let number = format!(".{}", index + 1);
-    let room = NAME_MAX - "api.".len() - number.len();
-    if service.len() <= room {
-        return format!("api.{service}{number}");
-    }
-    let hash = service.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let start: String = service.chars().take(room - 9).collect();
-    format!("api.{start}-{hash:08x}{number}")
+/// Unique, because the address of the service is, which can be read in it; and short enough, because that is.
+fn check_name(service: &ServiceKey, index: usize) -> String {
+    let address = service.to_string().replace("://", "_").replace(['[', ']'], "").replace(':', "_");
+    format!("api.{address}.{}", index + 1)
 }
 
 fn check_keys(check: &Check) -> Vec<(&'static str, String)> {
@@ -207,11 +198,49 @@ mod tests {
 
     #[test]
     fn the_names_of_checks_are_names_and_stay_apart() {
-        let long = "x".repeat(64);
-        let other = format!("{}y", "x".repeat(63));
-        assert_ne!(check_name(&long, 0), check_name(&other, 0));
-        for (service, index) in [("web", 0), (long.as_str(), 0), (long.as_str(), 4095)] {
-            assert!(check_name(service, index).len() <= NAME_MAX);
+        let long = "sctp://[2001:db8:1111:2222:3333:4444:5555:6666]:65535";
+        let mut names = std::collections::BTreeSet::new();
+        for service in [
+            long,
+            "tcp://192.0.2.1:80",
+            "udp://192.0.2.1:80",
+            "tcp://[::1]:80",
+            "tcp://[::1:80]:80",
+            "tcp://[::]:180",
+            "fwmark:1",
+            "fwmark6:1",
+        ] {
+            for index in [0, 1, 10, 4095] {
+                let name = check_name(&service.parse().unwrap(), index);
+                assert!(crate::config::names::is_name(&name), "{name}");
+                assert!(names.insert(name), "{service} {index}");
+            }
         }
+    }
+
+    /// IDs of which the names, cut to what fits, and the checks named after them came to be the same.
+    #[test]
+    fn checks_of_services_with_names_that_look_alike_do_not_meet() {
+        let start = "x".repeat(49);
+        let long = format!("{start}{}", "y".repeat(15));
+        let hash = long.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let ids = [long, format!("{start}-{hash:08x}"), format!("api.{start}-{hash:08x}.1")];
+        let fragments: Vec<Source> = ids
+            .iter()
+            .zip(1..)
+            .map(|(id, host)| {
+                let key = format!("tcp://192.0.2.{host}:80").parse().unwrap();
+                Source { path: format!("{id}.toml").into(), text: emit_offer(&Offer { key, ..offer(id) }) }
+            })
+            .collect();
+        let files = Arc::new(vec![Source { path: "a.toml".into(), text: "version = 1\nservices = []\n".into() }]);
+        let (parsed, _) = parse_together(files, &fragments, None).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(parsed.desired.table.services.len(), 3);
+    }
+
+    /// What is kept on disks, letter by letter: other versions read it, and so may people.
+    #[test]
+    fn it_is_written_as_ever() {
+        assert_eq!(emit_offer(&offer("web")), include_str!("offer.golden.toml"));
     }
 }

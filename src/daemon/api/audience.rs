@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::api::Broadcast;
 use crate::daemon::HookRunner;
 use crate::model::{Api, Desired};
-use crate::reconcile::{Listener, Notice, Passed};
+use crate::reconcile::{Listener, Notice, Passed, Why};
 
 /// See the module.
 pub struct Audience {
@@ -27,6 +27,10 @@ impl Listener for Audience {
     fn notice(&mut self, notice: &Notice) {
         self.hooks.notice(notice);
         self.broadcast.notice(notice);
+    }
+
+    fn begins(&mut self, why: Why) {
+        self.broadcast.begins(why);
     }
 
     fn passed(&mut self, passed: Passed<'_>) {

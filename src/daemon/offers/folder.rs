@@ -34,12 +34,24 @@ pub(super) fn id_of(path: &Path) -> String {
     if is_ours { id } else { stem }
 }
 
-/// Puts a file in the place of the one before. When it returns, the new one outlives a power cut. There must be one writer of it
-/// at a time.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Makes what has changed in a directory outlive a power cut.
+pub(super) type SyncDirectory = fn(&Path) -> io::Result<()>;
+
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Something that is done, but for this: whether it outlives a power cut is not known.
+pub(super) type Doubt = Option<io::Error>;
+
+/// Puts a file in the place of the one before. There must be one writer of it at a time.
+///
+/// # Errors
+///
+/// All is as it was.
+pub(super) fn write(path: &Path, text: &str, sync: SyncDirectory) -> io::Result<Doubt> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(directory)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    create(directory, sync)?;
     // Hidden, so that nobody reads it; what a crash leaves is overwritten, or never looked at.
     let draft = directory.join(format!(".{:016x}.new", fastrand::u64(..)));
     let written = File::create(&draft).and_then(|mut file| {
@@ -47,19 +59,64 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         file.sync_all()?;
         fs::rename(&draft, path)
     });
-    if written.is_err() {
+    if let Err(error) = written {
         _ = fs::remove_file(&draft);
+        return Err(error);
     }
-    written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
-    File::open(directory)?.sync_all()
+    Ok(sync(directory).err())
+}
+
+/// Makes a directory, and those above it, unless it is there.
+fn create(directory: &Path, sync: SyncDirectory) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().unwrap_or(Path::new("/"));
+    create(parent, sync)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    sync(parent).inspect_err(|_| {
+        // Else the next one to come would take it for safe. There is nothing in it.
+        _ = fs::remove_dir(directory);
+    })
 }
 
 /// Takes a file away; that it is not there is as good.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// It is still there.
+pub(super) fn remove(path: &Path, sync: SyncDirectory) -> io::Result<Doubt> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all()),
+        Ok(()) => Ok(path.parent().and_then(|directory| sync(directory).err())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// What begins a file that nobody has changed since it was written here.
+const SEAL: &str = "# sum: ";
+
+/// What a text is known again by. Another ID is another text.
+pub(super) fn sum(id: &str, text: &str) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for part in [id, "\0", text] {
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The text with a line before it that says what it is. Who has written it does not matter then, nor how they wrote things.
+pub(super) fn sealed(id: &str, text: &str) -> String {
+    format!("{SEAL}{}\n{text}", sum(id, text))
+}
+
+/// Whether it is as it was when it was sealed.
+pub(super) fn is_sealed(id: &str, text: &str) -> bool {
+    let line = text.strip_prefix(SEAL).and_then(|rest| rest.split_once('\n'));
+    line.is_some_and(|(known, text)| known == sum(id, text))
 }
 
 /// The configuration of these files and of what came over the API, for a command. `state_dir` goes over what the files say.
@@ -119,16 +176,67 @@ mod tests {
         assert_eq!(id_of(Path::new("/x/api.d/%61.toml")), "%61", "nobody here writes an `a` so");
     }
 
+    /// What was synced, in this thread.
+    fn synced(of: Option<&Path>) -> Vec<PathBuf> {
+        thread_local!(static ALL: std::cell::RefCell<Vec<PathBuf>> = const { std::cell::RefCell::new(Vec::new()) });
+        match of {
+            Some(of) => ALL.with_borrow_mut(|all| all.push(of.to_owned())),
+            None => return ALL.take(),
+        }
+        Vec::new()
+    }
+
+    fn note(directory: &Path) -> io::Result<()> {
+        synced(Some(directory));
+        Ok(())
+    }
+
+    fn fail(_: &Path) -> io::Result<()> {
+        Err(io::Error::other("the disk is broken"))
+    }
+
     #[test]
     fn a_file_is_there_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("api.d/a.toml");
-        write(&path, "one").unwrap();
-        write(&path, "two").unwrap();
+        let path = dir.path().join("state/api.d/a.toml");
+        let [state, folder] = [dir.path().join("state"), dir.path().join("state/api.d")];
+        assert!(write(&path, "one", note).unwrap().is_none());
+        assert_eq!(synced(None), [dir.path(), &state, &folder], "and the directories that were made for it");
+        assert!(write(&path, "two", note).unwrap().is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
-        remove(&path).unwrap();
-        remove(&path).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(synced(None), [folder.clone()]);
+        assert!(remove(&path, note).unwrap().is_none());
+        assert_eq!(synced(None), [folder]);
+        assert!(remove(&path, note).unwrap().is_none());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_done_is_no_error_and_what_is_not_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.d/a.toml");
+        write(&path, "one", fail).unwrap_err();
+        assert!(!path.parent().unwrap().exists(), "else it would never be synced");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        assert!(write(&path, "one", fail).unwrap().is_some(), "it is there, for now");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert!(remove(&path, fail).unwrap().is_some());
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        write(&path, "two", note).unwrap_err();
+        remove(&path, note).unwrap_err();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_seal_is_of_a_text_and_an_id() {
+        let text = sealed("web", "version = 1\n");
+        let known = "15edfcea099fa77e2aee3cf6a0715fef308a08b9473715704da823c8b672f70a";
+        assert_eq!(text, format!("# sum: {known}\nversion = 1\n"), "for ever: it is on disks");
+        assert!(is_sealed("web", &text));
+        for (id, text) in [("web", text.clone() + "# mine\n"), ("other", text), ("web", "version = 1\n".to_owned())] {
+            assert!(!is_sealed(id, &text), "{id}: {text}");
+        }
     }
 }

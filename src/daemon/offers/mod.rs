@@ -2,19 +2,24 @@
 //! by the loop without anything else being read again.
 //!
 //! Three have to do with it. Whoever changes something ([`change`](Offers::change)) reads the service alone, writes its file, and
-//! queues it. The loop takes the queue ([`take`](Offers::take)) and tells what came of it ([`passed`](Offers::passed)). And each time
+//! queues it: one after another for a service, each when the pass over the one before has ended and what was refused is undone, so
+//! that nobody builds on what does not stay. The loop takes the queue ([`take`](Offers::take)) and tells what came of it ([`passed`](Offers::passed)). And each time
 //! all files were read, the loop says what they are now ([`stock`](Offers::stock)). What they share is behind a lock that nobody
 //! holds while anything is read or written, so nobody who changes something holds the loop up.
 
+mod asked;
 mod change;
 mod folder;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 pub(super) use folder::folder;
 pub use folder::load;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -26,6 +31,8 @@ use crate::config::{Foundation, Source};
 use crate::model::{Desired, DestinationKey, ServiceKey};
 use crate::plan::render::operation_line;
 use crate::reconcile::{Event, Part, PassError, Report};
+use asked::Asked;
+use folder::{SyncDirectory, sync_directory};
 use shelf::{Fragment, Shelf};
 
 /// So many changes wait for their pass; more are refused.
@@ -33,14 +40,20 @@ const MOST_WAITING: usize = 256;
 /// So many names are looked up at a time, each on a thread of its own for as long as the resolver takes.
 const MOST_LOOKUPS: usize = 2;
 
+/// One at a time.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// Wakes the loop.
 type Wake = Box<dyn Fn(Event) + Send + Sync>;
 
 /// See the module.
 pub struct Offers {
     held: Mutex<Held>,
-    /// One change at a time is made.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Of each service that is being changed: until a pass over the change has ended.
+    turns: Mutex<HashMap<String, Turn>>,
+    /// Of whoever writes into the folder.
+    pen: Turn,
+    sync: SyncDirectory,
     room: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
     wake: OnceLock<Wake>,
@@ -56,7 +69,9 @@ impl Default for Offers {
     fn default() -> Self {
         Self {
             held: Mutex::default(),
-            turn: Arc::default(),
+            turns: Mutex::default(),
+            pen: Turn::default(),
+            sync: sync_directory,
             room: Arc::new(Semaphore::new(MOST_WAITING)),
             lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)),
             wake: OnceLock::new(),
@@ -69,8 +84,11 @@ struct Held {
     shelf: Shelf,
     /// Written, and not taken by the loop yet.
     queue: Vec<Queued>,
+    /// Of what is asked for already, and is to be looked at.
+    looks: Vec<Waiting>,
     /// Taken by the loop, and no pass over it has ended.
     waiting: Vec<Waiting>,
+    asked: Asked,
 }
 
 /// A change that the loop has to hear of.
@@ -119,6 +137,25 @@ impl Offers {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The turn of a service, which is there for as long as somebody has it or waits for it.
+    fn turn(&self, id: &str) -> Turn {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(id.to_owned()).or_default())
+    }
+
+    /// What the process before was asked for, and has not done.
+    pub(super) fn remember(&self, state_dir: &Path) {
+        if let Ok(text) = fs::read_to_string(asked::file(state_dir)) {
+            self.lock().asked = Asked::of(&text);
+        }
+    }
+
+    /// The services of which something was asked for by name that is not done.
+    pub(super) fn asked(&self) -> BTreeSet<ServiceKey> {
+        self.lock().asked.all()
+    }
+
     /// How the loop is woken.
     pub fn wake_by(&self, wake: impl Fn(Event) + Send + Sync + 'static) {
         _ = self.wake.set(Box::new(wake));
@@ -152,10 +189,11 @@ impl Offers {
 
     /// What was queued, for the loop.
     pub(super) fn take(&self) -> Option<Part> {
-        let mut held = self.lock();
+        let held = &mut *self.lock();
         let queue = std::mem::take(&mut held.queue);
-        let mut all = Part { services: BTreeSet::new(), desired: Desired::default() };
+        let mut all = Part { services: BTreeSet::new(), desired: Desired::default(), look: BTreeSet::new() };
         for Queued { id, mut services, part, fragment, mut waiting } in queue {
+            held.asked.heard(&services);
             // What is deleted may have come to be the files' meanwhile, which have their say.
             if let (None, Some(foundation)) = (&fragment, &held.shelf.foundation) {
                 services.retain(|key| foundation.claim(key).is_none());
@@ -174,12 +212,17 @@ impl Offers {
             all.desired.put_part(&services, part);
             held.waiting.push(waiting);
         }
-        (!all.services.is_empty()).then_some(all)
+        for waiting in held.looks.drain(..) {
+            all.look.extend(&waiting.services);
+            held.waiting.push(waiting);
+        }
+        (!all.services.is_empty() || !all.look.is_empty()).then_some(all)
     }
 
     /// A pass has ended.
     pub(super) fn passed(&self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
         let mut held = self.lock();
+        held.asked.passed(covers, result);
         held.waiting.retain(|waiting| !waiting.done.is_closed());
         let (over, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut held.waiting).into_iter().partition(|waiting| waiting.services.iter().all(covers));

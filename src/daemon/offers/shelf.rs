@@ -18,15 +18,18 @@ pub(super) struct Fragment {
     pub keys: BTreeSet<ServiceKey>,
     pub names: BTreeSet<String>,
     pub offer: Arc<Offer>,
-    /// Its file is not what would be written for `offer`.
+    /// Somebody else has written its file, or changed it.
     pub edited: bool,
+    /// Of all that stands in the file.
+    pub sum: String,
 }
 
 impl Fragment {
     /// Of a file that was just written.
-    pub(super) fn written(path: PathBuf, offer: Offer) -> Self {
+    pub(super) fn written(Source { path, text }: Source, offer: Offer) -> Self {
         let (keys, names) = ([offer.key].into(), [offer.name()].into());
-        Self { path, keys, names, offer: Arc::new(offer), edited: false }
+        let sum = folder::sum(&offer.id, &text);
+        Self { path, keys, names, offer: Arc::new(offer), edited: false, sum }
     }
 }
 
@@ -78,7 +81,8 @@ impl Shelf {
             let fragment = Fragment {
                 path: source.path.clone(),
                 names: keys.iter().filter_map(|key| desired.origins.get(key)).map(|of| of.name.clone()).collect(),
-                edited: config::emit_offer(&offer) != source.text,
+                edited: !folder::is_sealed(&id, &source.text),
+                sum: folder::sum(&id, &source.text),
                 keys: keys.into_iter().collect(),
                 offer: Arc::new(offer),
             };

@@ -36,7 +36,7 @@ impl Loop<'_> {
 
     /// Puts what came over the API into force. Of what it takes away as well: it was asked for by name.
     pub(super) fn take_part(&mut self, part: Part) {
-        let Part { services, desired } = part;
+        let Part { services, desired, look } = part;
         let before = self.desired.part(&services);
         let Desired { table, origins, policies, .. } = desired;
         let after = Desired { table, origins, policies, ..before.clone() };
@@ -45,16 +45,15 @@ impl Loop<'_> {
         if self.desired.host != Host::default() && !concern.is_nothing() {
             concern = Concern::All;
         }
-        concern.add(services.iter().copied());
+        concern.add(services.iter().chain(&look).copied());
         self.farewells.extend(farewells(before.policies.iter(), &after));
         if let Some((waiting, _)) = &mut self.waiting {
             waiting.put_part(&services, after.clone());
         }
         self.desired.put_part(&services, after);
         // Whoever did it wants to see it now.
-        let of_part = Concern::Services(services.clone());
+        let of_part = Concern::Services(&services | &look);
         self.backoff.keep_only(|object| !object.is_in(&of_part));
-        self.asked.extend(services);
         self.owed.join(concern);
     }
 
@@ -74,7 +73,7 @@ impl Loop<'_> {
             Concern::All => None,
             Concern::Services(services) => with_helpers(services.clone(), desired, &self.record),
         };
-        let plan = match services {
+        let mut plan = match services {
             None => self.foresee(desired, &self.record.clone(), None, unix)?,
             Some(services) => {
                 let record = self.record.part(&services);
@@ -83,6 +82,7 @@ impl Loop<'_> {
                 Plan { owned: plan.owned + elsewhere, ..plan }
             }
         };
+        plan.exempt(&self.company.source.asked());
         plan::guard(&plan, desired.max_delete).err().map(Refused::from)
     }
 

@@ -48,6 +48,8 @@ pub struct Part {
     pub services: BTreeSet<ServiceKey>,
     /// Of these services only; nothing else of it counts.
     pub desired: Desired,
+    /// Others that somebody wants looked at, as they are.
+    pub look: BTreeSet<ServiceKey>,
 }
 
 /// Where the configuration comes from.
@@ -62,6 +64,12 @@ pub trait ConfigSource {
     /// What has come over the API since it was asked last. Its price is that of what has come.
     fn part(&mut self) -> Option<Part> {
         None
+    }
+    /// The services of which somebody has asked over the API for what is in force, or will be with the next [`part`](Self::part),
+    /// and no pass has done it: `max_delete`, which is for files with a mistake in them, does not hold that up. Whatever is in the
+    /// files as they were [`load`](Self::load)ed last is in it.
+    fn asked(&self) -> BTreeSet<ServiceKey> {
+        BTreeSet::new()
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
@@ -113,9 +121,6 @@ pub struct Loop<'a> {
     awaited: BTreeSet<ServiceKey>,
     /// Entries that are owned.
     owned: usize,
-    /// Services of which somebody asked over the API for what is in force: `max_delete`, which is for files with a mistake in
-    /// them, does not hold that up.
-    asked: BTreeSet<ServiceKey>,
     tally: Tally,
 }
 
@@ -154,7 +159,6 @@ impl<'a> Loop<'a> {
             owed: Concern::All,
             awaited: BTreeSet::new(),
             owned: 0,
-            asked: BTreeSet::new(),
             tally,
         }
     }
@@ -209,6 +213,7 @@ impl<'a> Loop<'a> {
 
     /// Does what `why` asks for.
     pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Now) {
+        self.company.listener.begins(why);
         let mut changed = false;
         let source = &mut self.company.source;
         if why.files || why.reload {

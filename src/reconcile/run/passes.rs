@@ -34,9 +34,10 @@ impl Loop<'_> {
         let started = clock();
         self.follow_the_clock(started);
         let concern = self.concern(why, started);
+        let asked = self.company.source.asked();
         let result = match &concern {
-            Concern::All => self.pass_over_all(started),
-            Concern::Services(services) => self.pass_over(services, started),
+            Concern::All => self.pass_over_all(&asked, started),
+            Concern::Services(services) => self.pass_over(services, &asked, started),
         };
         let now = clock();
         let took = now.at - started.at;
@@ -58,7 +59,6 @@ impl Loop<'_> {
         let Circumstances { services, .. } = told;
         let passed = Passed { why, took, services, result: &result, desired: &self.desired };
         self.company.listener.passed(passed);
-        self.note_what_was_asked(&concern, &result);
         self.company.source.passed(&|service| concern.covers(service), &result);
         match result {
             // A refusal does not go away by itself: the next resync looks again. And what a pass over everything may not do is
@@ -129,8 +129,8 @@ impl Loop<'_> {
         }
     }
 
-    fn pass_over_all(&mut self, started: Now) -> Result<Report, PassError> {
-        let Self { backoff, desired, overrides, farewells, company, asked, .. } = self;
+    fn pass_over_all(&mut self, asked: &BTreeSet<ServiceKey>, started: Now) -> Result<Report, PassError> {
+        let Self { backoff, desired, overrides, farewells, company, .. } = self;
         let options = Options {
             force: self.force,
             only: None,
@@ -147,13 +147,18 @@ impl Loop<'_> {
     }
 
     /// The same pass, in a world of these services only.
-    fn pass_over(&mut self, services: &BTreeSet<ServiceKey>, started: Now) -> Result<Report, PassError> {
+    fn pass_over(
+        &mut self,
+        services: &BTreeSet<ServiceKey>,
+        asked: &BTreeSet<ServiceKey>,
+        started: Now,
+    ) -> Result<Report, PassError> {
         let desired = self.desired.part(services);
         let overrides = self.overrides.part(services);
         let mut record = self.record.part(services);
         let mut standing = self.standing.take_part(services);
         let elsewhere = self.owned.saturating_sub(record.entries(&desired.manage));
-        let Self { backoff, farewells, company, asked, .. } = self;
+        let Self { backoff, farewells, company, .. } = self;
         let options = Options {
             force: self.force,
             only: None,
@@ -187,19 +192,6 @@ impl Loop<'_> {
             (Concern::Services(services), Ok(_)) => self.company.board.amend(services, status),
             // What was known before is all that is known.
             (_, Err(_)) => self.company.board.amend(&BTreeSet::new(), status),
-        }
-    }
-
-    /// What was asked for is over when it is done.
-    fn note_what_was_asked(&mut self, concern: &Concern, result: &Result<Report, PassError>) {
-        if self.asked.is_empty() {
-            return;
-        }
-        let Ok(report) = result else { return };
-        let failed = report.outcomes().filter(|(_, result)| !result.is_ok());
-        let failed: BTreeSet<ServiceKey> = failed.map(|(step, _)| *step.operation.service()).collect();
-        if report.refused.is_none() {
-            self.asked.retain(|service| !concern.covers(service) || failed.contains(service));
         }
     }
 

@@ -39,7 +39,10 @@ fn a_refused_configuration_leaves_the_last_good_one_in_force() {
     let kernel = Shared::default();
     let good = desired(&[(WEB, &[(A, 1)])]);
     let next = desired(&[(WEB, &[(A, 2)])]);
-    let script = Script { next: VecDeque::from([Config::Refused(String::new()), Config::New(Box::new(next.clone()))]) };
+    let script = Script {
+        next: VecDeque::from([Config::Refused(String::new()), Config::New(Box::new(next.clone()))]),
+        ..Script::default()
+    };
     let sent = tick(&kernel, script, &good, &[(0, RESYNC), (10, FILES), (20, RESYNC), (30, FILES)]);
     assert_eq!(sent, [2, 0, 0, 1]);
 }
@@ -49,9 +52,27 @@ fn a_resync_or_a_poll_believes_no_file_that_it_finds_changed() {
     let kernel = Shared::default();
     let good = desired(&[(WEB, &[(A, 1), (B, 1)])]);
     let torn = desired(&[(WEB, &[(A, 1)])]);
-    let script = Script { next: VecDeque::from([Config::New(Box::new(torn))]) };
+    let script = Script { next: VecDeque::from([Config::New(Box::new(torn))]), ..Script::default() };
     let sent = tick(&kernel, script, &good, &[(0, RETRY), (10, RESYNC), (20, POLL), (30, FILES)]);
     assert_eq!(sent, [3, 0, 0, 2], "the file event that it raises does: one is quiesced, and deleted");
+}
+
+#[test]
+fn what_was_asked_for_by_name_is_no_mistake_in_files_be_it_that_they_are_read_first() {
+    let good = Desired { max_delete: MaxDelete::Count(0), ..desired(&[(WEB, &[(A, 1)]), (DNS, &[(A, 1)])]) };
+    let less = Desired { table: desired(&[(DNS, &[(A, 1)])]).table, ..good.clone() };
+    for (asked, sent) in [(BTreeSet::new(), [4, 0]), ([key(WEB)].into(), [4, 3])] {
+        let kernel = Shared::default();
+        let script = Script { next: VecDeque::from([Config::New(Box::new(less.clone()))]), asked };
+        let (mut players, start) = (Players { ipvs: kernel.clone(), script, ..Players::default() }, Instant::now());
+        let mut looping = players.looping(good.clone(), start);
+        let mut told = Vec::new();
+        for why in [RESYNC, FILES] {
+            looping.tick(why, &|| moment(start));
+            told.push(kernel.0.borrow_mut().take_log().len());
+        }
+        assert_eq!(told, sent);
+    }
 }
 
 #[test]

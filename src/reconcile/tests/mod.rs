@@ -206,6 +206,8 @@ impl Ipvs for Shared {
 #[derive(Default)]
 struct Script {
     next: VecDeque<Config>,
+    /// What was asked for by name.
+    asked: BTreeSet<ServiceKey>,
 }
 
 impl ConfigSource for Script {
@@ -219,6 +221,10 @@ impl ConfigSource for Script {
 
     fn poll(&self) -> Option<Duration> {
         None
+    }
+
+    fn asked(&self) -> BTreeSet<ServiceKey> {
+        self.asked.clone()
     }
 
     fn fingerprint(&self) -> Option<String> {

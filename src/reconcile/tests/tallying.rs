@@ -36,7 +36,10 @@ fn passes_operations_drift_and_configurations_are_counted() {
     let kernel = Shared::default();
     let first = desired(&[(WEB, &[(A, 1), (B, 1)])]);
     let next = desired(&[(WEB, &[(A, 2), (B, 1)])]);
-    let script = Script { next: VecDeque::from([Config::Refused(String::new()), Config::New(Box::new(next.clone()))]) };
+    let script = Script {
+        next: VecDeque::from([Config::Refused(String::new()), Config::New(Box::new(next.clone()))]),
+        ..Script::default()
+    };
     let seen = Seen::default();
     let mut board = seen.clone();
     let start = Instant::now();

@@ -1,6 +1,7 @@
 //! What comes over HTTP, on a real kernel: `ipvsadm` says what came of it.
 
 mod gorb;
+mod leaving;
 #[path = "../../gorb/world.rs"]
 mod world;
 

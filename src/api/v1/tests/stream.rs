@@ -6,11 +6,13 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::{WEB, get, night};
+use super::{WEB, ask, get, night};
 use crate::api::broadcast::{KEPT, MOST_STREAMS};
 use crate::api::testing::{Props, destination_key, open, service_key};
 use crate::api::{Backstage as _, Broadcast};
-use crate::reconcile::{Listener as _, Notice};
+use crate::ipvs::Error;
+use crate::model::Desired;
+use crate::reconcile::{Listener as _, Notice, PassError, Passed, Why};
 
 fn down(broadcast: &Broadcast, reason: &str) {
     broadcast.clone().notice(&Notice::DestinationDown {
@@ -19,6 +21,34 @@ fn down(broadcast: &Broadcast, reason: &str) {
         destination: destination_key("10.0.0.11:80"),
         reason: reason.into(),
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_waits_for_a_pass_that_begins_after_it() {
+    let props = Arc::new(Props::default());
+    let mut broadcast = props.broadcast().clone();
+    let why = Why { reload: true, ..Why::default() };
+    let (result, desired) = (Err(PassError::Observe(Error::NotPermitted)), Desired::default());
+    let end = |broadcast: &mut Broadcast| {
+        broadcast.passed(Passed { why, took: Duration::ZERO, services: None, result: &result, desired: &desired });
+    };
+    // Somebody else's is under way, and has read the files already.
+    broadcast.begins(why);
+    let asking = Arc::clone(&props);
+    let asked = tokio::spawn(async move { ask(&asking, "POST", "/v1/reload", "").await });
+    while props.woken.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    end(&mut broadcast);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!asked.is_finished(), "that was not the one");
+    broadcast.begins(Why::default());
+    broadcast.begins(why);
+    end(&mut broadcast);
+    let answer = asked.await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.json()["done"]), (200, &true.into()));
 }
 
 /// The next frame, if it comes soon.
@@ -48,6 +78,7 @@ async fn what_happens_is_told_and_what_was_missed_is_told_to_whoever_comes_back(
     assert_eq!(next(&mut later).await.unwrap(), "retry: 2000\n\n");
     assert!(next(&mut later).await.unwrap().contains("again"), "what was told before {id} is not told twice");
 
+    assert_eq!(get(&Arc::new(Props::default()), "/v1/history").await, serde_json::json!({ "events": [] }));
     let history = get(&props, "/v1/history").await;
     let reasons: Vec<_> = history["events"].as_array().unwrap().iter().map(|event| &event["data"]["reason"]).collect();
     assert_eq!(reasons, ["before anybody listened", "http: status 500\nand a line more", "again"]);
