@@ -29,6 +29,8 @@ pub enum Need {
     Program(&'static str, &'static str),
     /// A clock that goes by instructions carried out (`tests/lab/qemu --icount`): nothing that the host does meanwhile is measured.
     InstructionClock,
+    /// User Mode Linux in place of an emulated machine: for what must keep up with the host's own clock, and is no ratio of times.
+    UserModeLinux,
     /// Another kernel than 6.12 (`tests/lab/qemu --kernel`).
     Kernel(&'static str),
     /// What a program in Perl needs: the modules of the host's, and of the packages.
@@ -42,6 +44,7 @@ impl fmt::Display for Need {
         match self {
             Need::Program(program, package) => write!(f, "program {program} {package}"),
             Need::InstructionClock => f.write_str("icount"),
+            Need::UserModeLinux => f.write_str("uml"),
             Need::Kernel(version) => write!(f, "kernel {version}"),
             Need::Perl => f.write_str("perl"),
             Need::Module(name) => write!(f, "module {name}"),

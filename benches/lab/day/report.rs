@@ -30,7 +30,7 @@ pub fn report(runs: &Runs) -> anyhow::Result<Part> {
     }
     let processor = quarters(&samples("processor_percent")?.into_values().collect::<Vec<f64>>())?;
     let cells = processor.iter().map(|it| format!("{:.0} % ({:.0} to {:.0})", it.median, it.low, it.high));
-    lines.push(["processor, of one emulated".to_owned()].into_iter().chain(cells).collect());
+    lines.push(["processor".to_owned()].into_iter().chain(cells).collect());
 
     let number = |value| -> anyhow::Result<f64> { Ok(runs.spread(Cell { what: "day", size, value })?.median) };
     let note = format!(
