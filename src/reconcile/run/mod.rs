@@ -244,8 +244,15 @@ impl<'a> Loop<'a> {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        let asked =
-            why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step || why.api || why.docker;
+        let asked = why.start
+            || why.reload
+            || why.resync
+            || why.retry
+            || why.health
+            || why.overrides
+            || why.step
+            || why.api
+            || why.docker;
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
