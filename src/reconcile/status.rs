@@ -12,8 +12,10 @@ use super::concern::Concern;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
 use super::tally::Tally;
-use crate::model::{Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Record, Service, ServiceKey};
-use crate::plan::{HostNote, Overlaid, Weighed};
+use crate::model::{
+    Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Quiesced, Record, Service, ServiceKey,
+};
+use crate::plan::{Because, HostNote, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -131,6 +133,9 @@ pub struct DestinationStatus {
     pub effective: u32,
     /// Why that is not what is configured, and what an operator says of its health, in words; empty if it is as it should be.
     pub why: String,
+    /// What it comes from gives it no new connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiesced: Option<Quiesced>,
     /// Set while it is on its way out of the table.
     pub drain: Option<DrainStatus>,
 }
@@ -358,11 +363,16 @@ fn service(
 ) -> ServiceStatus {
     let Overlaid { up, of, failed, panic, fallback, awaited: _, destinations } = overlaid;
     let destinations = destinations.iter().map(|(key, weighed)| {
-        let Weighed { configured, effective, because: _, forced: _ } = *weighed;
+        let Weighed { configured, effective, because, forced: _ } = *weighed;
+        let quiesced = match because {
+            Because::Quiesced(why) => Some(why),
+            _ => None,
+        };
         let mut status = DestinationStatus {
             configured: Some(configured),
             effective: effective.unwrap_or(0),
             why: weighed.why(),
+            quiesced,
             ..DestinationStatus::default()
         };
         judge(key, &mut status);

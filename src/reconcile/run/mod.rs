@@ -57,7 +57,7 @@ pub trait ConfigSource {
     fn changed(&mut self) -> bool;
     /// How often to look, where changes cannot be watched for.
     fn poll(&self) -> Option<Duration>;
-    /// What has come over the API since it was asked last. Its price is that of what has come.
+    /// What has come over the API, or from containers, since it was asked last. Its price is that of what has come.
     fn part(&mut self) -> Option<Part> {
         None
     }
@@ -234,7 +234,7 @@ impl<'a> Loop<'a> {
         {
             changed = self.take(desired, why, clock);
         }
-        if why.api
+        if (why.api || why.docker)
             && let Some(part) = self.company.source.part()
         {
             self.take_part(part);
@@ -245,7 +245,7 @@ impl<'a> Loop<'a> {
             self.backoff.clear();
         }
         let asked =
-            why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step || why.api;
+            why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step || why.api || why.docker;
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);
