@@ -17,7 +17,9 @@ pub(super) fn gather(view: &View<'_>, ground: &Ground, gathered: &mut Gathered) 
     let taken: BTreeSet<&str> = ground.names.values().map(String::as_str).collect();
     for container in view.seen.containers.iter().filter(|container| !opts_out(&container.labels)) {
         for port in &container.ports {
-            let Some((_, public)) = port.public.filter(|(_, public)| *public > 0 && port.private > 0) else { continue };
+            // What is published on loopback only is not meant for others.
+            let is_open = |ip: Option<IpAddr>| ip.is_none_or(|ip| !ip.is_loopback());
+            let Some((_, public)) = port.public.filter(|(ip, _)| is_open(*ip)) else { continue };
             for address in &auto.addresses {
                 entry(view, (auto, ground, &taken), gathered, container, (port, public, *address));
             }

@@ -18,7 +18,6 @@ pub struct Container {
     pub image: String,
     /// When it was made, in seconds since 1970: who was there first has an address first.
     pub created: u64,
-    /// Only those that matter.
     pub labels: BTreeMap<String, String>,
     pub paused: bool,
     pub health: Health,

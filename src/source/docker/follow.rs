@@ -1,6 +1,6 @@
 //! Follows an engine: connects, listens, lists, and keeps what was seen where others find it. Nothing is decided here.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use super::client::{Client, LARGE, LONG, SHORT, SMALL};
 use super::facts::{Container, Snapshot};
 use super::machine::{Condition, Heed, Machine, Terms, Word};
 use super::swarm;
-use super::wire::{Event, Info, Inspected, Summary, Version, Wanted};
+use super::wire::{Event, Info, Inspected, Summary, Version};
 use crate::model::Docker;
 use crate::reconcile::Event as Wake;
 
@@ -24,14 +24,6 @@ use crate::reconcile::Event as Wake;
 const NEWEST: (u32, u32) = (1, 47);
 /// So many containers are asked at a time what tells them to stop.
 const MOST_INSPECTED: usize = 64;
-
-/// What the one who follows wants to know, and where it is to be found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Following {
-    pub docker: Arc<Docker>,
-    /// The keys of labels that services go by.
-    pub labels: BTreeSet<String>,
-}
 
 /// What is known of an engine, for whoever asks.
 #[derive(Debug, Default)]
@@ -99,15 +91,15 @@ pub struct News {
 }
 
 /// Follows whichever engine is `wanted`, for ever.
-pub async fn follow(mut wanted: watch::Receiver<Option<Following>>, window: Window, news: News) {
+pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Window, news: News) {
     let keeper = Keeper { news: Arc::new(news), kept: watch::channel(None).0 };
     tokio::spawn(keep(keeper.kept.subscribe(), Arc::clone(&keeper.news)));
     loop {
-        let following = wanted.borrow_and_update().clone();
+        let engine = wanted.borrow_and_update().clone();
         let work = async {
-            match following {
+            match engine {
                 None => pending::<()>().await,
-                Some(following) => Task::new(following, window.clone(), &keeper).run().await,
+                Some(engine) => Task::new(engine, window.clone(), &keeper).run().await,
             }
         };
         tokio::select! {
@@ -133,8 +125,7 @@ async fn keep(mut latest: watch::Receiver<Option<Arc<Snapshot>>>, news: Arc<News
 }
 
 struct Task<'k> {
-    following: Following,
-    wanted: Wanted,
+    docker: Arc<Docker>,
     client: Client,
     window: Window,
     keeper: &'k Keeper,
@@ -153,12 +144,10 @@ type Listing = Pin<Box<dyn Future<Output = Result<Vec<Container>, String>> + Sen
 type Signals = JoinSet<(String, u32, Result<u32, String>)>;
 
 impl<'k> Task<'k> {
-    fn new(following: Following, window: Window, keeper: &'k Keeper) -> Self {
-        let docker = &following.docker;
+    fn new(docker: Arc<Docker>, window: Window, keeper: &'k Keeper) -> Self {
         let client = Client { endpoint: docker.endpoint.clone(), tls: docker.tls.clone() };
-        let machine = Machine::new(Terms::from(&**docker), &window.snapshot(), Instant::now());
-        let wanted = Wanted(following.labels.clone());
-        Self { wanted, client, window, keeper, machine, following }
+        let machine = Machine::new(Terms::from(&*docker), &window.snapshot(), Instant::now());
+        Self { docker, client, window, keeper, machine }
     }
 
     async fn run(mut self) {
@@ -180,7 +169,7 @@ impl<'k> Task<'k> {
         let version: Version = answer.json()?;
         let prefix = prefix(&version);
         debug!(version = version.version, prefix, "the Docker engine answers");
-        let swarm = self.following.docker.swarm && self.is_manager(&prefix).await;
+        let swarm = self.docker.swarm && self.is_manager(&prefix).await;
         let paths = Paths { prefix, swarm };
         let since = self.machine.events_since(answer.clock);
         let mut events = self.client.stream(&events_path(&paths.prefix, since)).await?;
@@ -233,7 +222,7 @@ impl<'k> Task<'k> {
                 }
                 () = async { match due { Some(due) => sleep_until(due.into()).await, None => pending().await } } => {
                     if self.machine.begin_list(Instant::now()) {
-                        listing = Some(Box::pin(list(self.client.clone(), paths.clone(), self.wanted.clone())));
+                        listing = Some(Box::pin(list(self.client.clone(), paths.clone())));
                     }
                 }
             }
@@ -266,7 +255,7 @@ impl<'k> Task<'k> {
 
     /// Puts what is known where others find it, and wakes the loop if it is news.
     fn tell(&mut self) {
-        let endpoint = &self.following.docker.endpoint;
+        let endpoint = &self.docker.endpoint;
         for word in self.machine.take_words() {
             match word {
                 Word::Away { why, since } if since.is_zero() => {
@@ -288,36 +277,48 @@ impl<'k> Task<'k> {
         let snapshot = self.machine.snapshot();
         let condition = self.machine.condition().clone();
         let news = self.window.with(|seen| {
-            let first = condition.listed_at.is_some() && seen.condition.listed_at.is_none();
-            let first = first || seen.condition.trouble.is_some() != condition.trouble.is_some();
+            let is_first = condition.listed_at.is_some() && seen.condition.listed_at.is_none();
+            let is_told = seen.condition.trouble.is_some() != condition.trouble.is_some();
+            let has_changed = *seen.snapshot != snapshot;
             seen.condition = condition;
-            if *seen.snapshot == snapshot {
-                return first.then_some(None);
+            if has_changed {
+                seen.snapshot = Arc::new(snapshot);
             }
-            seen.snapshot = Arc::new(snapshot);
-            Some(Some(Arc::clone(&seen.snapshot)))
+            // That there are none is worth keeping, too.
+            let kept = (is_first || has_changed).then(|| Arc::clone(&seen.snapshot));
+            (is_first || is_told || has_changed).then_some(kept)
         });
-        let Some(changed) = news else { return };
+        let Some(kept) = news else { return };
         (self.keeper.news.wake)(Wake::Docker);
-        if let Some(snapshot) = changed {
+        if let Some(snapshot) = kept {
             self.keeper.kept.send_replace(Some(snapshot));
         }
     }
 }
 
 /// All containers, and the tasks of the swarm's services.
-async fn list(client: Client, paths: Paths, wanted: Wanted) -> Result<Vec<Container>, String> {
+async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
     let Paths { prefix, swarm } = paths;
     let answer = client.get(&format!("{prefix}/containers/json"), LARGE, LONG).await?;
     let summaries: Vec<Summary> = answer.json()?;
-    let own = summaries.into_iter().filter(|summary| !(swarm && summary.is_task()));
-    let mut containers: Vec<Container> = own.filter_map(|summary| summary.container(&wanted)).collect();
+    // Where a swarm speaks for a container, that is its task; what it knows less well is the addresses here.
+    let (mut containers, mut of_tasks) = (Vec::new(), HashMap::new());
+    for summary in summaries {
+        let task = summary.task().filter(|_| swarm).map(str::to_owned);
+        match (task, summary.container()) {
+            (_, None) => {}
+            (None, Some(container)) => containers.push(container),
+            (Some(task), Some(container)) => drop(of_tasks.insert(task, container)),
+        }
+    }
     if swarm {
         let services = client.get(&format!("{prefix}/services"), LARGE, LONG).await?.json()?;
         let running = utf8_percent_encode(r#"{"desired-state":["running","shutdown"]}"#, NON_ALPHANUMERIC);
         let tasks = client.get(&format!("{prefix}/tasks?filters={running}"), LARGE, LONG).await?.json()?;
-        let nodes: Vec<swarm::Node> = client.get(&format!("{prefix}/nodes"), LARGE, LONG).await?.json()?;
-        containers.extend(swarm::containers(services, tasks, &nodes, &wanted));
+        // Without them published ports are at the host that is configured.
+        let nodes = client.get(&format!("{prefix}/nodes"), LARGE, LONG).await;
+        let nodes: Vec<swarm::Node> = nodes.and_then(|nodes| nodes.json()).unwrap_or_default();
+        containers.extend(swarm::containers((services, tasks, &nodes), &of_tasks));
     }
     Ok(containers)
 }

@@ -159,7 +159,10 @@ impl View<'_> {
                 key
             }
             Err(message) => {
-                find(format!("{message}; it is left out of `{}`", base.name));
+                // One that has died loses its networks before it is gone.
+                if self.quiesced(container, false).is_none() {
+                    find(format!("{message}; it is left out of `{}`", base.name));
+                }
                 return None;
             }
         };
@@ -257,14 +260,20 @@ impl View<'_> {
             .filter(|of| of.private == port && protocol.is_none_or(|protocol| of.protocol() == protocol))
             .filter(|of| of.serves(family))
             .filter_map(|of| of.public);
-        let (ip, port) = fitting.next().ok_or_else(|| format!("its port {port} is not published"))?;
+        let is_open = |(ip, _): &(Option<IpAddr>, u16)| ip.is_none_or(|ip| !ip.is_loopback());
+        let Some((ip, public)) = fitting.clone().find(is_open) else {
+            return Err(match fitting.next() {
+                Some(_) => format!("its port {port} is published on loopback only"),
+                None => format!("its port {port} is not published"),
+            });
+        };
         let address = ip.or_else(|| self.host(family)).ok_or_else(|| {
             format!(
                 "its port {port} is published on all addresses of its host: set docker.host to one ({})",
                 word(family)
             )
         })?;
-        Ok(DestinationKey { address, port })
+        Ok(DestinationKey { address, port: public })
     }
 
     pub(super) fn host(&self, family: Family) -> Option<IpAddr> {

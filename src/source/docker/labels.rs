@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{Docker, Forward, SERVICE_LABEL, Selector, SharedChecks, Via};
 
 /// Labels with this before them are ipvsd's.
-pub const OURS: &str = "ipvsd.";
+const OURS: &str = "ipvsd.";
 /// All of them.
 const KNOWN: [&str; 7] =
     [SERVICE_LABEL, "ipvsd.port", "ipvsd.weight", "ipvsd.forward", "ipvsd.check", "ipvsd.network", "ipvsd.auto"];

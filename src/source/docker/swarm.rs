@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use serde::Deserialize;
 
 use super::facts::{Addresses, Container, Port};
-use super::wire::{Wanted, or_default, protocol};
+use super::wire::{or_default, protocol};
 
 /// One of `GET /services`
 #[derive(Debug, Default, Deserialize)]
@@ -156,8 +156,11 @@ impl Node {
     }
 }
 
-/// The tasks that run. Labels of the service go before those of its containers.
-pub(super) fn containers(services: Vec<Service>, tasks: Vec<Task>, nodes: &[Node], wanted: &Wanted) -> Vec<Container> {
+/// The tasks that run; those whose containers are `here` have the addresses that those have. Labels of the service go before those of its containers.
+pub(super) fn containers(
+    (services, tasks, nodes): (Vec<Service>, Vec<Task>, &[Node]),
+    here: &HashMap<String, Container>,
+) -> Vec<Container> {
     let services: HashMap<&str, &Service> = services.iter().map(|service| (service.id.as_str(), service)).collect();
     let nodes: HashMap<&str, IpAddr> =
         nodes.iter().filter_map(|node| Some((node.id.as_str(), node.address()?))).collect();
@@ -165,12 +168,13 @@ pub(super) fn containers(services: Vec<Service>, tasks: Vec<Task>, nodes: &[Node
     running
         .filter_map(|task| {
             let service = services.get(task.service_id.as_str())?;
-            Some(container(task, service, &nodes, wanted))
+            let here = here.get(&task.id);
+            Some(container(task, service, (&nodes, here)))
         })
         .collect()
 }
 
-fn container(task: Task, service: &Service, nodes: &HashMap<&str, IpAddr>, wanted: &Wanted) -> Container {
+fn container(task: Task, service: &Service, (nodes, here): (&HashMap<&str, IpAddr>, Option<&Container>)) -> Container {
     let node = nodes.get(task.node_id.as_str()).copied();
     let Task { id, slot, node_id, created_at, desired_state, status, spec, networks_attachments, .. } = task;
     let ContainerSpec { image, mut labels } = spec.container_spec;
@@ -185,6 +189,9 @@ fn container(task: Task, service: &Service, nodes: &HashMap<&str, IpAddr>, wante
                 None => {}
             }
         }
+    }
+    for (name, of) in here.into_iter().flat_map(|here| &here.networks).filter(|(name, _)| *name != "ingress") {
+        networks.entry(name.clone()).or_insert(*of);
     }
     let port = |config: &PortConfig| {
         let fits = config.target_port > 0 && config.published_port > 0;
@@ -204,7 +211,9 @@ fn container(task: Task, service: &Service, nodes: &HashMap<&str, IpAddr>, wante
         name: format!("{}.{place}.{id}", service.spec.name),
         image: image.split('@').next().unwrap_or_default().to_owned(),
         created,
-        labels: wanted.of(labels),
+        labels,
+        paused: here.is_some_and(|here| here.paused),
+        health: here.map(|here| here.health).unwrap_or_default(),
         networks,
         ports,
         swarm: Some(service.spec.name.clone()),

@@ -1,12 +1,11 @@
 //! What an engine answers, as far as it is read. All of it is optional: an engine that says less, or more, is understood.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Deserializer};
 
 use super::facts::{Addresses, Container, Health, Port};
-use super::labels::OURS;
 use crate::model::Protocol;
 
 /// `GET /version`
@@ -86,6 +85,7 @@ struct HealthSummary {
 struct PortSummary {
     #[serde(rename = "IP", deserialize_with = "or_default")]
     ip: String,
+    #[serde(deserialize_with = "or_default")]
     private_port: u16,
     #[serde(deserialize_with = "or_default")]
     public_port: u16,
@@ -121,27 +121,17 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
-/// The keys of labels that matter: ours, and those that services go by.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Wanted(pub BTreeSet<String>);
-
-impl Wanted {
-    pub(super) fn of(&self, labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        labels.into_iter().filter(|(key, _)| key.starts_with(OURS) || self.0.contains(key)).collect()
-    }
-}
-
 /// A task's container, which the swarm speaks for where it does.
 pub(super) const TASK_LABEL: &str = "com.docker.swarm.task.id";
 
 impl Summary {
-    /// Whether a swarm speaks for it.
-    pub(super) fn is_task(&self) -> bool {
-        self.labels.contains_key(TASK_LABEL)
+    /// The task that it is the container of, if a swarm speaks for it.
+    pub(super) fn task(&self) -> Option<&str> {
+        self.labels.get(TASK_LABEL).map(String::as_str)
     }
 
     /// Nothing for what does not run.
-    pub(super) fn container(self, wanted: &Wanted) -> Option<Container> {
+    pub(super) fn container(self) -> Option<Container> {
         let Self { id, names, image, created, labels, state, status, health, ports, host_config, network_settings } =
             self;
         let paused = state == "paused";
@@ -160,7 +150,7 @@ impl Summary {
             image,
             // Podman has it as a text in some places.
             created: created.as_u64().unwrap_or(0),
-            labels: wanted.of(labels),
+            labels,
             paused,
             health: said_health(&health.status).or_else(|| shown_health(&status)).unwrap_or_default(),
             networks: network_settings
