@@ -37,6 +37,10 @@ impl Answer {
             },
             "/services" => Self::swarm(state.swarm.as_ref().map(|(services, _)| services)),
             "/tasks" => Self::swarm(state.swarm.as_ref().map(|(_, tasks)| tasks)),
+            "/nodes" => match state.swarm {
+                Some(_) => Self::ok(&recorded::body("swarm.nodes")),
+                None => Self::swarm(None),
+            },
             path => {
                 let name = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
                 match (name, name.and_then(|name| state.inspected.get(name))) {
