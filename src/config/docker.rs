@@ -89,7 +89,8 @@ impl Merged {
                 }
             }
             Some(Endpoint::Tcp { host, .. }) if place_of_tls.is_none() && !is_loopback(host) => {
-                let message = "what the engine says crosses the network in plain text: anybody on the way can change it";
+                let message =
+                    "what the engine says crosses the network in plain text: anybody on the way can change it";
                 if let Some(place) = socket.place() {
                     let fault = Fault::new(place, message).severity(Severity::Warning);
                     faults.push(fault.help("add tls = { ca = \"/…\", certificate = \"/…\", key = \"/…\" }"));
@@ -144,7 +145,8 @@ impl Merged {
         };
         if !has_place && addresses.is_empty() {
             let fault = Fault::new(at.place, "it is not said at which address the services are to be");
-            faults.push(fault.help("add host = \"192.0.2.10\" to [docker], or auto = { services_at = \"192.0.2.10\" }"));
+            faults
+                .push(fault.help("add host = \"192.0.2.10\" to [docker], or auto = { services_at = \"192.0.2.10\" }"));
         }
         let reach = address.get().and_then(|at| values::word(at, "address of a container", &REACHES, faults));
         let mut auto = defaults.auto(addresses);
@@ -187,7 +189,9 @@ fn endpoint(at: &At<String>, tls: bool, faults: &mut Faults) -> Option<Endpoint>
         faults.push(fault(match text.split_once("://") {
             Some(("http", _)) => "write \"tcp://…\"",
             Some(("https", _)) => "write \"tcp://…\", and add `tls`",
-            Some(("ssh", _)) => "engines over ssh are not followed: let ssh forward its socket to one here, and name that",
+            Some(("ssh", _)) => {
+                "engines over ssh are not followed: let ssh forward its socket to one here, and name that"
+            }
             Some(_) => SOCKETS,
             None => "a socket's path is absolute; what listens on tcp is \"tcp://HOST:PORT\"",
         }));
@@ -228,8 +232,7 @@ fn tls(at: &At<raw::DockerTls>, faults: &mut Faults) -> Option<DockerTls> {
     let mut file = |field: &Field<String>, what: &str| -> Option<PathBuf> {
         field.get().and_then(|at| values::absolute(at, &format!("the file of the {what}"), why, faults))
     };
-    let (ca, cert, private) =
-        (file(ca, "authorities"), file(certificate, "certificate"), file(key, "private key"));
+    let (ca, cert, private) = (file(ca, "authorities"), file(certificate, "certificate"), file(key, "private key"));
     let alone = match (certificate.place(), key.place()) {
         (Some(place), None) if key.is_absent() => Some((place, "certificate", "key")),
         (None, Some(place)) if certificate.is_absent() => Some((place, "key", "certificate")),

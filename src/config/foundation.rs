@@ -201,7 +201,8 @@ fn claimed(what: &str, place: Place, first: Option<&Place>, faults: &mut Faults)
 
 /// A fragment has services and their checks: what is for all files together stands in the files.
 pub(super) fn only_services(file: &raw::File, faults: &mut Faults) {
-    let raw::File { version: _, daemon, defaults, checks: _, hooks, api, docker, host, timeouts, sync, services: _ } = file;
+    let raw::File { version: _, daemon, defaults, checks: _, hooks, api, docker, host, timeouts, sync, services: _ } =
+        file;
     let others =
         [daemon.place(), defaults.place(), hooks.place(), api.place(), docker.place(), host.place(), timeouts.place()];
     for place in others.into_iter().chain([sync.place()]).flatten() {

@@ -41,6 +41,9 @@ pub struct Status {
     pub overrides: Overrides,
     /// What looks like the checker's own trouble, in words.
     pub suspicions: Vec<String>,
+    /// The engine whose containers are destinations, if one is followed; put in by whoever answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker: Option<DockerStatus>,
     /// Of the host around the table, what is not as it should be.
     pub host: Vec<HostTrouble>,
     /// What has been done until now, in numbers.
@@ -81,6 +84,37 @@ pub enum Agreement {
     Differs,
     /// It is, with what health, drains and operators lay over it.
     AsConfigured,
+}
+
+/// A Docker engine, as it was seen last. Times are seconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct DockerStatus {
+    /// Where it is: a path, or `tcp://HOST:PORT`.
+    pub engine: String,
+    /// What it calls its version; empty before it was reached.
+    pub version: String,
+    /// When its containers were listed last; nothing before the first time.
+    pub listed_at: Option<u64>,
+    /// Since when it cannot be followed, and why; what was known before stays.
+    pub away_since: Option<u64>,
+    pub trouble: Option<String>,
+    /// How many containers are known, and how many destinations they make.
+    pub containers: usize,
+    pub destinations: usize,
+    /// What is wrong with containers; the first 1000.
+    pub findings: Vec<DockerFinding>,
+}
+
+/// What is wrong with a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct DockerFinding {
+    /// Its name.
+    pub container: String,
+    pub message: String,
 }
 
 /// An object of the host that is not as it should be.
@@ -155,6 +189,7 @@ impl Status {
             helpers: _,
             overrides,
             suspicions,
+            docker: _,
             host: _,
             tally,
         } = part;

@@ -108,6 +108,9 @@ function drawAttention() {
   if (status.failing_more) add("bad", "!", [`${plural(status.failing_more, "object")} more could not be put right`]);
   for (const { object, reason } of status.host) add("bad", "!", [address(object), " is not as it should be"], reason);
   for (const text of status.suspicions) add("warn", "?", [text]);
+  const docker = status.docker;
+  if (docker?.trouble) add("warn", "?", ["The Docker engine ", address(docker.engine), " cannot be followed: what is known of its containers stays"], docker.trouble, docker.away_since);
+  for (const { container, message } of docker?.findings ?? []) add("warn", "?", ["container ", h("b", {}, container)], message);
   for (const service of state.services) {
     if (service.failed) add("bad", "!", [...which(service), " has failed"], `${service.up} of ${service.of} destinations are up, fewer than min_healthy`);
     if (service.panic) add("warn", "?", [...which(service), ": the checks are suspected"], "So many destinations went down at once that their weights are kept.");

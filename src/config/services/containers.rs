@@ -55,15 +55,18 @@ impl Gather<'_, '_> {
         self.asked.some = true;
         let raw::Containers { label, port, network, address, healthcheck, weight, forward } = &**value;
         let of_checks = CheckKeys { check: &raw.check, checks: &raw.checks, pass: &raw.check_pass };
-        let assigned =
-            self.definitions.assigned(&of_checks, self.faults).or_else(|| self.defaults.assigned.clone());
+        let assigned = self.definitions.assigned(&of_checks, self.faults).or_else(|| self.defaults.assigned.clone());
         let faults = &mut *self.faults;
         let reach = address.get().and_then(|at| values::word(at, "address of a container", &REACHES, faults));
         let reach = reach.unwrap_or(self.reach);
         let mut selector = self.defaults.selector(reach);
         selector.value = raw.name.value().cloned();
         if let Some(at) = label.get() {
-            match at.value.split_once('=').map_or((at.value.trim(), None), |(key, value)| (key.trim(), Some(value.trim()))) {
+            match at
+                .value
+                .split_once('=')
+                .map_or((at.value.trim(), None), |(key, value)| (key.trim(), Some(value.trim())))
+            {
                 ("", _) => {
                     let fault = Fault::new(at.place, format!("`{}` is no label", names::quote(&at.value)));
                     faults.push(fault.help("write \"KEY=VALUE\", or \"KEY\" for whatever value"));
@@ -102,15 +105,17 @@ impl Gather<'_, '_> {
             match (key.port(), selector.port) {
                 (Some(of_service), Some(port)) if keeps && port != of_service && selector.reach == Reach::Container => {
                     let name = selector.forward.name();
-                    let message =
-                        format!("{name} leaves the port alone: {port} cannot be another than the service's, {of_service}");
+                    let message = format!(
+                        "{name} leaves the port alone: {port} cannot be another than the service's, {of_service}"
+                    );
                     let fault = Fault::new(raw.port.place().unwrap_or(place), message);
                     self.faults.push(fault.help("remove `port`, or write forward = \"nat\""));
                 }
                 _ => {}
             }
             if keeps && selector.reach == Reach::Published {
-                let message = format!("{} cannot reach a published port: only nat changes ports", selector.forward.name());
+                let message =
+                    format!("{} cannot reach a published port: only nat changes ports", selector.forward.name());
                 let fault = Fault::new(raw.forward.place().unwrap_or(place), message);
                 self.faults.push(fault.help("write address = \"container\", or forward = \"nat\""));
                 return;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::config::{self, Facts, Loaded, Problem, Problems, Severity};
+use crate::daemon::containers::lay_kept;
 
 /// What a file's name has as it is; a dot at its beginning would hide it.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -62,8 +63,16 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The configuration of these files and of what came over the API, for a command. `state_dir` goes over what the files say.
+/// The configuration of these files, of what came over the API, and of the containers that a daemon saw last, for a command.
+/// `state_dir` goes over what the files say.
 pub fn load(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
+    let mut loaded = load_written(paths, state_dir, facts)?;
+    let of_files = loaded.desired.state_dir.clone();
+    lay_kept(&mut loaded.desired, state_dir.unwrap_or(&of_files));
+    Ok(loaded)
+}
+
+fn load_written(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
     let loaded = match facts {
         Some(facts) => config::load_for(paths, facts),
         None => config::load(paths),

@@ -11,6 +11,7 @@ pub(super) const NO_REASON: Why = Why {
     health: false,
     overrides: false,
     api: false,
+    docker: false,
     step: false,
     poll: false,
 };
