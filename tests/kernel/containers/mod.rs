@@ -26,7 +26,7 @@ fn stage(of_web: &str) -> (Replayed, Program) {
     let (engine, program) = (Replayed::start(), Program::new());
     let text = format!(
         "version = 1\n[daemon]\nresync = \"1h\"\nmax_delete = \"100%\"\n[docker]\nsocket = \"{}\"\nresync = \"1h\"\n\
-         [checks.exec]\nexec = {{ command = [\"/bin/true\"] }}\n\
+         [checks.exec]\nexec = {{ argv = [\"/bin/true\"] }}\n\
          [[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\ndocker = {{ {of_web} }}\n\
          [[services]]\nname = \"plain\"\naddress = \"tcp://192.0.2.11:80\"\n\
          destinations = [{{ address = \"10.0.0.1:80\" }}]\n",
