@@ -144,8 +144,13 @@ fn networks_come_and_go_and_so_does_the_engine() {
     );
     tell(&engine, &events("shutdown")[..6]);
     wait("both", &[("172.17.0.2:80", 100), ("172.17.0.3:80", 100)]);
-    tell(&engine, &from("shutdown", "kill"));
-    wait_weights("no new connections", SERVICE, |weights| weights.values().all(|weight| *weight == 0));
+    let end = from("shutdown", "kill");
+    let signals = end.iter().filter(|event| event["Action"] == "kill").count();
+    tell(&engine, &end[..signals]);
+    wait("no new connections", &[("172.17.0.2:80", 0), ("172.17.0.3:80", 0)]);
+    engine.set_containers(Vec::new());
+    tell(&engine, &end[signals..]);
+    wait("their end", &[]);
     engine.go_away();
     daemon.wait("a warning", |line| line.message().contains("cannot be followed"));
     engine.set_containers(list("engine-back"));

@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 use crate::netns::{ip_batch, ipvsadm, run};
 use crate::network::Host;
 
-/// Longer than anything takes that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything takes that is waited for, with a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The services' addresses: where nat leads to the containers, and where dr does.
 pub(crate) const VIP: &str = "192.0.2.10:80";
 pub(crate) const LAN_VIP: &str = "10.8.0.100:80";

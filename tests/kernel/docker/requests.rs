@@ -13,8 +13,8 @@ use crate::network::Host;
 
 /// One request over a connection of its own: the name of the container that answered.
 fn ask_here(to: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&to.parse().unwrap(), PATIENCE / 3)?;
-    stream.set_read_timeout(Some(PATIENCE / 3))?;
+    let mut stream = TcpStream::connect_timeout(&to.parse().unwrap(), PATIENCE / 6)?;
+    stream.set_read_timeout(Some(PATIENCE / 6))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
