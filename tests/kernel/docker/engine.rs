@@ -183,10 +183,7 @@ impl Engine {
     /// Creates a container, which has this name. `more` goes over what is usual.
     #[track_caller]
     pub(crate) fn create(&self, name: &str, labels: &Value, more: &Value) {
-        let mut wish = json!({
-            "Image": IMAGE, "Hostname": name, "Labels": labels,
-            "Cmd": ["sh", "-c", "hostname >/www/index.html; exec httpd -f -p 80 -h /www"],
-        });
+        let mut wish = json!({"Image": IMAGE, "Hostname": name, "Labels": labels});
         for (key, value) in more.as_object().into_iter().flatten() {
             wish[key] = value.clone();
         }
