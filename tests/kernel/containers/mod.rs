@@ -1,5 +1,6 @@
 //! Containers of an engine that is replayed: what a real one would have to be made to do, and what it was recorded doing.
 
+mod auto;
 mod burst;
 mod labels;
 mod scenes;
