@@ -77,7 +77,7 @@ fn five_containers_behind_one_port() {
     assert_eq!(ipvsadm(&["-Sn"], ""), saved);
     engine.come_back();
     daemon.wait("the engine", back);
-    wait_shown(&program, FILE, "a list", |shown| shown["docker"]["listed_at"].is_u64());
+    wait_shown(&program, FILE, "a list", |shown| shown["daemon"]["docker"]["listed_at"].is_u64());
     load.go_on(5);
     assert_eq!(ipvsadm(&["-Sn"], ""), saved);
     let changed: Vec<&Line> = daemon.log.iter().filter(|line| line.is_pass() && line.number("changed") > 0).collect();
