@@ -74,7 +74,12 @@ fn wrong_labels_are_said_and_hurt_nobody_else() {
         assert!(logged.is_some_and(|line| line.level() == "WARN"), "{name}: {message}");
     }
     let status = shown(&program, FILE);
-    assert_eq!(status["daemon"]["docker"]["findings"].as_array().unwrap().len(), expected.len(), "{:#}", status["daemon"]["docker"]);
+    assert_eq!(
+        status["daemon"]["docker"]["findings"].as_array().unwrap().len(),
+        expected.len(),
+        "{:#}",
+        status["daemon"]["docker"]
+    );
 
     // Mended, all is said to be well.
     engine.change(|containers| containers.retain(|one| one["Names"][0] == "/good"));
