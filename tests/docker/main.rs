@@ -78,6 +78,7 @@ fn it_answers_as_the_recorded_one() {
     engine.set_swarm(Some((list(&services), list(&tasks))));
     assert_eq!(ask(&engine, "/services"), (200, services));
     assert_eq!(ask(&engine, "/tasks"), (200, tasks));
+    assert_eq!(ask(&engine, "/nodes"), (200, recorded::body("swarm.nodes")));
 }
 
 #[test]

@@ -313,8 +313,9 @@ async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
     }
     if swarm {
         let services = client.get(&format!("{prefix}/services"), LARGE, LONG).await?.json()?;
-        let running = utf8_percent_encode(r#"{"desired-state":["running","shutdown"]}"#, NON_ALPHANUMERIC);
-        let tasks = client.get(&format!("{prefix}/tasks?filters={running}"), LARGE, LONG).await?.json()?;
+        // Those of a service that was scaled down, or removed, are to be removed; until then they serve those whom they have.
+        let states = utf8_percent_encode(r#"{"desired-state":["running","shutdown","remove"]}"#, NON_ALPHANUMERIC);
+        let tasks = client.get(&format!("{prefix}/tasks?filters={states}"), LARGE, LONG).await?.json()?;
         // Without them published ports are at the host that is configured.
         let nodes = client.get(&format!("{prefix}/nodes"), LARGE, LONG).await;
         let nodes: Vec<swarm::Node> = nodes.and_then(|nodes| nodes.json()).unwrap_or_default();

@@ -36,7 +36,18 @@ impl Answer {
                 Err(error) => Self::error(400, &error),
             },
             "/services" => Self::swarm(state.swarm.as_ref().map(|(services, _)| services)),
-            "/tasks" => Self::swarm(state.swarm.as_ref().map(|(_, tasks)| tasks)),
+            "/tasks" => match Filters::of(request) {
+                Ok(filters) => {
+                    let wanted = |task: &&Value| filters.pass_task(task);
+                    let of = |tasks: &Vec<Value>| tasks.iter().filter(wanted).cloned().collect::<Vec<Value>>();
+                    Self::swarm(state.swarm.as_ref().map(|(_, tasks)| of(tasks)).as_ref())
+                }
+                Err(error) => Self::error(400, &error),
+            },
+            "/nodes" => match state.swarm {
+                Some(_) => Self::ok(&recorded::body("swarm.nodes")),
+                None => Self::swarm(None),
+            },
             path => {
                 let name = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
                 match (name, name.and_then(|name| state.inspected.get(name))) {

@@ -74,7 +74,7 @@ impl Filters {
             return Ok(Self(BTreeMap::new()));
         };
         let value: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        let known = ["label", "status", "network", "name", "health", "type", "event"];
+        let known = ["label", "status", "network", "name", "health", "type", "event", "desired-state"];
         let filters = value.into_iter().map(|(key, values)| match values {
             _ if !known.contains(&key.as_str()) => Err(format!("Invalid filter '{key}'")),
             Value::Array(values) => Ok((key, values.iter().map(|v| v.as_str().unwrap().to_owned()).collect())),
@@ -102,6 +102,11 @@ impl Filters {
         self.all("label", |wanted| has_label(&container["Labels"], wanted))
             && self.any("status", |wanted| container["State"] == wanted)
             && self.any("network", |wanted| networks.get(wanted).is_some())
+    }
+
+    /// Whether a task of a swarm passes.
+    pub(super) fn pass_task(&self, task: &Value) -> bool {
+        self.any("desired-state", |wanted| task["DesiredState"] == wanted)
     }
 
     /// Whether an event passes.
