@@ -214,7 +214,7 @@ mod tests {
         assert!(write(&path, "two", note).unwrap().is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
-        assert_eq!(synced(None), [folder.clone()]);
+        assert_eq!(synced(None), std::slice::from_ref(&folder));
         assert!(remove(&path, note).unwrap().is_none());
         assert_eq!(synced(None), [folder]);
         assert!(remove(&path, note).unwrap().is_none());

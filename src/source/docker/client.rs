@@ -1,7 +1,7 @@
 //! Asks an engine: one request on a connection of its own, with a deadline and a limit to the answer.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
@@ -231,7 +231,7 @@ fn plain(text: &str) -> String {
     one_line.take(300).collect()
 }
 
-fn of_socket(error: &io::Error, path: &PathBuf) -> String {
+fn of_socket(error: &io::Error, path: &Path) -> String {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no socket {path}: does the engine run?"),

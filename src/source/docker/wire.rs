@@ -139,7 +139,7 @@ impl Summary {
             return None;
         }
         // Links give it names with two slashes.
-        let own = names.iter().filter_map(|name| Some(name.strip_prefix('/').unwrap_or(name)));
+        let own = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
         let own = own.clone().find(|name| !name.contains('/')).or_else(|| own.clone().next());
         let mode = host_config.network_mode;
         let mut ports: Vec<Port> = ports.iter().filter_map(PortSummary::port).collect();

@@ -78,13 +78,13 @@ fn a_stop_is_heeded_at_its_first_sign_and_over_when_it_has_gone() {
     let mut machine = following(vec![one.clone()], start);
     let told = event("kill", &one.id, &[("signal", "15")]);
     assert_eq!(machine.event(&told, start + SECOND), Heed::Changed);
-    assert_eq!(stopping(&machine), [one.id.clone()]);
+    assert_eq!(stopping(&machine), std::slice::from_ref(&one.id));
     assert_eq!(machine.event(&told, start + SECOND * 2), Heed::Nothing, "it is known");
     // A list has it still: it is stopping still.
     let mut now = start + SECOND * 3;
     assert!(machine.begin_list(now));
     machine.listed(vec![one.clone()], now);
-    assert_eq!(stopping(&machine), [one.id.clone()]);
+    assert_eq!(stopping(&machine), std::slice::from_ref(&one.id));
     machine.event(&event("die", &one.id, &[]), now);
     now += SECOND;
     assert!(machine.begin_list(now));
