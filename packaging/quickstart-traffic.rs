@@ -51,7 +51,7 @@ fn request(address: SocketAddr) -> Result<String, Box<dyn Error>> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("the answer ended early")?;
-    if !head.starts_with("HTTP/1.0 200 ") || body.trim().is_empty() {
+    if head.split(' ').nth(1) != Some("200") || body.trim().is_empty() {
         return Err(format!("an odd answer: {answer:?}").into());
     }
     Ok(body.trim().to_owned())

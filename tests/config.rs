@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvsd::config::{self, Source};
-use ipvsd::model::{Check, Desired, Host, Initial, OnDown, Policy, Via};
+use ipvsd::model::{Auto, Check, Desired, Docker, Host, Initial, OnDown, Policy, Selector, Via};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,7 +42,7 @@ fn sources(case: &Path) -> Vec<Source> {
 
 fn describe(desired: &Desired) -> String {
     let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
-    let Desired { policies, drain, checks_at_once, check_marks, hooks, api, host, .. } = desired;
+    let Desired { policies, drain, checks_at_once, check_marks, hooks, api, docker, host, .. } = desired;
     assert!(table.services.keys().eq(policies.keys()), "a policy for every service");
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
@@ -56,6 +56,9 @@ fn describe(desired: &Desired) -> String {
     }
     if let Some(api) = api {
         writeln!(out, "{api:?}").unwrap();
+    }
+    if let Some(docker) = docker {
+        describe_docker(docker, &mut out);
     }
     if *host != Host::default() {
         describe_host(host, &mut out);
@@ -89,6 +92,29 @@ fn describe(desired: &Desired) -> String {
     out
 }
 
+fn describe_docker(docker: &Docker, out: &mut String) {
+    let Docker { endpoint, tls, resync, stop_timeout, hosts, network, auto, swarm, checks } = docker;
+    writeln!(out, "docker {endpoint}, tls {tls:?}, resync {resync:?}, stop_timeout {stop_timeout:?}").unwrap();
+    let checks: Vec<&str> = checks.keys().map(String::as_str).collect();
+    writeln!(out, "  hosts {hosts:?}, network {network:?}, swarm {swarm}, checks {}", checks.join(", ")).unwrap();
+    if let Some(Auto { addresses, settings, policy: _, selector }) = auto {
+        writeln!(out, "  auto {addresses:?} {}", settings.scheduler).unwrap();
+        describe_selector(selector, out);
+    }
+}
+
+fn describe_selector(selector: &Selector, out: &mut String) {
+    let Selector { label, value, port, network, reach, healthcheck, weight, forward, tunnel: _, checks } = selector;
+    let checks: Option<Vec<&str>> =
+        checks.as_ref().map(|checks| checks.list.iter().map(|named| named.name.as_str()).collect());
+    writeln!(
+        out,
+        "  containers {label}={value:?} port {port:?} on {network:?} by {reach:?}, healthcheck {healthcheck}"
+    )
+    .unwrap();
+    writeln!(out, "    weight {weight}, {forward:?}, checks {checks:?}").unwrap();
+}
+
 fn describe_host(host: &Host, out: &mut String) {
     let Host { addresses, sysctls, modules, timeouts, sync } = host;
     writeln!(out, "addresses {addresses:?}, modules {modules}, timeouts {timeouts:?}").unwrap();
@@ -101,7 +127,12 @@ fn describe_host(host: &Host, out: &mut String) {
 }
 
 fn describe_policy(policy: &Policy, out: &mut String) {
-    let Policy { checks: _, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain } = policy;
+    let Policy { checks: _, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain, .. } = policy;
+    let Policy { containers, quiesced, ended, .. } = policy;
+    assert!(quiesced.is_empty() && ended.is_empty(), "nothing of that is written");
+    if let Some(selector) = containers {
+        describe_selector(selector, out);
+    }
     if *drain != Desired::default().drain {
         writeln!(out, "  drain {drain:?}").unwrap();
     }

@@ -40,9 +40,11 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let desired = global.load(out)?;
+        let mut desired = global.load(out)?;
         if self.dry_run {
-            return self.look(&desired, &plan::peek(&desired, out)?, out);
+            let record = plan::peek(&desired, out)?;
+            plan::hold(&mut desired, &record);
+            return self.look(&desired, &record, out);
         }
         let mut store = FileStore::new(&desired.state_dir, Place::here()?);
         let _lock = Lock::take(&desired.state_dir)?;
@@ -53,6 +55,7 @@ impl Apply {
                 moved_to.display()
             ));
         }
+        plan::hold(&mut desired, &record);
         let mut kernel = Kernel::open()?;
         let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None, host_held: &|_| None };
         let around = plan::Around::read(&desired)?;

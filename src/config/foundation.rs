@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use super::checks::Definitions;
 use super::decode::{At, Decode as _};
+use super::docker::Asked;
 use super::fault::{Fault, Faults};
 use super::problem::{Atlas, Problem, Problems};
 use super::services::{Defaults, Gather, Seen};
 use super::tree::{Node, Place};
 use super::yaml::Positions;
 use super::{Facts, Parsed, Source, document, file, parse_all, raw, services_of};
-use crate::model::{Desired, Manage, Policy, ServiceKey, ServiceOrigin, Table};
+use crate::model::{Desired, Manage, Policy, Reach, ServiceKey, ServiceOrigin, Table};
 
 /// What services stand on.
 pub(super) struct Ground {
@@ -26,6 +27,8 @@ pub(super) struct Ground {
     /// The first mark for checks via the vip, and where that stands.
     pub marks: (u32, Option<Place>),
     pub facts: Option<Facts>,
+    /// How containers are reached, and on which network, where a service does not say.
+    pub containers: (Reach, Option<String>),
 }
 
 /// What came of services.
@@ -36,6 +39,7 @@ pub(super) struct Harvest {
     pub seen: Seen,
     pub names: HashMap<String, Place>,
     pub claims: HashMap<ServiceKey, Place>,
+    pub asked: Asked,
 }
 
 impl Ground {
@@ -61,6 +65,9 @@ impl Ground {
             facts: self.facts.as_ref(),
             vip: false,
             seen: Seen::default(),
+            reach: self.containers.0,
+            network: self.containers.1.clone(),
+            asked: Asked::default(),
         };
         for service in services {
             if let Some(service) = At::decode(service, gather.faults) {
@@ -68,8 +75,8 @@ impl Ground {
             }
         }
         gather.marks_of_ours(self.marks.0, self.marks.1);
-        let Gather { table, origins, policies, seen, names, claims, .. } = gather;
-        Harvest { table, origins, policies, seen, names, claims }
+        let Gather { table, origins, policies, seen, names, claims, asked, .. } = gather;
+        Harvest { table, origins, policies, seen, names, claims, asked }
     }
 }
 
@@ -158,7 +165,7 @@ pub fn parse_onto(foundation: &Foundation, fragment: &Source) -> Result<Parsed, 
                 definitions.define(checks, &mut faults);
             }
             let harvest = ground.gather(&mut definitions, services.into_iter(), &mut atlas, &mut faults);
-            let Harvest { table, origins, policies, seen: _, names: own_names, claims: own_claims } = harvest;
+            let Harvest { table, origins, policies, names: own_names, claims: own_claims, .. } = harvest;
             for (name, place) in &own_names {
                 claimed(&format!("the name `{name}`"), *place, names.get(name), &mut faults);
             }
@@ -194,10 +201,11 @@ fn claimed(what: &str, place: Place, first: Option<&Place>, faults: &mut Faults)
 
 /// A fragment has services and their checks: what is for all files together stands in the files.
 pub(super) fn only_services(file: &raw::File, faults: &mut Faults) {
-    let raw::File { version: _, daemon, defaults, checks: _, hooks, api, host, timeouts, sync, services: _ } = file;
+    let raw::File { version: _, daemon, defaults, checks: _, hooks, api, docker, host, timeouts, sync, services: _ } =
+        file;
     let others =
-        [daemon.place(), defaults.place(), hooks.place(), api.place(), host.place(), timeouts.place(), sync.place()];
-    for place in others.into_iter().flatten() {
+        [daemon.place(), defaults.place(), hooks.place(), api.place(), docker.place(), host.place(), timeouts.place()];
+    for place in others.into_iter().chain([sync.place()]).flatten() {
         let fault = Fault::new(place, "what came over the API has `services` and `checks`, and nothing else");
         faults.push(fault.help("write this into the configuration's own files"));
     }

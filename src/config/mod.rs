@@ -23,6 +23,7 @@
 mod api;
 mod checks;
 mod decode;
+mod docker;
 mod emit;
 mod facts;
 mod fault;
@@ -125,7 +126,7 @@ impl Format {
 
 /// The desired state that these files ask for together, or everything that is wrong with them. Pure.
 ///
-/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[api]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
+/// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[api]`, `[docker]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
 /// key, name or address may be claimed twice.
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
     parse_with(sources, None)
@@ -243,6 +244,7 @@ fn resolve(
     let mut defaults = raw::Defaults::default();
     let mut hooks = raw::Hooks::default();
     let mut api = api::Merged::default();
+    let mut docker = docker::Merged::default();
     let mut around = host::Tables::default();
     let mut definitions = Definitions::default();
     let mut lists = Vec::new();
@@ -255,6 +257,7 @@ fn resolve(
             checks,
             hooks: hooks_of_file,
             api: api_of_file,
+            docker: docker_of_file,
             host,
             timeouts,
             sync,
@@ -264,6 +267,7 @@ fn resolve(
         settings::merge_defaults(&mut defaults, defaults_of_file.into_value().unwrap_or_default(), faults);
         settings::merge_hooks(&mut hooks, hooks_of_file.into_value().unwrap_or_default(), faults);
         api.merge(api_of_file, faults);
+        docker.merge(docker_of_file, faults);
         around.merge(host, timeouts, sync, faults);
         if let Some(checks) = checks.value() {
             definitions.define(checks, faults);
@@ -288,10 +292,12 @@ fn resolve(
         manage_place: daemon.manage_place,
         marks: (daemon.check_marks, daemon.marks_place),
         facts,
+        containers: (docker.reach(), docker.network()),
     };
-    let Harvest { table, origins, policies, seen, names, claims } =
+    let Harvest { table, origins, policies, seen, names, claims, asked } =
         ground.gather(&mut definitions, lists.into_iter().flatten(), atlas, faults);
     around.check(&seen, faults);
+    let docker = docker.resolve(&asked, &ground.defaults, &mut definitions, faults);
     let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
     let desired = Desired {
         table,
@@ -306,6 +312,7 @@ fn resolve(
         check_marks,
         hooks,
         api,
+        docker,
         host,
     };
     (desired, Laid { ground, definitions, names, claims })

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::decode::{At, Field, Named};
-use super::raw::{Destination, File, Http, MatchTable, PayloadTable};
+use super::raw::{AutoTable, Destination, File, Http, MatchTable, PayloadTable};
 use super::{checks, names, rules};
 use crate::model::Scheduler;
 
@@ -215,6 +215,24 @@ pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
         "default": "127.0.0.1:4672",
         "examples": ["127.0.0.1:4672", "[::1]:4672", "unix:/run/ipvsd/api.sock"]
     })
+}
+
+pub(super) fn docker_socket(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^(unix:)?/.+|^tcp://.+",
+        "default": "/var/run/docker.sock",
+        "examples": ["/var/run/docker.sock", "/run/podman/podman.sock", "tcp://engine.example:2376"]
+    })
+}
+
+pub(super) fn docker_auto(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<AutoTable>()], "default": false })
+}
+
+pub(super) fn ip_addresses(_: &mut SchemaGenerator) -> Schema {
+    let one = json_schema!({ "type": "string", "examples": ["192.0.2.10", "2001:db8::10"] });
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "uniqueItems": true }] })
 }
 
 pub(super) fn writes_per_second(_: &mut SchemaGenerator) -> Schema {

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::containers::Containers;
 use super::facts::facts;
 use super::offers::{Offers, folder};
 use crate::config::{self, Problems, Source};
-use crate::model::{Desired, ServiceKey};
+use crate::model::{Desired, Record, ServiceKey};
 use crate::reconcile::{Config, ConfigSource, Event, Part, PassError, Report};
 use crate::watch::{FileWatcher, WatchTrouble};
 
@@ -37,6 +38,9 @@ pub struct FileSource {
     /// What was wrong the last time, if it was refused: with what came over the API, it may be good without any change of a file.
     refused: Option<String>,
     offers: Arc<Offers>,
+    containers: Containers,
+    /// The services whose containers came or went since a pass over them: nobody's mistake in a file, so `max_delete` does not count.
+    moved: BTreeSet<ServiceKey>,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
     /// SHA-256 of the files that were accepted last.
@@ -56,6 +60,8 @@ impl FileSource {
             seen: Seen::Nothing,
             refused: None,
             offers: Arc::default(),
+            containers: Containers::default(),
+            moved: BTreeSet::new(),
             always_stocked: None,
             fingerprint: None,
             watcher: None,
@@ -66,6 +72,16 @@ impl FileSource {
     /// What comes over the API; known to it once the configuration was read, and has an API.
     pub fn offers(&self) -> Arc<Offers> {
         Arc::clone(&self.offers)
+    }
+
+    /// What is known of containers.
+    pub fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// Lets what is owned stay in `desired` where nothing is known of containers yet.
+    pub fn hold(&mut self, record: &Record, desired: &mut Desired) {
+        self.containers.hold(record, desired);
     }
 
     /// Lets everything be changed by [`Self::offers`], whether the configuration has an API or not; for whoever brings a server
@@ -84,8 +100,11 @@ impl FileSource {
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
         let files = Arc::new(config::read(&self.paths)?);
-        let desired = self.accept(&files)?;
+        let mut desired = self.accept(&files)?;
         self.offers.remember(&desired.state_dir);
+        self.containers.recall(&desired.state_dir);
+        self.containers.lay(&mut desired);
+        self.containers.in_force();
         self.fingerprint = Some(fingerprint(&files));
         self.seen = Seen::Sources(files);
         self.state_dir_in_use = Some(desired.state_dir.clone());
@@ -178,6 +197,7 @@ impl ConfigSource for FileSource {
                     warn!(in_use = %in_use.display(), "daemon.state_dir takes effect with a restart");
                     desired.state_dir.clone_from(in_use);
                 }
+                self.containers.lay(&mut desired);
                 info!(
                     services = desired.table.services.len(),
                     destinations = desired.table.destination_count(),
@@ -216,14 +236,33 @@ impl ConfigSource for FileSource {
             self.seen = Seen::Nothing;
             self.offers.wake(Event::Files);
         }
-        part
+        if let Some(part) = &part {
+            self.containers.note(part);
+        }
+        let Some(of_containers) = self.containers.part() else { return part };
+        self.moved.extend(&of_containers.services);
+        let Some(mut part) = part else { return Some(of_containers) };
+        let Part { services, desired, look } = of_containers;
+        part.desired.put_part(&services, desired);
+        part.services.extend(services);
+        part.look.extend(look);
+        Some(part)
+    }
+
+    fn in_force(&mut self) {
+        self.containers.in_force();
     }
 
     fn asked(&self) -> BTreeSet<ServiceKey> {
-        self.offers.asked()
+        let mut asked = self.offers.asked();
+        asked.extend(&self.moved);
+        asked
     }
 
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
+        if result.is_ok() {
+            self.moved.retain(|service| !covers(service));
+        }
         self.offers.passed(covers, result);
     }
 }

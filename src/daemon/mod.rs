@@ -1,6 +1,7 @@
 //! `ipvsd run`: puts the loop, the watchers and the files together, and takes them apart again in order.
 
 mod api;
+mod containers;
 pub mod control;
 mod facts;
 mod files;
@@ -15,6 +16,7 @@ mod runtime;
 mod sampler;
 
 pub use api::{Audience, Backroom, OpenHost, OpenKernel, Overlaid, Workshop};
+pub use containers::{Containers, DockerReader, hold_containers};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
@@ -53,7 +55,7 @@ const PATIENCE_WITH_THREADS: Duration = Duration::from_secs(2);
 ///
 /// The order matters. Watchers are there before the first pass, so that no change falls into a gap; the lock
 /// goes after all that it is for. The table is left as it is.
-pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Result<()> {
+pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow::Result<()> {
     let (wake, events) = channel();
     // Nobody listens any more when the loop has ended, and then nobody needs to.
     let wake = move |event| wake.send(event).unwrap_or_default();
@@ -65,6 +67,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let mut store = FileStore::new(&desired.state_dir, place.clone());
     let (record, found) = store.load()?;
     say_how_found(&found);
+    source.hold(&record, &mut desired);
 
     let mut ipvs = Kernel::open()?;
     let kernel = ipvs.info()?;
@@ -81,7 +84,9 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     spawner.spawn_local(|| runner.run());
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
-    answer(&desired, &spawner, &board, &engine, wake.clone(), place.clone());
+    let docker = source.containers().reader();
+    answer(&desired, &spawner, (&board, Arc::clone(&docker)), &engine, wake.clone(), place.clone());
+    spawner.spawn(source.containers().follower(&desired.state_dir, place.clone(), wake.clone()));
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
     let broadcast = Broadcast::default();
     let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
@@ -93,7 +98,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
     let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
     let stage = Backroom {
         about,
-        overlaid: Arc::new(Overlaid::new(board.clone(), verdicts)),
+        overlaid: Arc::new(Overlaid::new(board.clone(), verdicts).with_docker(docker)),
         wake: Arc::new(wake.clone()),
         sample: sampler.reader(),
         broadcast: broadcast.clone(),
@@ -141,7 +146,7 @@ pub fn run(mut source: FileSource, desired: Desired, force: bool) -> anyhow::Res
 fn answer(
     desired: &Desired,
     spawner: &Spawner,
-    board: &StatusCell,
+    (board, docker): (&StatusCell, DockerReader),
     engine: &Engine,
     wake: impl Fn(Event) + Send + Sync + 'static,
     place: Place,
@@ -156,6 +161,7 @@ fn answer(
     let shared = Shared {
         board: board.clone(),
         verdicts: Some(Box::new(engine.reader())),
+        docker: Some(docker),
         wake: Box::new(wake),
         clock: Box::new(|| {
             let Now { at, unix } = Now::read();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Api, DestinationKey, Family, Hooks, Host, Policy, ServiceKey, Table};
+use super::{Api, DestinationKey, Docker, Family, Hooks, Host, Policy, ServiceKey, Table};
 
 /// One element of a `manage` list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct Desired {
     pub hooks: Option<Hooks>,
     /// The HTTP side, if there is to be one.
     pub api: Option<Api>,
+    /// The engine whose containers are destinations, if there is to be one.
+    pub docker: Option<Docker>,
     /// What is asked of the host around the table.
     pub host: Host,
 }
@@ -109,6 +111,7 @@ impl Desired {
             state_dir: self.state_dir.clone(),
             hooks: self.hooks.clone(),
             api: self.api.clone(),
+            docker: None,
             ..*self
         }
     }
@@ -144,6 +147,7 @@ impl Default for Desired {
             check_marks: 0x6970_0000,
             hooks: None,
             api: None,
+            docker: None,
             host: Host::default(),
         }
     }

@@ -1,9 +1,10 @@
 //! How well destinations are, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DestinationKey, DestinationSettings, SharedChecks};
+use super::{DestinationKey, DestinationSettings, Quiesced, Selector, SharedChecks};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a destination.
@@ -52,6 +53,12 @@ pub struct Policy {
     pub panic_threshold: Option<u8>,
     /// The longest wait for the connections of a deleted destination; zero deletes at once.
     pub drain: Duration,
+    /// The containers that are its destinations as well.
+    pub containers: Option<Arc<Selector>>,
+    /// Destinations that get no new connections, since what they come from says so.
+    pub quiesced: BTreeMap<DestinationKey, Quiesced>,
+    /// What was a destination, and is no more: nobody answers there, so their connections are not waited for.
+    pub ended: BTreeSet<DestinationKey>,
 }
 
 impl Policy {
@@ -66,6 +73,9 @@ impl Policy {
             initial: Initial::default(),
             panic_threshold: None,
             drain,
+            containers: None,
+            quiesced: BTreeMap::new(),
+            ended: BTreeSet::new(),
         }
     }
 }

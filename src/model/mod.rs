@@ -10,6 +10,7 @@ mod api;
 mod check;
 mod desired;
 mod destination;
+mod docker;
 mod health;
 mod host;
 mod live;
@@ -29,6 +30,7 @@ pub use check::{
 };
 pub use desired::{Desired, Manage, MaxDelete, Scope, ServiceOrigin};
 pub use destination::{Checksum, DestinationKey, DestinationSettings, Forward, Tunnel, TunnelType};
+pub use docker::{Auto, Docker, DockerTls, Endpoint, Quiesced, Reach, SERVICE_LABEL, Selector};
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};

@@ -95,7 +95,9 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
     let mut health = Follow::new(layers.health.iter());
     for (key, service) in &desired.table.services {
         let policy = desired.policies.get(key);
-        let cared_for = policy.is_some_and(|policy| !policy.checks.is_empty() || policy.fallback.is_some());
+        let cared_for = policy.is_some_and(|policy| {
+            !policy.checks.is_empty() || policy.fallback.is_some() || !policy.quiesced.is_empty()
+        });
         if !cared_for && !layers.overrides.services.contains_key(key) && !ramping.contains(key) {
             continue;
         }
@@ -143,6 +145,7 @@ fn overlay_service(
         let factors = Factors {
             overridden: given.weight.map(|given| given.weight),
             drained: given.drained_since.is_some(),
+            quiesced: policy.and_then(|policy| policy.quiesced.get(destination)).copied(),
             health: health.find(&of).copied(),
             // An operator is believed.
             suspect: forced.is_none() && suspects.is_some_and(|suspects| suspects.contains(destination)),
@@ -150,7 +153,7 @@ fn overlay_service(
             ramp: layers.ramps.get(&of).copied(),
         };
         let (effective, because) = weight(settings.weight, &factors);
-        overlaid.up += usize::from(factors.health != Some(Health::Down));
+        overlaid.up += usize::from(factors.health != Some(Health::Down) && factors.quiesced.is_none());
         let weighed = Weighed { configured: settings.weight, effective, because, forced };
         overlaid.destinations.insert(*destination, weighed);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{Health, OnDown};
+use crate::model::{Health, OnDown, Quiesced};
 
 /// All that is laid over the configured weight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Factors {
     pub overridden: Option<u32>,
     /// Drained by an operator.
     pub drained: bool,
+    /// What it comes from wants it to get no new connections.
+    pub quiesced: Option<Quiesced>,
     /// What it counts as: as its checks say, or an operator. `None` has neither.
     pub health: Option<Health>,
     /// Its health is not believed: too many went down at once.
@@ -32,6 +34,8 @@ pub enum Because {
     Configured,
     Overridden,
     Drained,
+    /// What it comes from says so.
+    Quiesced(Quiesced),
     /// Its checks have not spoken yet.
     Unchecked,
     Down,
@@ -49,6 +53,7 @@ impl fmt::Display for Because {
             Because::Configured => f.write_str("as configured"),
             Because::Overridden => f.write_str("weight by override"),
             Because::Drained => f.write_str("drained by override"),
+            Because::Quiesced(why) => why.fmt(f),
             Because::Unchecked => f.write_str("waits for its first check"),
             Because::Down => f.write_str("down"),
             Because::Ignored => f.write_str("down, which on_down ignores"),
@@ -62,11 +67,14 @@ impl fmt::Display for Because {
 ///
 /// A weight above 0 never becomes 0 by a ramp. An override stands for the configured weight: health and drains rule over it.
 pub fn weight(configured: u32, factors: &Factors) -> (Option<u32>, Because) {
-    let Factors { overridden, drained, health, suspect, on_down, ramp } = *factors;
+    let Factors { overridden, drained, quiesced, health, suspect, on_down, ramp } = *factors;
     let full = overridden.unwrap_or(configured);
     let otherwise = if overridden.is_some() { Because::Overridden } else { Because::Configured };
     if drained {
         return (Some(0), Because::Drained);
+    }
+    if let Some(why) = quiesced {
+        return (Some(0), Because::Quiesced(why));
     }
     let because = match (health, on_down) {
         (None | Some(Health::Up), _) => otherwise,
@@ -97,6 +105,7 @@ mod tests {
     const PLAIN: Factors = Factors {
         overridden: None,
         drained: false,
+        quiesced: None,
         health: None,
         suspect: false,
         on_down: OnDown::Quiesce,
@@ -120,6 +129,7 @@ mod tests {
         let drained = |factors| Factors { drained: true, ..factors };
         let on = |on_down, factors| Factors { on_down, ..factors };
         let suspect = |factors| Factors { suspect: true, ..factors };
+        let paused = |factors| Factors { quiesced: Some(Quiesced::Paused), ..factors };
         #[rustfmt::skip]
         let cases: &[(u32, Factors, Option<u32>, Because)] = &[
             // Without checks.
@@ -144,6 +154,11 @@ mod tests {
             (100, overridden(7, of(Down)),                  Some(0),   Because::Down),
             (100, drained(of(Down)),                     Some(0),   Because::Drained),
             (100, drained(on(Delete, of(Down))),         Some(0),   Because::Drained),
+            // What it comes from rules over operators' weights and health, and not over drains.
+            (100, paused(PLAIN),                         Some(0),   Because::Quiesced(Quiesced::Paused)),
+            (100, paused(overridden(7, of(Up))),            Some(0),   Because::Quiesced(Quiesced::Paused)),
+            (100, paused(on(Delete, of(Down))),          Some(0),   Because::Quiesced(Quiesced::Paused)),
+            (100, drained(paused(PLAIN)),                Some(0),   Because::Drained),
             // A suspect keeps its weight.
             (100, suspect(of(Down)),                     Some(100), Because::Suspect),
             (100, suspect(on(Delete, of(Down))),         Some(100), Because::Suspect),

@@ -94,7 +94,9 @@ impl Concern {
 }
 
 fn same_policy(one: &Policy, other: &Policy, same_checks: impl Fn(&SharedChecks, &SharedChecks) -> bool) -> bool {
-    let Policy { checks, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain } = one;
+    // Which containers it is that are destinations is seen by the destinations.
+    let Policy { checks, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, .. } = one;
+    let Policy { drain, containers: _, quiesced, ended, .. } = one;
     *on_down == other.on_down
         && *slow_start == other.slow_start
         && *fallback == other.fallback
@@ -102,6 +104,8 @@ fn same_policy(one: &Policy, other: &Policy, same_checks: impl Fn(&SharedChecks,
         && *initial == other.initial
         && *panic_threshold == other.panic_threshold
         && *drain == other.drain
+        && *quiesced == other.quiesced
+        && *ended == other.ended
         && checks.len() == other.checks.len()
         && checks.iter().zip(&other.checks).all(|(one, other)| one.0 == other.0 && same_checks(one.1, other.1))
 }

@@ -74,6 +74,10 @@ impl<'a> Leaving<'a> {
             // It is desired, and not effective: `on_down = "delete"`.
             return at_once(true);
         }
+        let policy = self.inputs.desired.policies.get(service);
+        if policy.is_some_and(|policy| policy.ended.contains(destination)) {
+            return at_once(true);
+        }
         let of = (*service, *destination);
         let begun = self.begun.get(&of).copied();
         let retires = is_fallback(self.inputs, service, destination);

@@ -20,6 +20,8 @@ pub enum Event {
     Overrides,
     /// Something came over the API that is to be in force: look at once, and at that only.
     Api,
+    /// The containers of the engine are others, or in another state.
+    Docker,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
 }
@@ -58,6 +60,8 @@ pub struct Why {
     pub overrides: bool,
     /// Something came over the API.
     pub api: bool,
+    /// The containers of the engine have changed.
+    pub docker: bool,
     /// A ramp has its next step, or a drain is looked at again.
     pub step: bool,
     /// Time to see whether the files have changed; by itself no reason for a pass.
@@ -67,14 +71,14 @@ pub struct Why {
 impl Why {
     /// Whether it is one of the many looks that mostly find nothing to do.
     pub fn is_only_a_look(&self) -> bool {
-        let Self { start, files, reload, resync, retry, health, overrides, api, step, poll: _ } = *self;
-        (health || step) && !(start || files || reload || resync || retry || overrides || api)
+        let Self { start, files, reload, resync, retry, health, overrides, api, docker, step, poll: _ } = *self;
+        (health || step) && !(start || files || reload || resync || retry || overrides || api || docker)
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry, health, overrides, api, step, poll: _ } = *self;
+        let Self { start, files, reload, resync, retry, health, overrides, api, docker, step, poll: _ } = *self;
         let names = [
             (start, "start"),
             (files, "files"),
@@ -84,6 +88,7 @@ impl fmt::Display for Why {
             (health, "health"),
             (overrides, "override"),
             (api, "api"),
+            (docker, "docker"),
             (step, "step"),
         ];
         let mut names = names.into_iter().filter_map(|(set, name)| set.then_some(name));
@@ -114,6 +119,10 @@ pub struct Schedule {
     health_rest: Instant,
     overrides: bool,
     api: bool,
+    /// When changed containers are answered: they come in bursts, too.
+    docker: Option<Instant>,
+    /// They are not answered before.
+    docker_rest: Instant,
     step: Option<Instant>,
     retry: Option<Instant>,
     /// Look at the files this often, where they cannot be watched.
@@ -144,6 +153,8 @@ impl Schedule {
             health_rest: now,
             overrides: false,
             api: false,
+            docker: None,
+            docker_rest: now,
             step: None,
             retry: None,
             poll: None,
@@ -167,6 +178,10 @@ impl Schedule {
             }
             Event::Overrides => self.overrides = true,
             Event::Api => self.api = true,
+            Event::Docker => {
+                let due = (now + Self::BURST).max(self.docker_rest);
+                self.docker = Some(self.docker.unwrap_or(due));
+            }
             Event::Stop => {}
         }
     }
@@ -183,6 +198,11 @@ impl Schedule {
     /// another.
     pub fn rest_from_health(&mut self, until: Instant) {
         self.health_rest = until;
+    }
+
+    /// Answers no change of containers before `until`, in the same way.
+    pub fn rest_from_docker(&mut self, until: Instant) {
+        self.docker_rest = until;
     }
 
     /// When something failed before, and may be tried again.
@@ -225,7 +245,7 @@ impl Schedule {
         if self.reload || self.overrides || self.api {
             return Duration::ZERO;
         }
-        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.step]
+        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.docker, self.step]
             .into_iter()
             .flatten()
             .min()
@@ -245,6 +265,7 @@ impl Schedule {
             health: due(self.health),
             overrides: self.overrides,
             api: self.api,
+            docker: due(self.docker),
             step: due(self.step),
             poll: due(self.next_poll),
         };
@@ -267,6 +288,9 @@ impl Schedule {
         }
         if why.health {
             self.health = None;
+        }
+        if why.docker {
+            self.docker = None;
         }
         if why.step {
             self.step = None;

@@ -215,6 +215,9 @@ impl Standing {
             let was = before.get(key);
             let known = |destination: &DestinationKey| self.known.get(&(*key, *destination));
             let drained = |destination: &DestinationKey| {
+                if policy.quiesced.contains_key(destination) {
+                    return true;
+                }
                 let given = overrides.services.get(key).and_then(|of_service| of_service.get(destination));
                 given.is_some_and(|given| given.drained_since.is_some())
             };

@@ -12,8 +12,10 @@ use super::concern::Concern;
 use super::pass::{PassError, Picture, Refused, Report};
 use super::schedule::{Now, Why};
 use super::tally::Tally;
-use crate::model::{Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Record, Service, ServiceKey};
-use crate::plan::{HostNote, Overlaid, Weighed};
+use crate::model::{
+    Desired, DestinationKey, Health, HealthOverride, OnDown, Overrides, Quiesced, Record, Service, ServiceKey,
+};
+use crate::plan::{Because, HostNote, Overlaid, Weighed};
 
 /// The state after a pass. Times are seconds since 1970. Also the answer of a daemon that is asked for its status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,9 @@ pub struct Status {
     pub overrides: Overrides,
     /// What looks like the checker's own trouble, in words.
     pub suspicions: Vec<String>,
+    /// The engine whose containers are destinations, if one is followed; put in by whoever answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker: Option<DockerStatus>,
     /// Of the host around the table, what is not as it should be.
     pub host: Vec<HostTrouble>,
     /// What has been done until now, in numbers.
@@ -81,6 +86,35 @@ pub enum Agreement {
     Differs,
     /// It is, with what health, drains and operators lay over it.
     AsConfigured,
+}
+
+/// A Docker engine, as it was seen last. Times are seconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DockerStatus {
+    /// Where it is: a path, or `tcp://HOST:PORT`.
+    pub engine: String,
+    /// What it calls its version; empty before it was reached.
+    pub version: String,
+    /// When its containers were listed last; nothing before the first time.
+    pub listed_at: Option<u64>,
+    /// Since when it cannot be followed, and why; what was known before stays.
+    pub away_since: Option<u64>,
+    pub trouble: Option<String>,
+    /// How many containers are known, and how many destinations they make.
+    pub containers: usize,
+    pub destinations: usize,
+    /// What is wrong with containers; the first 1000.
+    pub findings: Vec<DockerFinding>,
+}
+
+/// What is wrong with a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DockerFinding {
+    /// Its name.
+    pub container: String,
+    pub message: String,
 }
 
 /// An object of the host that is not as it should be.
@@ -133,6 +167,9 @@ pub struct DestinationStatus {
     pub effective: u32,
     /// Why that is not what is configured, and what an operator says of its health, in words; empty if it is as it should be.
     pub why: String,
+    /// What it comes from gives it no new connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiesced: Option<Quiesced>,
     /// Set while it is on its way out of the table.
     pub drain: Option<DrainStatus>,
 }
@@ -153,6 +190,7 @@ impl Status {
             helpers: _,
             overrides,
             suspicions,
+            docker: _,
             host: _,
             tally,
         } = part;
@@ -373,11 +411,16 @@ fn service(
 ) -> ServiceStatus {
     let Overlaid { up, of, failed, panic, fallback, awaited: _, destinations } = overlaid;
     let destinations = destinations.iter().map(|(key, weighed)| {
-        let Weighed { configured, effective, because: _, forced: _ } = *weighed;
+        let Weighed { configured, effective, because, forced: _ } = *weighed;
+        let quiesced = match because {
+            Because::Quiesced(why) => Some(why),
+            _ => None,
+        };
         let mut status = DestinationStatus {
             configured: Some(configured),
             effective: effective.unwrap_or(0),
             why: weighed.why(),
+            quiesced,
             ..DestinationStatus::default()
         };
         judge(key, &mut status);

@@ -38,6 +38,8 @@ pub enum Trigger {
     Files,
     /// Something came over the API.
     Api,
+    /// The containers of the engine have changed.
+    Docker,
     Override,
     Health,
     Retry,
@@ -160,7 +162,7 @@ macro_rules! words {
 
 pub(super) use words;
 
-words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Override "override", Health "health", Retry "retry",
+words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Docker "docker", Override "override", Health "health", Retry "retry",
     Resync "resync", Step "step");
 words!(PassEnd: Done "done", Failed "failed", Refused "refused", Impossible "impossible");
 words!(Kind: AddService "add_service", EditService "edit_service", DeleteService "delete_service",
@@ -171,12 +173,13 @@ words!(Outcome: Done "done", Converged "converged", Draining "draining", Failed 
 
 impl Trigger {
     fn of(why: Why) -> Self {
-        let Why { start, files, reload, resync, retry, health, overrides, api, step: _, poll: _ } = why;
+        let Why { start, files, reload, resync, retry, health, overrides, api, docker, step: _, poll: _ } = why;
         let reasons = [
             (start, Self::Start),
             (reload, Self::Reload),
             (files, Self::Files),
             (api, Self::Api),
+            (docker, Self::Docker),
             (overrides, Self::Override),
             (health, Self::Health),
             (retry, Self::Retry),

@@ -222,7 +222,7 @@ fn unread(address: SocketAddr, goes_on: &dyn Fn() -> bool) {
         if socket.connect_timeout(&address.into(), PATIENCE).is_ok() {
             let mut stream = TcpStream::from(socket);
             let _ = stream.set_write_timeout(Some(PATIENCE));
-            let path = if held.len() % 2 == 0 { "/v1/services" } else { "/metrics" };
+            let path = if held.len().is_multiple_of(2) { "/v1/services" } else { "/metrics" };
             let _ = stream.write_all(&request("GET", path, b""));
             held.push_back((stream, Instant::now()));
         }

@@ -13,9 +13,11 @@ mod chaos;
 mod churn;
 mod cli;
 mod conformance;
+mod containers;
 mod crowd;
 mod daemon;
 mod daemon_process;
+mod docker;
 mod doctor;
 mod doctor_locked;
 mod doctor_modules;
@@ -47,6 +49,10 @@ mod oracle;
 mod ownership;
 mod persistence;
 mod program;
+#[path = "../docker/recorded.rs"]
+mod recorded;
+#[path = "../docker/replayed/mod.rs"]
+mod replayed;
 mod rolling;
 mod rtnl;
 mod rules;

@@ -4,6 +4,7 @@
 #
 #   lab_cache            the cache folder (IPVSD_LAB_CACHE, else XDG_CACHE_HOME or ~/.cache, else /tmp)
 #   lab_packages P…      makes sure that P… and what they need beyond this host are under "$(lab_cache)/root"; LAB_LISTS: from there
+#   lab_docker           makes sure of a Docker engine, its client and a static busybox, $LAB_BUSYBOX
 #   lab_path             a PATH that finds them behind the host's own programs
 #   lab_libraries        the folders for LD_LIBRARY_PATH, or nothing
 
@@ -136,4 +137,16 @@ lab_tools() {
   for pair; do
     PATH=$(lab_path /nonexistent) command -v "${pair%%=*}" >/dev/null || lab_packages "${pair#*=}" || return 1
   done
+}
+
+lab_docker() {
+  local path
+  path=$(lab_path "$(lab_cache)")
+  lab_tools dockerd=docker.io && lab_packages busybox-static || return 1
+  # Later releases have the client in a package of its own.
+  PATH=$path command -v docker >/dev/null || lab_packages docker-cli || return 1
+  # The host's may need libraries that an image does not have.
+  LAB_BUSYBOX=$(for file in "$(lab_cache)"/root/bin/busybox "$(lab_cache)"/root/usr/bin/busybox; do [ -x "$file" ] && echo "$file" && break; done)
+  [ -n "$LAB_BUSYBOX" ] || { lab_say "Debian's busybox-static has no busybox"; return 1; }
+  export LAB_BUSYBOX
 }

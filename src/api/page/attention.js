@@ -85,6 +85,9 @@ function attention() {
   if (status.failing_more) add("bad", "failing and more", "!", [`${plural(status.failing_more, "object")} more could not be put right`], { weight: 1e6 });
   for (const { object, reason } of status.host) add("bad", `host ${object}`, "!", [["mono", object], " is not as it should be"], { why: reason, weight: 1e6 });
   for (const text of status.suspicions) add("warn", `suspicion ${text}`, "?", [text]);
+  const docker = status.docker;
+  if (docker?.trouble) add("warn", "docker", "?", ["The Docker engine ", ["mono", docker.engine], " cannot be followed: what is known of its containers stays"], { why: docker.trouble, since: docker.away_since, weight: 1000 });
+  for (const { container, message } of docker?.findings ?? []) add("warn", `container ${container} ${message}`, "?", ["container ", ["b", container]], { why: message });
 
   for (const service of state.services) {
     const at = service.address;

@@ -36,17 +36,6 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a handler may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is answered here in a handler's place, as the description of the interface has it.
-#[cfg(test)]
-pub(in crate::api) mod refusals {
-    use axum::http::StatusCode as S;
-
-    pub const ALWAYS: [S; 4] = [S::BAD_REQUEST, S::MISDIRECTED_REQUEST, S::SERVICE_UNAVAILABLE, S::GATEWAY_TIMEOUT];
-    /// But of probes.
-    pub const WITHOUT_TOKEN: S = S::UNAUTHORIZED;
-    pub const OF_WRITES: [S; 4] = [S::FORBIDDEN, S::REQUEST_TIMEOUT, S::PAYLOAD_TOO_LARGE, S::TOO_MANY_REQUESTS];
-}
-
 /// Answers to all that is asked, by all connections.
 pub(super) struct Gate {
     router: Router,
@@ -244,4 +233,15 @@ fn busy(detail: &str) -> Response {
     let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// What is answered here in a handler's place, as the description of the interface has it.
+#[cfg(test)]
+pub(in crate::api) mod refusals {
+    use axum::http::StatusCode as S;
+
+    pub const ALWAYS: [S; 4] = [S::BAD_REQUEST, S::MISDIRECTED_REQUEST, S::SERVICE_UNAVAILABLE, S::GATEWAY_TIMEOUT];
+    /// But of probes.
+    pub const WITHOUT_TOKEN: S = S::UNAUTHORIZED;
+    pub const OF_WRITES: [S; 4] = [S::FORBIDDEN, S::REQUEST_TIMEOUT, S::PAYLOAD_TOO_LARGE, S::TOO_MANY_REQUESTS];
 }

@@ -189,7 +189,7 @@ fn destination(
     given: Option<Override>,
 ) -> Destination {
     let plain = DestinationStatus::default();
-    let DestinationStatus { health, checks, reason, since, flapping, configured, effective, why, drain } =
+    let DestinationStatus { health, checks, reason, since, flapping, configured, effective, why, quiesced: _, drain } =
         status.unwrap_or(&plain);
     Destination {
         address,

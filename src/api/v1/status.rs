@@ -8,7 +8,7 @@ use super::aside;
 use crate::api::backstage::About;
 use crate::api::{Problem, Stage};
 use crate::model::{DestinationKey, Health, HealthOverride, ServiceKey, WeightOverride};
-use crate::reconcile::{Agreement, Failing, HostTrouble, Status};
+use crate::reconcile::{Agreement, DockerStatus, Failing, HostTrouble, Status};
 
 /// How everything is. Times are seconds since 1970.
 #[derive(Debug, Serialize)]
@@ -35,6 +35,8 @@ pub(super) struct Overview {
     failing_more: usize,
     /// What is not as it should be of the host around the table.
     host: Vec<HostTrouble>,
+    /// The engine whose containers are destinations; null if none is followed.
+    docker: Option<DockerStatus>,
     /// What looks like the checker's own trouble.
     suspicions: Vec<String>,
     overrides: Vec<OverrideInForce>,
@@ -99,6 +101,7 @@ fn overview(status: &Status, about: &About, now: u64) -> Overview {
         failing: status.failing.clone(),
         failing_more: status.failing_more,
         host: status.host.clone(),
+        docker: status.docker.clone(),
         suspicions: status.suspicions.clone(),
         overrides: overrides.collect(),
     }

@@ -41,7 +41,7 @@ pub(super) fn document(picture: &Picture) -> Value {
 
 fn of_daemon(answer: &Answer) -> Value {
     let Answer { pid, version, started, place: _, status } = answer;
-    let Status { outdated, pass_at, pass_why, trouble, failing, failing_more, suspicions, host, .. } = status;
+    let Status { outdated, pass_at, pass_why, trouble, failing, failing_more, suspicions, host, docker, .. } = status;
     json!({
         "pid": pid,
         "version": version,
@@ -55,6 +55,7 @@ fn of_daemon(answer: &Answer) -> Value {
         "failing_more": failing_more,
         "suspicions": suspicions,
         "host": host,
+        "docker": docker,
     })
 }
 

@@ -5,7 +5,9 @@ use crate::daemon::orders;
 use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, Share};
 use crate::plan::connections;
 use crate::plan::render::words::{count, rough};
-use crate::reconcile::{DestinationStatus, DrainStatus, HostTrouble, ServiceStatus, Status};
+use crate::reconcile::{
+    DestinationStatus, DockerFinding, DockerStatus, DrainStatus, HostTrouble, ServiceStatus, Status,
+};
 
 /// How a row is to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +180,29 @@ pub(super) fn attention(status: &Status, now: u64) -> Vec<String> {
     }
     lines.extend(status.suspicions.iter().cloned());
     lines.extend(status.host.iter().map(|HostTrouble { object, reason }| format!("{object}: {reason}")));
+    lines.extend(status.docker.iter().flat_map(|docker| of_docker(docker, now)));
     lines.iter().map(|line| clean(line)).collect()
+}
+
+/// Why the engine is not followed, and what is wrong with its containers.
+fn of_docker(docker: &DockerStatus, now: u64) -> Vec<String> {
+    let DockerStatus { engine, away_since, trouble, listed_at, findings, .. } = docker;
+    let mut lines = Vec::new();
+    let ago = |at: &u64| rough(now.saturating_sub(*at));
+    match (trouble, listed_at) {
+        (Some(why), _) => {
+            let since = away_since.as_ref().map(|at| format!(" since {}", ago(at))).unwrap_or_default();
+            lines.push(format!(
+                "the Docker engine {engine} cannot be followed{since}, what is known of its containers stays: {why}"
+            ));
+        }
+        (None, None) => lines.push(format!("the Docker engine {engine} has not been listed yet")),
+        (None, Some(_)) => {}
+    }
+    lines.extend(
+        findings.iter().map(|DockerFinding { container, message }| format!("container {container}: {message}")),
+    );
+    lines
 }
 
 /// Without what a terminal would act on: some of the words are a server's.

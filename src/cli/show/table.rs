@@ -167,12 +167,25 @@ fn of_destination(
         Some(LiveDestination { settings, active_connections, inactive_connections, stats, .. }) => {
             let counts = (u64::from(*active_connections), u64::from(*inactive_connections));
             let forward = words::forward(&settings.forward).into_owned();
-            cells(format!("  {key}"), forward, settings.weight.to_string(), counts, stats)
+            cells(
+                format!("  {key}{}", called(picture, service, key)),
+                forward,
+                settings.weight.to_string(),
+                counts,
+                stats,
+            )
         }
-        None => no_cells(format!("  {key}")),
+        None => no_cells(format!("  {key}{}", called(picture, service, key))),
     };
     cells.push(live.map_or_else(String::new, |_| picture.owner(service, Some(key)).to_owned()));
     row(cells, said, style, with_health)
+}
+
+/// The name that it has, behind it: a container's, or what came over the API.
+fn called(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> String {
+    let origin = picture.origins().and_then(|origins| origins.get(service));
+    let name = origin.and_then(|origin| origin.destinations.get(key)).filter(|name| **name != key.to_string());
+    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 fn row(mut cells: Vec<String>, said: Said, style: Style, with_health: bool) -> Row {

@@ -6,7 +6,7 @@ mod probes;
 mod timing;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -148,6 +148,19 @@ impl Definitions {
             Arc::new(Checks { pass, list: found.into_iter().map(named).collect() })
         });
         Some(Arc::new(Assigned { checks: Arc::clone(checks), places, broken }))
+    }
+
+    /// Every check by its name, for those who name one later; `none` is none.
+    pub(super) fn all(&self) -> BTreeMap<String, SharedChecks> {
+        let plain = [("tcp", plain(Probe::Tcp { send: None, expect: None })), ("none", plain(Probe::None))];
+        let plain = plain.into_iter().map(|(name, check)| (name.to_owned(), check));
+        let defined = self.beneath.iter().chain(&self.list);
+        let defined = defined.filter_map(|(name, definition)| Some((name.clone(), definition.check.clone()?)));
+        let alone = |(name, check): (String, Check)| {
+            let list = if check.probe == Probe::None { vec![] } else { vec![NamedCheck { name: name.clone(), check }] };
+            (name, Arc::new(Checks { pass: Pass::All, list }))
+        };
+        plain.chain(defined).map(alone).collect()
     }
 
     /// Where the definition of a check says how it goes, or that it is there.

@@ -5,6 +5,7 @@
 
 mod api;
 mod checks;
+mod docker;
 mod host;
 mod matching;
 mod values;
@@ -13,6 +14,7 @@ use super::decode::{At, Named, table};
 use super::schema;
 pub(super) use api::{Api, ApiTls};
 pub(super) use checks::{Check, Dns, Exec, Flap, Grpc, Http, Tcp, Tls, Udp};
+pub(super) use docker::{AutoTable, Containers, Docker, DockerAuto, DockerTls};
 pub(super) use host::{Host, Sync, SyncDaemon, Sysctl, Sysctls, Timeouts};
 pub(super) use matching::{Match, MatchTable, Payload, PayloadTable};
 pub(super) use values::{
@@ -21,7 +23,7 @@ pub(super) use values::{
 
 table! {
     /// A configuration file of ipvsd, or one of the files of a directory.
-    File "at the top level" later ["docker", "log"];
+    File "at the top level" later ["log"];
 
     /// The version of this format: always 1. Required in every file.
     #[schemars(schema_with = "schema::version")]
@@ -47,6 +49,10 @@ table! {
     #[schemars(default)]
     "api" api: Api,
 
+    /// A Docker engine whose containers are destinations; for all files together.
+    #[schemars(default)]
+    "docker" docker: Docker,
+
     /// The host around IPVS; for all files together.
     #[schemars(default)]
     "host" host: Host,
@@ -66,7 +72,7 @@ table! {
 
 table! {
     /// What concerns ipvsd itself.
-    Daemon "in `daemon`" later ["log", "docker"];
+    Daemon "in `daemon`" later ["log"];
 
     /// Compare with the kernel at least this often, and repair drift: "1s" to "1d".
     #[schemars(default, schema_with = "schema::duration", extend("default" = "30s"))]
@@ -180,7 +186,7 @@ table! {
 
 table! {
     /// A virtual service, at one or several addresses.
-    Service "of a service" later ["docker"];
+    Service "of a service" later [];
 
     /// A unique name: letters, digits, `.`, `_` and `-`, at most 64.
     #[schemars(schema_with = "schema::name")]
@@ -249,6 +255,10 @@ table! {
     /// Used while no destination is up (sorry server): an address, or a table with the keys of a destination.
     #[schemars(default, schema_with = "schema::fallback")]
     "fallback" fallback: Box<Fallback>,
+
+    /// The containers that are its destinations, besides those that are written.
+    #[schemars(default)]
+    "docker" docker: Box<Containers>,
 
     /// Where connections go.
     #[schemars(default)]

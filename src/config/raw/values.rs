@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Destination;
+use super::{AutoTable, Destination};
 use crate::config::decode::{At, Decode, wrong_type};
 use crate::config::fault::{Fault, Faults};
 use crate::config::names;
@@ -234,6 +234,27 @@ impl Decode for Checksum {
             other => {
                 let fault = wrong_type(node.place, "true, false or \"remote\"", &other);
                 faults.push(fault.help("true and false stand without quotes"));
+                None
+            }
+        }
+    }
+}
+
+/// Services that come about by themselves: yes, no, or how.
+#[derive(Debug)]
+pub(in crate::config) enum DockerAuto {
+    Flag(bool),
+    Table(Box<AutoTable>),
+}
+
+impl Decode for DockerAuto {
+    fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match node.value {
+            Value::Bool(flag) => Some(Self::Flag(flag)),
+            Value::Table(_) => AutoTable::decode(node, faults).map(|table| Self::Table(Box::new(table))),
+            other => {
+                let fault = wrong_type(node.place, "true, false or a table", &other);
+                faults.push(fault.help("write true, without quotes, or { services_at = \"192.0.2.10\" }"));
                 None
             }
         }

@@ -175,7 +175,7 @@ impl Gather<'_, '_> {
     }
 
     /// Whether checks can be made of a destination.
-    fn fits(
+    pub(super) fn fits(
         &mut self,
         assigned: &Assigned,
         service: &ServiceKey,

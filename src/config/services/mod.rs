@@ -1,5 +1,6 @@
 //! The services of all files: defaults laid under, names and addresses claimed once, every rule looked at.
 
+mod containers;
 mod defaults;
 mod destinations;
 mod policy;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::checks::Definitions;
 use super::decode::{At, Field};
+use super::docker::Asked;
 use super::fault::{Fault, Faults};
 use super::problem::Atlas;
 use super::rules::{self, Breach, Breaches, Key};
@@ -17,7 +19,7 @@ use super::settings::MARKS_MORE;
 use super::tree::Place;
 use super::{Facts, names, raw, values};
 use crate::model::{
-    Family, Manage, Policy, Scheduler, Service, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings, Table,
+    Family, Manage, Policy, Reach, Scheduler, Service, ServiceFlags, ServiceKey, ServiceOrigin, ServiceSettings, Table,
 };
 
 pub(super) use defaults::Defaults;
@@ -46,6 +48,10 @@ pub(super) struct Gather<'g, 's> {
     /// Whether a check goes via the vip.
     pub vip: bool,
     pub seen: Seen,
+    /// How containers are reached, and on which network, where a service does not say.
+    pub reach: Reach,
+    pub network: Option<String>,
+    pub asked: Asked,
 }
 
 impl Gather<'_, '_> {
@@ -62,6 +68,7 @@ impl Gather<'_, '_> {
         };
         let listed = self.list(raw);
         let policy = PolicyKeys::of_service(raw).over(&self.defaults.policy, self.faults);
+        let containers = self.containers(raw, &keys);
         let fallback = self.fallback_settings(raw);
         self.warn(&Outlook { raw, keys: &keys, settings: &settings, listed: &listed, policy: &policy });
         if keys.is_empty() {
@@ -85,7 +92,8 @@ impl Gather<'_, '_> {
             let (file, line) = (self.atlas.file(place), self.atlas.line(place));
             let origin = ServiceOrigin { name, file, line, destinations: names };
             let fallback = self.fallback(raw, fallback, &key, &places);
-            self.policies.insert(key, Policy { checks, fallback, ..policy.clone() });
+            let containers = containers.clone();
+            self.policies.insert(key, Policy { checks, fallback, containers, ..policy.clone() });
             self.origins.insert(key, origin);
             self.table.services.insert(key, Service { settings, destinations: table });
         }

@@ -21,7 +21,12 @@ pub(super) struct Outlook<'r> {
 impl Outlook<'_> {
     /// Whether a destination is checked.
     fn is_checked(&self) -> bool {
-        self.listed.iter().any(Listed::is_checked)
+        self.has_containers() || self.listed.iter().any(Listed::is_checked)
+    }
+
+    /// Containers come and go, and their labels may say anything.
+    fn has_containers(&self) -> bool {
+        !self.raw.docker.is_absent()
     }
 
     /// Whether a destination that is down gets weight 0.
@@ -80,7 +85,7 @@ impl Gather<'_, '_> {
     fn nothing_to_ramp(&mut self, outlook: &Outlook<'_>) {
         let Outlook { raw, listed, policy, .. } = outlook;
         let some = listed.iter().any(|listed| listed.settings.is_none_or(|settings| settings.weight > 1));
-        if policy.slow_start.is_zero() || some || !outlook.is_checked() {
+        if policy.slow_start.is_zero() || some || outlook.has_containers() || !outlook.is_checked() {
             return;
         }
         let Some(place) = raw.slow_start.place().or(self.defaults.raw.slow_start.place()) else { return };
@@ -95,7 +100,7 @@ impl Gather<'_, '_> {
         let Outlook { raw, listed, policy, .. } = outlook;
         let (Some(Share::Count(count)), Some(place)) = (policy.min_healthy, raw.min_healthy.place()) else { return };
         let there = listed.len();
-        if Share::Count(count).is_missed(there, there) && outlook.is_checked() {
+        if Share::Count(count).is_missed(there, there) && outlook.is_checked() && !outlook.has_containers() {
             let is = if there == 1 { "is" } else { "are" };
             let message =
                 format!("the service would count as failed with all of its destinations up: there {is} {there}");

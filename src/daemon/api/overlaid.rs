@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::daemon::DockerReader;
 use crate::daemon::control::{StatusCell, overlay_verdicts, service_status};
 use crate::model::ServiceKey;
 use crate::reconcile::{Now, ServiceStatus, Status, Verdicts};
@@ -20,6 +21,7 @@ pub struct Overlaid {
     board: StatusCell,
     /// What the checkers say at the moment.
     verdicts: VerdictsReader,
+    docker: Option<DockerReader>,
     last: Mutex<Option<Last>>,
 }
 
@@ -33,7 +35,14 @@ struct Last {
 
 impl Overlaid {
     pub fn new(board: StatusCell, verdicts: VerdictsReader) -> Self {
-        Self { board, verdicts, last: Mutex::default() }
+        Self { board, verdicts, docker: None, last: Mutex::default() }
+    }
+
+    /// Says how an engine is, too.
+    #[must_use]
+    pub fn with_docker(mut self, docker: DockerReader) -> Self {
+        self.docker = Some(docker);
+        self
     }
 
     pub fn posted(&self) -> Arc<Status> {
@@ -58,6 +67,7 @@ impl Overlaid {
         let of = Arc::downgrade(&posted);
         let mut status = Arc::unwrap_or_clone(posted);
         overlay_verdicts(&mut status, &(self.verdicts)(None), at, unix);
+        status.docker = self.docker.as_ref().and_then(|docker| docker());
         let status = Arc::new(status);
         *last = Some(Last { of, at, status: Arc::clone(&status) });
         status

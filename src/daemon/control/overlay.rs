@@ -20,7 +20,9 @@ pub fn overlay_verdicts(status: &mut Status, verdicts: &Verdicts, now: Instant, 
         }
     }
     for service in status.services.values_mut() {
-        let is_up = |shown: &&DestinationStatus| shown.configured.is_some() && shown.health != Some(Health::Down);
+        let is_up = |shown: &&DestinationStatus| {
+            shown.configured.is_some() && shown.health != Some(Health::Down) && shown.quiesced.is_none()
+        };
         service.up = service.destinations.values().filter(is_up).count();
     }
 }

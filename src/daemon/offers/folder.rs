@@ -8,6 +8,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::config::{self, Facts, Loaded, Problem, Problems, Severity};
+use crate::daemon::containers::lay_kept;
 
 /// What a file's name has as it is; a dot at its beginning would hide it.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -119,8 +120,16 @@ pub(super) fn is_sealed(id: &str, text: &str) -> bool {
     line.is_some_and(|(known, text)| known == sum(id, text))
 }
 
-/// The configuration of these files and of what came over the API, for a command. `state_dir` goes over what the files say.
+/// The configuration of these files, of what came over the API, and of the containers that a daemon saw last, for a command.
+/// `state_dir` goes over what the files say.
 pub fn load(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
+    let mut loaded = load_written(paths, state_dir, facts)?;
+    let of_files = loaded.desired.state_dir.clone();
+    lay_kept(&mut loaded.desired, state_dir.unwrap_or(&of_files));
+    Ok(loaded)
+}
+
+fn load_written(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
     let loaded = match facts {
         Some(facts) => config::load_for(paths, facts),
         None => config::load(paths),
@@ -205,7 +214,7 @@ mod tests {
         assert!(write(&path, "two", note).unwrap().is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
-        assert_eq!(synced(None), [folder.clone()]);
+        assert_eq!(synced(None), std::slice::from_ref(&folder));
         assert!(remove(&path, note).unwrap().is_none());
         assert_eq!(synced(None), [folder]);
         assert!(remove(&path, note).unwrap().is_none());

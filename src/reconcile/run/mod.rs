@@ -61,7 +61,7 @@ pub trait ConfigSource {
     fn changed(&mut self) -> bool;
     /// How often to look, where changes cannot be watched for.
     fn poll(&self) -> Option<Duration>;
-    /// What has come over the API since it was asked last. Its price is that of what has come.
+    /// What has come over the API, or from containers, since it was asked last. Its price is that of what has come.
     fn part(&mut self) -> Option<Part> {
         None
     }
@@ -73,6 +73,8 @@ pub trait ConfigSource {
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
+    /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
+    fn in_force(&mut self) {}
     /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.
     fn fingerprint(&self) -> Option<String> {
         None
@@ -241,9 +243,10 @@ impl<'a> Loop<'a> {
         {
             changed = self.take(desired, why, clock);
         }
-        if why.api
-            && let Some(part) = self.company.source.part()
-        {
+        // What containers leave behind is looked at now and then.
+        let part = if why.api || why.docker || why.resync { self.company.source.part() } else { None };
+        let has_part = part.is_some();
+        if let Some(part) = part {
             self.take_part(part);
         }
         self.schedule.set_poll(self.company.source.poll(), clock().at);
@@ -251,8 +254,15 @@ impl<'a> Loop<'a> {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();
         }
-        let asked =
-            why.start || why.reload || why.resync || why.retry || why.health || why.overrides || why.step || why.api;
+        let asked = why.start
+            || why.reload
+            || why.resync
+            || why.retry
+            || why.health
+            || why.overrides
+            || why.step
+            || why.api
+            || (why.docker && has_part);
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);

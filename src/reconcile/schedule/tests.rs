@@ -132,3 +132,20 @@ fn reasons_read_well() {
     assert_eq!(Why { start: true, ..Why::default() }.to_string(), "start");
     assert_eq!(Why { files: true, resync: true, ..Why::default() }.to_string(), "files+resync");
 }
+
+#[test]
+fn containers_that_change_in_a_burst_are_answered_once_and_a_pass_that_takes_long_gets_its_rest() {
+    let start = Instant::now();
+    let mut schedule = Schedule::new(Duration::from_secs(30), start);
+    for number in 0..200 {
+        schedule.event(Event::Docker, start + Duration::from_micros(number * 200));
+    }
+    assert_eq!(schedule.wait(start), Schedule::BURST);
+    assert_eq!(schedule.take(start), None);
+    let due = start + Schedule::BURST;
+    assert_eq!(schedule.take(due), Some(Why { docker: true, ..Why::default() }));
+    assert_eq!(schedule.take(due), None);
+    schedule.rest_from_docker(due + Duration::from_secs(1));
+    schedule.event(Event::Docker, due);
+    assert_eq!(schedule.wait(due), Duration::from_secs(1));
+}

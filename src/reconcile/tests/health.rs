@@ -347,6 +347,7 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
     process
 }
 
+mod containers;
 mod cuts;
 mod drains;
 mod forced;

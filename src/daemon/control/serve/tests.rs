@@ -25,6 +25,7 @@ impl Served {
         let shared = Arc::new(Shared {
             board: board.clone(),
             verdicts: None,
+            docker: None,
             wake: Box::new(move |event| events.lock().unwrap().push(event)),
             clock: Box::new(|| (Instant::now(), 0)),
             started: 1000,

@@ -1,0 +1,347 @@
+//! Containers as a part of the configuration: what is written is the ground, and what the engine has is laid over it.
+//!
+//! Whatever comes and goes is given to the loop service by service, so that its price is that of the change.
+
+mod kept;
+mod lay;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::model::{Desired, DestinationKey, Docker, Record, ServiceKey};
+use crate::reconcile::{DockerFinding, DockerStatus, Event, Now, Part, Place, unix_of};
+use crate::source::docker::{Finding, News, Snapshot, View, Window, follow};
+use lay::{AllGiven, Given, Laid};
+
+/// So many findings are shown.
+const MOST_SHOWN: usize = 1000;
+/// So many are logged at a time.
+const MOST_LOGGED: usize = 20;
+/// So long it is remembered that a container has ended: until what is there of it is deleted.
+const REMEMBERED: Duration = Duration::from_secs(120);
+
+/// What is wrong, and which engine it is: for those who show it.
+#[derive(Debug, Default)]
+struct Told {
+    engine: Option<String>,
+    findings: Vec<Finding>,
+    destinations: usize,
+}
+
+/// See the module.
+pub struct Containers {
+    window: Window,
+    wanted: watch::Sender<Option<Arc<Docker>>>,
+    told: Arc<Mutex<Told>>,
+    /// What is in force.
+    laid: Option<Laid>,
+    /// What was read and is not in force yet, and what each service got with it.
+    next: Option<(Option<Laid>, AllGiven)>,
+    /// Something was given on the old ground since then.
+    given_since: bool,
+    /// What each service got last.
+    given: AllGiven,
+    /// What the first pass goes by while nothing is known of containers.
+    held: Option<AllGiven>,
+    ended: BTreeMap<ServiceKey, BTreeMap<DestinationKey, Instant>>,
+    /// What was gathered from last.
+    seen: Option<Arc<Snapshot>>,
+    /// Everything is to be given again.
+    afresh: bool,
+    findings: BTreeSet<Finding>,
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        Self {
+            window: Window::default(),
+            wanted: watch::channel(None).0,
+            told: Arc::default(),
+            laid: None,
+            next: None,
+            given_since: false,
+            given: AllGiven::new(),
+            held: None,
+            ended: BTreeMap::new(),
+            seen: None,
+            afresh: false,
+            findings: BTreeSet::new(),
+        }
+    }
+}
+
+/// What shows how an engine is, from any thread.
+pub type DockerReader = Arc<dyn Fn() -> Option<DockerStatus> + Send + Sync>;
+
+impl Containers {
+    /// Goes by what was kept in a state directory until the engine has been listed.
+    pub(super) fn recall(&mut self, state_dir: &Path) {
+        if let Some(known) = kept::read(state_dir) {
+            self.window = Window::new(known);
+            self.held = None;
+            self.seen = None;
+        } else {
+            self.held = Some(AllGiven::new());
+        }
+    }
+
+    /// Where nothing was kept, what is owned stays until the engine has been listed.
+    pub(super) fn hold(&mut self, record: &Record, desired: &mut Desired) {
+        if let (Some(held), Some(laid)) = (&mut self.held, &self.laid) {
+            *held = laid.hold(record);
+            self.given = held.clone();
+            for (key, given) in &self.given {
+                laid.put(desired, *key, given, &BTreeSet::new());
+            }
+        }
+    }
+
+    /// What follows the engine, for the thread that waits on many sockets.
+    pub fn follower(
+        &self,
+        state_dir: &Path,
+        place: Place,
+        wake: impl Fn(Event) + Send + Sync + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let state_dir = state_dir.to_owned();
+        let keep = move |seen: &Snapshot| {
+            if let Err(error) = kept::write(&state_dir, &place, seen) {
+                warn!("what is known of containers is not kept over a restart: {error}");
+            }
+        };
+        let news = News { wake: Box::new(wake), keep: Arc::new(keep) };
+        follow(self.wanted.subscribe(), self.window.clone(), news)
+    }
+
+    /// What shows how the engine is.
+    pub fn reader(&self) -> DockerReader {
+        let (window, told) = (self.window.clone(), Arc::clone(&self.told));
+        Arc::new(move || status(&window, &told))
+    }
+
+    /// Lays containers over a configuration that was read.
+    pub(super) fn lay(&mut self, desired: &mut Desired) {
+        let laid = Laid::of(desired);
+        let mut all = AllGiven::new();
+        if let Some(laid) = &laid {
+            let (given, findings) = self.gather(laid);
+            self.note_ended(&given, &self.window.snapshot(), Instant::now());
+            for (key, given) in &given {
+                laid.put(desired, *key, given, &self.ended_of(key));
+            }
+            self.say(findings);
+            all = given;
+        }
+        self.next = Some((laid, all));
+        self.given_since = false;
+    }
+
+    fn gather(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
+        match &self.held {
+            Some(held) if !self.window.is_listed() => {
+                // A service that does not ask for containers any more lets go of them.
+                let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key);
+                let held = held.iter().filter(|(key, _)| asks(key));
+                (held.map(|(key, given)| (*key, given.clone())).collect(), BTreeSet::new())
+            }
+            _ => laid.gather(&self.window.snapshot()),
+        }
+    }
+
+    fn ended_of(&self, key: &ServiceKey) -> BTreeSet<DestinationKey> {
+        self.ended.get(key).into_iter().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// What was laid last has come into force.
+    pub(super) fn in_force(&mut self) {
+        let Some((next, given)) = self.next.take() else { return };
+        let engine = next.as_ref().map(|laid| Arc::clone(&laid.docker));
+        if self.laid.is_some() || next.is_some() {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.engine = next.as_ref().map(|laid| laid.docker.endpoint.to_string());
+            told.destinations = count(&given);
+        }
+        if next.is_none() {
+            self.say(BTreeSet::new());
+        }
+        self.laid = next;
+        // That has taken the place of what is in force now.
+        self.afresh |= self.given_since;
+        self.given = given;
+        self.seen = None;
+        self.wanted.send_if_modified(|wanted| {
+            let changed = *wanted != engine;
+            *wanted = engine;
+            changed
+        });
+    }
+
+    /// Somebody else has said what is so of these services.
+    pub(super) fn note(&mut self, part: &Part) {
+        let Some(laid) = &mut self.laid else { return };
+        for key in &part.services {
+            match part.desired.origins.get(key) {
+                Some(origin) => drop(laid.ground.names.insert(*key, origin.name.clone())),
+                None => drop(laid.ground.names.remove(key)),
+            }
+        }
+        if laid.docker.auto.is_some() {
+            self.seen = None;
+        }
+    }
+
+    /// What has changed since this was asked last.
+    pub(super) fn part(&mut self) -> Option<Part> {
+        let now = Instant::now();
+        self.part_at(now)
+    }
+
+    fn part_at(&mut self, now: Instant) -> Option<Part> {
+        let laid = self.laid.take()?;
+        let part = self.changes(&laid, now);
+        self.laid = Some(laid);
+        part
+    }
+
+    fn changes(&mut self, laid: &Laid, now: Instant) -> Option<Part> {
+        let forgotten = self.forget_ended(now);
+        if self.held.is_some() && !self.window.is_listed() {
+            return None;
+        }
+        self.held = None;
+        let snapshot = self.window.snapshot();
+        let same = self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &snapshot));
+        if same && forgotten.is_empty() && !self.afresh {
+            return None;
+        }
+        let (mut given, findings) = laid.gather(&snapshot);
+        self.say(findings);
+        self.note_ended(&given, &snapshot, now);
+        let before = std::mem::take(&mut self.given);
+        for (key, was) in &before {
+            if !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
+                given.insert(*key, Given { auto: was.auto.clone(), destinations: BTreeMap::new() });
+            }
+        }
+        let mut part = Part { services: BTreeSet::new(), desired: Desired::default(), look: BTreeSet::new() };
+        let everything = std::mem::take(&mut self.afresh);
+        for (key, is) in &given {
+            if everything || forgotten.contains(key) || before.get(key) != Some(is) {
+                part.services.insert(*key);
+                laid.put(&mut part.desired, *key, is, &self.ended_of(key));
+            }
+        }
+        // What came about by itself, and is no more; what is somebody's meanwhile is theirs.
+        let gone = before.keys().filter(|key| !given.contains_key(key) && !laid.ground.names.contains_key(key));
+        part.services.extend(gone);
+        let destinations = count(&given);
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).destinations = destinations;
+        self.given = given;
+        self.seen = Some(snapshot);
+        self.given_since |= !part.services.is_empty();
+        (!part.services.is_empty()).then_some(part)
+    }
+
+    /// Of containers that have ended nothing is waited for, nor of their service.
+    fn note_ended(&mut self, given: &AllGiven, snapshot: &Snapshot, now: Instant) {
+        let listed: BTreeSet<&str> = snapshot.containers.iter().map(|container| container.id.as_str()).collect();
+        for (key, was) in &self.given {
+            let is = given.get(key);
+            for (destination, contributed) in &was.destinations {
+                let has_gone = is.is_none_or(|is| !is.destinations.contains_key(destination));
+                // One that has died loses its address before it is gone.
+                let id = contributed.id.as_str();
+                let is_over = !listed.contains(id) || snapshot.stopping.contains(id);
+                if has_gone && !id.is_empty() && is_over {
+                    self.ended.entry(*key).or_default().insert(*destination, now);
+                }
+            }
+        }
+    }
+
+    /// The services of which something was remembered for long enough.
+    fn forget_ended(&mut self, now: Instant) -> BTreeSet<ServiceKey> {
+        let mut forgotten = BTreeSet::new();
+        self.ended.retain(|key, ended| {
+            let before = ended.len();
+            ended.retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
+            if ended.len() < before {
+                forgotten.insert(*key);
+            }
+            !ended.is_empty()
+        });
+        forgotten
+    }
+
+    /// Logs what is wrong now, and was not before.
+    fn say(&mut self, findings: BTreeSet<Finding>) {
+        if findings == self.findings {
+            return;
+        }
+        let news: Vec<&Finding> = findings.difference(&self.findings).collect();
+        for finding in news.iter().take(MOST_LOGGED) {
+            warn!("{finding}");
+        }
+        if news.len() > MOST_LOGGED {
+            warn!("and {} more findings on containers, which `ipvsd show` lists", news.len() - MOST_LOGGED);
+        }
+        if findings.is_empty() {
+            info!("nothing is wrong with containers any more");
+        }
+        let shown = findings.iter().take(MOST_SHOWN).cloned().collect();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).findings = shown;
+        self.findings = findings;
+    }
+}
+
+fn count(given: &AllGiven) -> usize {
+    given.values().map(|given| given.destinations.len()).sum()
+}
+
+fn status(window: &Window, told: &Mutex<Told>) -> Option<DockerStatus> {
+    let (engine, findings, destinations) = {
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        (told.engine.clone()?, told.findings.clone(), told.destinations)
+    };
+    let View { version, trouble, listed_at, containers } = window.view();
+    let now = Now::read();
+    let finding = |Finding { container, message }| DockerFinding { container, message };
+    Some(DockerStatus {
+        engine,
+        version,
+        listed_at: listed_at.map(|at| unix_of(at, now)),
+        away_since: trouble.as_ref().map(|(_, at)| unix_of(*at, now)),
+        trouble: trouble.map(|(why, _)| why),
+        containers,
+        destinations,
+        findings: findings.into_iter().map(finding).collect(),
+    })
+}
+
+/// Lays what the daemon saw last over a configuration that a command has read.
+pub(super) fn lay_kept(desired: &mut Desired, state_dir: &Path) {
+    let Some(laid) = Laid::of(desired) else { return };
+    let Some(known) = kept::read(state_dir) else { return };
+    for (key, given) in laid.gather(&known).0 {
+        laid.put(desired, key, &given, &BTreeSet::new());
+    }
+}
+
+/// For a command that makes or shows a plan: where the daemon has kept nothing, what is owned of services that ask for containers
+/// stays.
+pub fn hold_containers(desired: &mut Desired, record: &Record, state_dir: &Path) {
+    let Some(laid) = Laid::of(desired) else { return };
+    if kept::read(state_dir).is_some() {
+        return;
+    }
+    for (key, given) in laid.hold(record) {
+        laid.put(desired, key, &given, &BTreeSet::new());
+    }
+}

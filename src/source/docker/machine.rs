@@ -1,0 +1,360 @@
+//! When to list, what an event says before a list can, and how long an engine has been away. Pure: time is a parameter.
+//!
+//! An event is a hint to list again. Besides that it is heeded at once where waiting for a list would hurt: of a container that
+//! was told to stop, or has died, no list says so in time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::facts::{Container, Snapshot};
+use super::wire::{Event, KILL, TASK_LABEL, TERM, signal};
+use crate::model::Docker;
+
+/// A list waits until events have been still for so long …
+const QUIET: Duration = Duration::from_millis(50);
+/// … and no longer than this after the first of them.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// What is known of a swarm's tasks comes without events.
+const SWARM: Duration = Duration::from_secs(5);
+/// The first wait after a failure, and the longest.
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(10);
+/// After so many lists in a row that failed, the connection is given up.
+const MOST_FAILURES: u32 = 3;
+/// How often it is said again that an engine is away.
+const REMINDER: Duration = Duration::from_secs(600);
+/// So many containers are remembered to be stopping.
+const MOST_STOPPING: usize = 65_536;
+
+/// How an engine is followed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub resync: Duration,
+    pub stop_timeout: Duration,
+}
+
+impl From<&Docker> for Terms {
+    fn from(docker: &Docker) -> Self {
+        Self { resync: docker.resync, stop_timeout: docker.stop_timeout }
+    }
+}
+
+/// Why a container that is listed gets no new connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// It was told to stop.
+    Told(Instant),
+    /// It has died: a list that was begun after this and has it means that it runs again.
+    Died(Instant),
+    /// So it was before a restart, which is not known any better.
+    Before(Instant),
+}
+
+/// What an event asks for at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heed {
+    Nothing,
+    /// What is known has changed.
+    Changed,
+    /// A container got a signal; whether that tells it to stop, only the container says.
+    Inspect {
+        id: String,
+        signal: u32,
+    },
+}
+
+/// Something to be logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The engine is away, why, and for how long already.
+    Away {
+        why: String,
+        since: Duration,
+    },
+    Back {
+        after: Duration,
+    },
+    /// A container that was told to stop runs still.
+    DoesNotStop {
+        id: String,
+    },
+}
+
+/// What is to be shown of the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Condition {
+    /// Why it cannot be followed, and since when.
+    pub trouble: Option<(String, Instant)>,
+    pub listed_at: Option<Instant>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Machine {
+    terms: Terms,
+    containers: Vec<Container>,
+    /// By the IDs of containers.
+    marks: BTreeMap<String, Mark>,
+    /// The first event since the last list began, and the last.
+    pending: Option<(Instant, Instant)>,
+    next_list: Option<Instant>,
+    /// When the list began that is under way.
+    listing: Option<Instant>,
+    /// No event is the reason for that list.
+    quiet_list: bool,
+    swarm: bool,
+    failures: u32,
+    tries: u32,
+    retry: Option<Instant>,
+    condition: Condition,
+    said: Option<Instant>,
+    words: Vec<Word>,
+    /// When the last event was, by the engine's clock, in nanoseconds since 1970.
+    last_event: Option<i64>,
+}
+
+impl Machine {
+    /// With what was known before.
+    pub(super) fn new(terms: Terms, known: &Snapshot, now: Instant) -> Self {
+        let marks = known.stopping.iter().map(|id| (id.clone(), Mark::Before(now))).collect();
+        Self {
+            terms,
+            containers: known.containers.clone(),
+            marks,
+            pending: None,
+            next_list: None,
+            listing: None,
+            quiet_list: false,
+            swarm: false,
+            failures: 0,
+            tries: 0,
+            retry: None,
+            condition: Condition::default(),
+            said: None,
+            words: Vec::new(),
+            last_event: None,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let listed: BTreeSet<&str> = self.containers.iter().map(|container| container.id.as_str()).collect();
+        let stopping = self.marks.keys().filter(|id| listed.contains(id.as_str())).cloned().collect();
+        Snapshot::new(self.containers.clone(), stopping)
+    }
+
+    pub(super) fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    pub(super) fn take_words(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.words)
+    }
+
+    /// From when on events are wanted, in nanoseconds since 1970 by the engine's clock: after the last one that was seen, or, at
+    /// the start, for as long back as a container may be stopping. `clock` is the engine's, in seconds.
+    pub(super) fn events_since(&self, clock: Option<u64>) -> Option<i64> {
+        let start = || {
+            let seconds = clock?.saturating_sub(self.terms.stop_timeout.as_secs());
+            i64::try_from(seconds).ok()?.checked_mul(1_000_000_000)
+        };
+        self.last_event.map(|last| last.saturating_add(1)).or_else(start)
+    }
+
+    /// The stream of events is there: everything may have changed meanwhile.
+    pub(super) fn connected(&mut self, swarm: bool, now: Instant) {
+        self.swarm = swarm;
+        self.listing = None;
+        self.failures = 0;
+        self.retry = None;
+        self.pending = None;
+        self.next_list = Some(now);
+    }
+
+    /// The engine cannot be talked to, or the stream has ended.
+    pub(super) fn lost(&mut self, why: String, now: Instant) {
+        self.listing = None;
+        self.next_list = None;
+        self.pending = None;
+        let wait = FIRST.saturating_mul(1 << self.tries.min(10)).min(LONGEST);
+        self.tries = self.tries.saturating_add(1);
+        self.retry = Some(now + wait);
+        self.trouble(why, now);
+    }
+
+    fn trouble(&mut self, why: String, now: Instant) {
+        let (known, since) = match self.condition.trouble.take() {
+            Some((known, since)) => (Some(known), since),
+            None => (None, now),
+        };
+        let is_due = self.said.is_none_or(|said| now.saturating_duration_since(said) >= REMINDER);
+        if known.is_none() || is_due {
+            let since = now.saturating_duration_since(since);
+            self.words.push(Word::Away { why: why.clone(), since });
+            self.said = Some(now);
+        }
+        self.condition.trouble = Some((why, since));
+    }
+
+    /// When to try to connect again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry
+    }
+
+    /// When something is to be done: a list, or a look at what does not stop. Nothing while a list is under way.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let after_events = self.pending.map(|(first, last)| (last + QUIET).min(first + PATIENCE));
+        let list = after_events.into_iter().chain(self.next_list).min();
+        // After a failure events do not hurry it.
+        let list = match self.next_list {
+            Some(next) if self.failures > 0 => Some(next),
+            _ => list,
+        };
+        list.filter(|_| self.listing.is_none())
+    }
+
+    /// Whether a list is to begin now; it has begun then.
+    pub(super) fn begin_list(&mut self, now: Instant) -> bool {
+        if self.due().is_none_or(|due| due > now) {
+            return false;
+        }
+        self.listing = Some(now);
+        self.quiet_list = self.pending.is_none();
+        self.pending = None;
+        self.next_list = None;
+        true
+    }
+
+    /// A list has come. Says whether the stream of events is to be opened anew: it has kept quiet about something.
+    pub(super) fn listed(&mut self, containers: Vec<Container>, now: Instant) -> bool {
+        let Some(begun) = self.listing.take() else { return false };
+        let heard = self.pending.is_some();
+        let first = self.condition.listed_at.is_none() || self.condition.trouble.is_some();
+        let before = std::mem::replace(&mut self.containers, Snapshot::new(containers, BTreeSet::new()).containers);
+        let silent = !first && !heard && self.quiet_list && before != self.containers && !self.swarm;
+        self.failures = 0;
+        self.tries = 0;
+        if let Some((_, since)) = self.condition.trouble.take() {
+            self.words.push(Word::Back { after: now.saturating_duration_since(since) });
+            self.said = None;
+        }
+        self.condition.listed_at = Some(now);
+        self.next_list = Some(now + if self.swarm { self.terms.resync.min(SWARM) } else { self.terms.resync });
+        self.forget_marks(begun, now);
+        silent
+    }
+
+    fn forget_marks(&mut self, begun: Instant, now: Instant) {
+        let Self { containers, marks, words, terms, .. } = self;
+        let listed: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
+        marks.retain(|id, mark| {
+            // It may come to be listed: a signal can be faster than a list.
+            let is_listed = listed.contains(id.as_str());
+            match *mark {
+                Mark::Died(at) => at >= begun,
+                Mark::Told(at) | Mark::Before(at) if !is_listed => at >= begun,
+                Mark::Told(at) | Mark::Before(at) => {
+                    let too_long = now.saturating_duration_since(at) >= terms.stop_timeout;
+                    if too_long {
+                        words.push(Word::DoesNotStop { id: id.clone() });
+                    }
+                    !too_long
+                }
+            }
+        });
+    }
+
+    /// A list has failed. Says whether the connection is to be given up.
+    pub(super) fn list_failed(&mut self, why: String, now: Instant) -> bool {
+        self.listing = None;
+        self.failures = self.failures.saturating_add(1);
+        let wait = (FIRST * 4).saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        self.next_list = Some(now + wait);
+        self.trouble(why, now);
+        self.failures >= MOST_FAILURES
+    }
+
+    /// A line of the stream that cannot be understood is a hint like others.
+    pub(super) fn hint(&mut self, now: Instant) {
+        let (first, _) = self.pending.unwrap_or((now, now));
+        self.pending = Some((first, now));
+    }
+
+    /// Takes an event.
+    pub(super) fn event(&mut self, event: &Event, now: Instant) -> Heed {
+        let nanos = if event.nanos > 0 { event.nanos } else { event.time.saturating_mul(1_000_000_000) };
+        if nanos > 0 {
+            self.last_event = Some(self.last_event.unwrap_or(nanos).max(nanos));
+        }
+        let action = event.action.split(':').next().unwrap_or_default().trim();
+        if !matters(&event.kind, action) {
+            return Heed::Nothing;
+        }
+        self.hint(now);
+        if event.kind != "container" {
+            return Heed::Nothing;
+        }
+        // Where a swarm speaks for it, it goes by its task.
+        let task = event.actor.attributes.get(TASK_LABEL).filter(|task| self.swarm && !task.is_empty());
+        let id = task.unwrap_or(&event.actor.id).clone();
+        match action {
+            "kill" => {
+                let said = event.actor.attributes.get("signal").and_then(|word| signal(word));
+                match said.unwrap_or(TERM) {
+                    KILL | TERM => self.mark(id, Mark::Told(now)),
+                    signal if task.is_none() => Heed::Inspect { id, signal },
+                    _ => Heed::Nothing,
+                }
+            }
+            "die" | "died" => self.mark(id, Mark::Died(now)),
+            "start" if self.marks.remove(&id).is_some() => Heed::Changed,
+            _ => Heed::Nothing,
+        }
+    }
+
+    /// What the container says of the signal that it got.
+    pub(super) fn inspected(&mut self, id: String, signal: u32, stop_signal: u32, now: Instant) -> Heed {
+        if signal == stop_signal { self.mark(id, Mark::Told(now)) } else { Heed::Nothing }
+    }
+
+    fn mark(&mut self, id: String, mark: Mark) -> Heed {
+        if id.is_empty() || (self.marks.len() >= MOST_STOPPING && !self.marks.contains_key(&id)) {
+            return Heed::Nothing;
+        }
+        // The first word counts for how long it has been.
+        let is_news = match (self.marks.get(&id), mark) {
+            (Some(Mark::Told(_)), Mark::Told(_)) => return Heed::Nothing,
+            (before, _) => before.is_none(),
+        };
+        self.marks.insert(id, mark);
+        if is_news { Heed::Changed } else { Heed::Nothing }
+    }
+}
+
+/// Whether an event can have to do with a destination. Health checks and commands in containers make many that have not.
+fn matters(kind: &str, action: &str) -> bool {
+    match kind {
+        "container" => !matches!(
+            action,
+            "exec_create"
+                | "exec_start"
+                | "exec_die"
+                | "exec_detach"
+                | "exec"
+                | "exec_died"
+                | "top"
+                | "attach"
+                | "detach"
+                | "resize"
+                | "copy"
+                | "archive-path"
+                | "extract-to-dir"
+                | "export"
+                | "commit"
+                | "create"
+                | "prune"
+        ),
+        "network" => matches!(action, "connect" | "disconnect"),
+        "service" | "node" => true,
+        _ => false,
+    }
+}
