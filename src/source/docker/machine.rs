@@ -23,6 +23,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MOST_FAILURES: u32 = 3;
 /// How often it is said again that an engine is away.
 const REMINDER: Duration = Duration::from_secs(600);
+/// An engine tells of a death before its lists do: for a moment they have the container still, and running.
+const SETTLED: Duration = Duration::from_secs(5);
 /// So many containers are remembered to be stopping.
 const MOST_STOPPING: usize = 65_536;
 
@@ -44,7 +46,7 @@ impl From<&Docker> for Terms {
 enum Mark {
     /// It was told to stop.
     Told(Instant),
-    /// It has died: a list that was begun after this and has it means that it runs again.
+    /// It has died. A list that has it still means that it runs again only if it was begun [`SETTLED`] after this.
     Died(Instant),
     /// So it was before a restart, which is not known any better.
     Before(Instant),
@@ -240,6 +242,11 @@ impl Machine {
         self.condition.listed_at = Some(now);
         self.next_list = Some(now + if self.swarm { self.terms.resync.min(SWARM) } else { self.terms.resync });
         self.forget_marks(begun, now);
+        // What has died and is listed is looked at again soon: were its start missed, nobody else would say that it runs.
+        let is_dying = |id: &str| matches!(self.marks.get(id), Some(Mark::Died(_)));
+        if self.containers.iter().any(|container| is_dying(&container.id)) {
+            self.next_list = self.next_list.map(|next| next.min(now + SETTLED));
+        }
         silent
     }
 
@@ -250,6 +257,7 @@ impl Machine {
             // It may come to be listed: a signal can be faster than a list.
             let is_listed = listed.contains(id.as_str());
             match *mark {
+                Mark::Died(at) if is_listed => begun < at + SETTLED,
                 Mark::Died(at) => at >= begun,
                 Mark::Told(at) | Mark::Before(at) if !is_listed => at >= begun,
                 Mark::Told(at) | Mark::Before(at) => {
