@@ -81,14 +81,15 @@ fn reached(reach: Reach, value: f64) -> Option<bool> {
     }
 }
 
-/// What the benchmarks of the pure parts print: a figure that is a ratio, and what it is to be at most.
+/// What the benchmarks of the pure parts print: a figure that is a ratio, and what it is to be at most, if anything.
 #[derive(Debug, Deserialize)]
 struct Ratio {
     figure: String,
     #[serde(default)]
     against: String,
     ratio: f64,
-    reach: f64,
+    reach: Option<f64>,
+    mb_per_s: Option<f64>,
 }
 
 /// The benchmarks of the pure parts, by the names of their files, with what the table says of them until they are measured.
@@ -188,9 +189,11 @@ fn gather(runs: &[Run], ratios: Vec<Ratio>, sections: &[Section]) -> anyhow::Res
         report.details.extend(part.details);
         report.plots.extend(part.plots);
     }
-    for Ratio { figure, against, ratio, reach } in ratios {
+    for Ratio { figure, against, ratio, reach, mb_per_s } in ratios {
         ensure!(ratio.is_finite() && ratio > 0.0, "{figure}: {ratio} is no ratio");
-        let reach = Reach::Times(reach);
+        // What has nothing to reach, the benchmark says itself.
+        let Some(reach) = reach.map(Reach::Times) else { continue };
+        let rate = mb_per_s.map_or_else(String::new, |rate| format!("; {rate:.0} MB/s"));
         report.lines.push(Line {
             section: "pure".to_owned(),
             id: figure.clone(),
@@ -198,7 +201,7 @@ fn gather(runs: &[Run], ratios: Vec<Ratio>, sections: &[Section]) -> anyhow::Res
             against,
             reach,
             measured: Some(Spread { median: ratio, low: ratio, high: ratio, runs: 1 }),
-            note: "on the host itself".to_owned(),
+            note: format!("on the host itself{rate}"),
             reached: reached(reach, ratio),
         });
     }
