@@ -63,7 +63,8 @@ fn signals_deaths_and_restarts() {
     for (scene, action, after) in [
         ("kill", "kill", &[][..]),
         ("die", "die", &[][..]),
-        ("oom", "oom", &[][..]),
+        // The recorded engine has said that it died, and lists it as running still.
+        ("oom", "oom", &[(ONE, 0)][..]),
         ("pause", "pause", &[(ONE, 0)][..]),
         ("restart-policy", "die", &[(ONE, 100)][..]),
         ("rename", "rename", &[(ONE, 100)][..]),

@@ -72,7 +72,10 @@ fn five_containers_behind_one_port() {
     assert_eq!(daemon.end(Signal::TERM).code(), Some(0));
     load.go_on(5);
     let mut daemon = Daemon::start(&program, FILE);
-    daemon.wait("a warning", away);
+    // It may have said so before the end of its first pass.
+    if !daemon.log.iter().any(away) {
+        daemon.wait("a warning", away);
+    }
     load.go_on(20);
     assert_eq!(ipvsadm(&["-Sn"], ""), saved);
     engine.come_back();
