@@ -19,7 +19,9 @@ fn published_ports_become_services() {
     let engine = Engine::start();
     let program = Program::new();
     let auto = "host = \"10.1.0.1\"\nauto = { services_at = \"192.0.2.10\", address = \"published\" }";
-    program.write(FILE, &configuration(&engine, auto, ""));
+    // Whoever wants no other services says so: a file might as well be half of one.
+    let text = configuration(&engine, auto, "").replacen("version = 1\n", "version = 1\nservices = []\n", 1);
+    program.write(FILE, &text);
     let mut daemon = Daemon::start(&program, FILE);
     engine.run("silent", &json!({}), &json!({"ExposedPorts": {"80/tcp": {}}}));
     let spec = json!({
