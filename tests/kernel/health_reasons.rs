@@ -123,11 +123,17 @@ fn cases(ca: &str) -> Vec<Case> {
     ]
 }
 
+/// So many of each server are waited for: those with TLS have fewer in the same time.
+const ROUNDS: [usize; 8] = [12, 4, 4, 12, 12, 12, 12, 12];
+
 /// Each case is the check of one destination, by its own port.
 fn configuration(cases: &[Case]) -> String {
     let mut text = "version = 1\n[daemon]\nresync = \"1s\"\n".to_owned();
     for Case { name, check, .. } in cases {
-        text += &format!("[checks.{name}]\ninterval = \"500ms\"\ntimeout = \"450ms\"\nrise = 1\nfall = 1\n{check}\n");
+        // A handshake may take long where much else runs.
+        let (interval, timeout) = if check.starts_with("https") { ("2s", "1900ms") } else { ("500ms", "450ms") };
+        text +=
+            &format!("[checks.{name}]\ninterval = {interval:?}\ntimeout = {timeout:?}\nrise = 1\nfall = 1\n{check}\n");
     }
     text += "[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\nscheduler = \"rr\"\n";
     for port in 1..=12 {
@@ -278,7 +284,7 @@ fn each_failure_has_its_reason_and_costs_nothing() {
         let are_down = |shown: &serde_json::Value| {
             (0..cases.len()).all(|index| status_in(shown, "web", &address(index))["health"] == "down")
         };
-        // Where much else runs, a handshake may once take longer than the timeout, and that is said then; the next run says better.
+        // Even so it may once take too long, and that is said then; the next run says better.
         loop {
             let shown = wait_shown(&program, FILE, "all to be down", are_down);
             let text = shown_text(&program, FILE);
@@ -301,7 +307,7 @@ fn each_failure_has_its_reason_and_costs_nothing() {
         // Some rounds, all along which it holds as much as runs at the same time, and no more.
         let before = passed();
         let mut most_open = 0;
-        while passed().iter().zip(before).any(|(now, before)| *now < before + 12) {
+        while passed().iter().zip(before).zip(ROUNDS).any(|((now, before), rounds)| *now < before + rounds) {
             most_open = most_open.max(descriptors(pid).len());
             let started = processes(pid, SLEEP);
             assert!(started.len() <= 12, "{started:?}");
@@ -333,7 +339,8 @@ fn each_failure_has_its_reason_and_costs_nothing() {
             }
             open
         });
-        assert!(before.len() <= 24, "{before:?}");
+        // Two runtimes (checks; HTTP) have some of them each.
+        assert!(before.len() <= 32, "{before:?}");
         assert!(most_open <= before.len() + 2 * cases.len(), "at most {most_open}, at rest {}", before.len());
         comes_to_rest(pid, before, "without checks");
     }
