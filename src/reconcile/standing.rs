@@ -159,7 +159,12 @@ impl Standing {
             let (service, destination) = *of;
             let name = || name_of(desired, &service);
             let slow_start = Begun { at: now, length: policy.slow_start };
-            let believed = before.map(|known| known.belief.health);
+            // A check may have spoken before the first pass: then it counted as something until just now, which nobody has seen.
+            let seed = || self.seed(inputs, of, policy, live);
+            let unseen = || {
+                Some(seed()).filter(|seed| belief.checks.is_some() && belief.forced.is_none() && *seed != Health::Up)
+            };
+            let believed = before.map(|known| known.belief.health).or_else(unseen);
             let went_down = match (before.and_then(|known| known.belief.checks), belief.checks) {
                 (Some(Health::Up), Some(Health::Down)) => Some(now),
                 (_, Some(Health::Down)) => before.and_then(|known| known.went_down),

@@ -31,6 +31,23 @@ fn what_comes_up_comes_along_a_ramp_that_ends_in_time() {
 }
 
 #[test]
+fn a_check_that_is_quicker_than_the_first_pass_skips_no_ramp() {
+    let world = World::new();
+    let policy = || Policy { slow_start: Duration::from_secs(30), ..plain() };
+    let mut process = up(&world, &checked(&[(A, 100)], policy()), &[A]);
+    process.wait(31_000);
+    world.find(WEB, B, Health::Up);
+    process.configure(&ramped());
+    assert_eq!(world.weight_of(B), Some(1));
+    assert_eq!(world.weight_of(A), Some(100));
+    process.wait(15_000);
+    let half = world.weight_of(B).unwrap();
+    assert!((45..=50).contains(&half), "{half}");
+    process.wait(16_000);
+    assert_eq!(world.weight_of(B), Some(100));
+}
+
+#[test]
 fn unrelated_passes_do_not_interrupt_a_ramp_and_a_restart_resumes_it() {
     let world = World::new();
     let mut process = up(&world, &ramped(), &[A, B]);
