@@ -162,19 +162,9 @@ impl Lines {
     /// The next that is not empty; nothing at the end. Whatever is dropped while it waits, no byte is lost.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {
-            if let Some(at) =
-                self.held.get(self.searched..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'))
-            {
-                let rest = self.held.split_off(self.searched + at + 1);
-                let mut line = std::mem::replace(&mut self.held, rest);
-                self.searched = 0;
-                line.truncate(line.trim_ascii_end().len());
-                if !line.trim_ascii_start().is_empty() {
-                    return Ok(Some(line));
-                }
-                continue;
+            if let Some(line) = self.at_hand() {
+                return Ok(Some(line));
             }
-            self.searched = self.held.len();
             if self.held.len() > LINE {
                 return Err(format!("an event is longer than {LINE} bytes"));
             }
@@ -188,6 +178,21 @@ impl Lines {
                 }
             }
         }
+    }
+
+    /// The next that is not empty, if all of it has come already.
+    pub(super) fn at_hand(&mut self) -> Option<Vec<u8>> {
+        while let Some(at) = self.held.get(self.searched..)?.iter().position(|byte| *byte == b'\n') {
+            let rest = self.held.split_off(self.searched + at + 1);
+            let mut line = std::mem::replace(&mut self.held, rest);
+            self.searched = 0;
+            line.truncate(line.trim_ascii_end().len());
+            if !line.trim_ascii_start().is_empty() {
+                return Some(line);
+            }
+        }
+        self.searched = self.held.len();
+        None
     }
 }
 

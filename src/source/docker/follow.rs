@@ -181,16 +181,16 @@ impl<'k> Task<'k> {
             let due = self.machine.due();
             tokio::select! {
                 line = events.next() => {
-                    let Some(line) = line? else { return Err("the stream of events has ended".to_owned()) };
-                    let now = Instant::now();
-                    let heed = match serde_json::from_slice::<Event>(&line) {
-                        Ok(event) => self.machine.event(&event, now),
-                        Err(_) => {
-                            self.machine.hint(now);
-                            Heed::Nothing
-                        }
-                    };
-                    self.heed(heed, &paths, &mut signals);
+                    let Some(first) = line? else { return Err("the stream of events has ended".to_owned()) };
+                    // What came with it is looked at before anything is told: a burst is one change.
+                    let (mut line, mut has_changed) = (Some(first), false);
+                    while let Some(event) = line {
+                        has_changed |= self.event(&event, &paths, &mut signals);
+                        line = events.at_hand();
+                    }
+                    if has_changed {
+                        self.tell();
+                    }
                 }
                 listed = async { match &mut listing { Some(listing) => listing.await, None => pending().await } } => {
                     listing = None;
@@ -217,7 +217,9 @@ impl<'k> Task<'k> {
                 Some(signal) = signals.join_next() => {
                     if let Ok((id, signal, Ok(stop_signal))) = signal {
                         let heed = self.machine.inspected(id, signal, stop_signal, Instant::now());
-                        self.heed(heed, &paths, &mut signals);
+                        if self.heed(heed, &paths, &mut signals) {
+                            self.tell();
+                        }
                     }
                 }
                 () = async { match due { Some(due) => sleep_until(due.into()).await, None => pending().await } } => {
@@ -229,10 +231,24 @@ impl<'k> Task<'k> {
         }
     }
 
-    fn heed(&mut self, heed: Heed, paths: &Paths, signals: &mut Signals) {
+    /// Whether there is something to tell.
+    fn event(&mut self, line: &[u8], paths: &Paths, signals: &mut Signals) -> bool {
+        let now = Instant::now();
+        let heed = match serde_json::from_slice::<Event>(line) {
+            Ok(event) => self.machine.event(&event, now),
+            Err(_) => {
+                self.machine.hint(now);
+                Heed::Nothing
+            }
+        };
+        self.heed(heed, paths, signals)
+    }
+
+    /// Whether there is something to tell.
+    fn heed(&mut self, heed: Heed, paths: &Paths, signals: &mut Signals) -> bool {
         match heed {
-            Heed::Nothing => {}
-            Heed::Changed => self.tell(),
+            Heed::Nothing => false,
+            Heed::Changed => true,
             Heed::Inspect { id, signal } => {
                 let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 if is_id && signals.len() < MOST_INSPECTED {
@@ -243,6 +259,7 @@ impl<'k> Task<'k> {
                         (id, signal, found)
                     });
                 }
+                false
             }
         }
     }

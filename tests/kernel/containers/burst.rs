@@ -11,8 +11,6 @@ use crate::recorded::{container, event, kill};
 use crate::replayed::Replayed;
 
 const NUMBER: usize = 200;
-/// Passes where every event is a change by itself: a slow processor takes longer to read all of them than the loop waits for more.
-const MOST: usize = NUMBER / 10;
 
 /// Has all events told, waits until the kernel has what follows, and counts the passes that it took.
 fn passes(
@@ -55,12 +53,12 @@ fn two_hundred_containers_at_once_are_one_or_two_passes() {
     // All are told to stop, and nobody waits for a list to know it.
     let told = || at_once(&engine, all.iter().map(|one| kill(15, one)));
     let took = passes(&mut daemon, "no new connections", told, |weights| weights.values().all(|weight| *weight == 0));
-    assert!((1..=MOST).contains(&took), "{took} passes");
+    assert!((1..=4).contains(&took), "{took} passes");
 
     // They die, and are gone.
     let events = || all.iter().flat_map(|one| [kill(9, one), event("die", one), event("stop", one)]);
     engine.set_containers(Vec::new());
     let took = passes(&mut daemon, "the end of all", || at_once(&engine, events()), BTreeMap::is_empty);
-    assert!((1..=MOST).contains(&took), "{took} passes");
+    assert!((1..=4).contains(&took), "{took} passes");
     assert!(engine.count(LIST) <= lists + 4, "{} lists", engine.count(LIST));
 }
