@@ -15,7 +15,7 @@ pub(crate) mod plans;
 mod runtime;
 mod sampler;
 
-pub use api::{Audience, Backroom, OpenHost, OpenKernel, Overlaid, Workshop};
+pub use api::{Audience, Backroom, Http, OpenHost, OpenKernel, Overlaid, Workshop};
 pub use containers::{Containers, DockerReader, hold_containers};
 pub use facts::facts;
 pub use files::FileSource;
@@ -32,14 +32,13 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::api::{About, Broadcast, router, serve as serve_http};
+use crate::api::{About, Broadcast};
 use crate::health::Engine;
 use crate::host::Edge;
 use crate::ipvs::{Ipvs as _, Kernel};
-use crate::model::{Api, Desired, ServiceKey};
+use crate::model::{Desired, ServiceKey};
 use crate::reconcile::{
     Company, Event, FileStore, Found, Loop, Now, Place, RecordStore as _, StoredOverrides, unix_now,
 };
@@ -77,8 +76,6 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     limits::take_all(desired.checks_at_once, desired.api.is_some());
     let runtime = Runtime::start().context("cannot start the thread for checks and hooks")?;
     let spawner = runtime.spawner();
-    // And so does what clients can keep busy.
-    let http = Runtime::named("ipvsd-http").context("cannot start the thread for HTTP")?;
     let hooks = HookRunner::start(&spawner);
     let (mut engine, runner) = Engine::new(wake.clone(), desired.checks_at_once);
     spawner.spawn_local(|| runner.run());
@@ -105,7 +102,8 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
         workshop: Arc::new(workshop),
         offers: source.offers(),
     };
-    let mut audience = Audience::new(hooks.clone(), broadcast, serve(&http.spawner(), stage));
+    let mut http = Http::new(stage);
+    let mut audience = Audience::new(hooks.clone(), broadcast, |api| http.want(api));
 
     source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.
@@ -133,8 +131,11 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     Loop::new(&mut ipvs, company, (desired, record), Now::read()).with_force(force).run(&events, &Now::read);
     // The hooks get to say what was seen last; then all that runs beside the loop ends.
     drop(audience);
+    let http = http.close();
     hooks.end(PATIENCE_WITH_HOOKS);
-    http.end(PATIENCE_WITH_THREADS);
+    if let Some(http) = http {
+        http.end(PATIENCE_WITH_THREADS);
+    }
     runtime.end(PATIENCE_WITH_THREADS);
     drop(sampler);
 
@@ -175,14 +176,6 @@ fn answer(
             warn!("`ipvsd show` will not know what this daemon knows: {error}");
         }
     });
-}
-
-/// The HTTP side, which opens when the loop says that the configuration has one.
-fn serve(spawner: &Spawner, stage: Backroom) -> watch::Sender<Option<Arc<Api>>> {
-    let (api, wanted) = watch::channel(None);
-    let (listening, _) = watch::channel(None);
-    spawner.spawn(serve_http(router(Arc::new(stage)), wanted, listening));
-    api
 }
 
 /// Says what a person should know about the ownership record.

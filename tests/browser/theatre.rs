@@ -157,7 +157,7 @@ fn play(
         store: &mut store,
         overrides: &mut StoredOverrides::new(&state_dir),
         checker,
-        listener: &mut Audience::new(hooks, broadcast, tokio::sync::watch::channel(None).0),
+        listener: &mut Audience::new(hooks, broadcast, drop),
         host: &mut Edge::default(),
         board: &mut board,
     };

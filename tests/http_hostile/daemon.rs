@@ -183,7 +183,7 @@ fn run(services: u32, tls: bool) {
     let ((api, wanted), (listening, mut listens)) = (watch::channel(None), watch::channel(None));
     http.spawner().spawn(serve(router(Arc::new(stage)), wanted, listening));
     source.offers().wake_by(wake.clone());
-    let mut audience = Audience::new(hooks, broadcast, api);
+    let mut audience = Audience::new(hooks, broadcast, move |wanted| drop(api.send_replace(wanted)));
 
     let (of_loop, posted) = (kernel.clone(), board.clone());
     let looping = thread::spawn(move || {

@@ -339,8 +339,7 @@ fn each_failure_has_its_reason_and_costs_nothing() {
             }
             open
         });
-        // Two runtimes (checks; HTTP) have some of them each.
-        assert!(before.len() <= 32, "{before:?}");
+        assert!(before.len() <= 24, "{before:?}");
         assert!(most_open <= before.len() + 2 * cases.len(), "at most {most_open}, at rest {}", before.len());
         comes_to_rest(pid, before, "without checks");
     }

@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::api::Broadcast;
 use crate::daemon::HookRunner;
 use crate::model::{Api, Desired};
 use crate::reconcile::{Listener, Notice, Passed, Why};
 
 /// See the module.
-pub struct Audience {
+pub struct Audience<W> {
     hooks: HookRunner,
     broadcast: Broadcast,
-    /// How the HTTP side is wanted.
-    api: watch::Sender<Option<Arc<Api>>>,
+    /// Is told how the HTTP side is wanted.
+    want: W,
 }
 
-impl Audience {
-    pub fn new(hooks: HookRunner, broadcast: Broadcast, api: watch::Sender<Option<Arc<Api>>>) -> Self {
-        Self { hooks, broadcast, api }
+impl<W: FnMut(Option<Arc<Api>>)> Audience<W> {
+    pub fn new(hooks: HookRunner, broadcast: Broadcast, want: W) -> Self {
+        Self { hooks, broadcast, want }
     }
 }
 
-impl Listener for Audience {
+impl<W: FnMut(Option<Arc<Api>>)> Listener for Audience<W> {
     fn notice(&mut self, notice: &Notice) {
         self.hooks.notice(notice);
         self.broadcast.notice(notice);
@@ -39,7 +37,6 @@ impl Listener for Audience {
 
     fn configure(&mut self, desired: &Desired) {
         self.hooks.configure(desired);
-        // Be it the same again: then its files are read again.
-        self.api.send_replace(desired.api.clone().map(Arc::new));
+        (self.want)(desired.api.clone().map(Arc::new));
     }
 }

@@ -1,10 +1,12 @@
 //! What the HTTP side gets of the daemon.
 
 mod audience;
+mod http;
 mod overlaid;
 mod workshop;
 
 pub use audience::Audience;
+pub use http::Http;
 pub use overlaid::Overlaid;
 pub use workshop::{OpenHost, OpenKernel, Workshop};
 
