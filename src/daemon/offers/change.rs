@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +23,6 @@ use crate::reconcile::Event;
 
 /// How long a pass is waited for, and those who came before.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the resolver is waited for.
-const PATIENCE_WITH_NAMES: Duration = Duration::from_secs(5);
 /// So many services come over the API, and so many destinations are in one of them.
 const MOST_SERVICES: usize = 65_536;
 const MOST_DESTINATIONS: usize = 4_096;
@@ -350,26 +347,6 @@ impl Offers {
         let waiting = Waiting { services: services.clone(), concerns, done };
         held.queue.push(Queued { id, services, part, fragment, waiting });
         outcome
-    }
-
-    /// Looks a name up, IPv4 before IPv6.
-    pub fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>> {
-        let lookups = Arc::clone(&self.lookups);
-        Box::pin(async move {
-            let unknown = format!("lookup {host}: no such host");
-            let look = async {
-                // It stays taken for as long as the resolver takes, whoever waits for it.
-                let permit = lookups.acquire_owned().await.ok()?;
-                let looking = spawn_blocking(move || {
-                    let found = (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-                    drop(permit);
-                    found
-                });
-                let found: Vec<IpAddr> = looking.await.ok()?.ok()?.iter().map(std::net::SocketAddr::ip).collect();
-                found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
-            };
-            timeout(PATIENCE_WITH_NAMES, look).await.ok().flatten().ok_or(unknown)
-        })
     }
 }
 

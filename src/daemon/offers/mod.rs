@@ -10,6 +10,7 @@
 mod asked;
 mod change;
 mod folder;
+mod lookup;
 mod shelf;
 #[cfg(test)]
 mod tests;
