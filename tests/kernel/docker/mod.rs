@@ -14,8 +14,10 @@ const FILE: &str = "ipvsd.toml";
 /// Containers that are wanted are known by their events: an hour passes before a list is asked for by the clock.
 fn configuration(engine: &Engine, of_docker: &str, rest: &str) -> String {
     let socket = engine.socket();
+    // That there are none has to be said.
+    let none = if rest.contains("[[services]]") { "" } else { "services = []\n" };
     format!(
-        "version = 1\n[daemon]\nresync = \"1h\"\n[docker]\nsocket = \"{}\"\nresync = \"1h\"\n{of_docker}\n\
+        "version = 1\n{none}[daemon]\nresync = \"1h\"\n[docker]\nsocket = \"{}\"\nresync = \"1h\"\n{of_docker}\n\
          [checks.port]\ntcp = {{}}\ninterval = \"500ms\"\ntimeout = \"400ms\"\nrise = 1\nfall = 3\n{rest}",
         socket.display()
     )
