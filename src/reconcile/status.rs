@@ -89,7 +89,6 @@ pub enum Agreement {
 /// A Docker engine, as it was seen last. Times are seconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default)]
 pub struct DockerStatus {
     /// Where it is: a path, or `tcp://HOST:PORT`.
     pub engine: String,
@@ -110,7 +109,6 @@ pub struct DockerStatus {
 /// What is wrong with a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default)]
 pub struct DockerFinding {
     /// Its name.
     pub container: String,

@@ -165,7 +165,7 @@ fn only_the_signal_that_stops_it_stops_it() {
     scene.engine.event(&kill(1, &one));
     scene.engine.event(&kill(3, &one));
     scene.list("SIGQUIT", &["172.17.0.2:80 one 100 (its container is stopping)", "172.17.0.3:80 two 100"]);
-    assert_eq!(scene.engine.count(&format!("/containers/{}/json", one["Id"].as_str().unwrap())), 2);
+    scene.engine.wait_count(&format!("/containers/{}/json", one["Id"].as_str().unwrap()), 2);
 }
 
 #[test]

