@@ -21,7 +21,6 @@ fn published_ports_become_services() {
     let auto = "host = \"10.1.0.1\"\nauto = { services_at = \"192.0.2.10\", address = \"published\" }";
     program.write(FILE, &configuration(&engine, auto, ""));
     let mut daemon = Daemon::start(&program, FILE);
-    engine.run("silent", &json!({}), &json!({"ExposedPorts": {"80/tcp": {}}}));
     let spec = json!({
         "Image": LONG_IMAGE, "ExposedPorts": {"80/tcp": {}, "53/udp": {}, "9000/tcp": {}},
         "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}], "53/udp": [{"HostPort": "5353"}]}},
