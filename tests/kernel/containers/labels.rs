@@ -5,11 +5,10 @@ use crate::daemon_process::Daemon;
 use crate::oracle::{shown, shown_text, wait_weights, weights};
 use crate::recorded::{container, event};
 
-/// A name, labels, and what is said of them.
-type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+type Labels = &'static [(&'static str, &'static str)];
 
 /// A container's name, its labels, and what is to be said of it.
-const WRONG: [Case; 8] = [
+const WRONG: [(&str, Labels, &str); 8] = [
     (
         "port",
         &[("ipvsd.service", "web"), ("ipvsd.port", "http")],
