@@ -32,7 +32,7 @@
 //!   what the loop has for it: the trait [`reconcile::Checker`] and the events. [`process`] runs programs for it and for hooks.
 //! - [`host`] is what surrounds IPVS: interfaces and addresses (over `netlink`), sysctls, modules, and the doctor. Uses `model`
 //!   and what the loop has for it, the trait [`reconcile::Host`].
-//! - [`source`] is where destinations come from that nobody writes down: containers of a Docker engine. It keeps a picture of what it
+//! - [`source`] is where destinations come from that nobody writes down: containers of a Docker engine, and what names stand for. It keeps a picture of what it
 //!   has seen, wakes the loop when that changes, and says in a pure function what follows. Uses `model` and the loop's events.
 //! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
 //! - [`api`] answers over HTTP: GORB's interface, our own, metrics, and the status page. It knows the status, the loop's events and

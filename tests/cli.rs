@@ -328,7 +328,7 @@ impl Daemon {
         let shared = Shared {
             board,
             verdicts: None,
-            docker: None,
+            sources: None,
             wake: Box::new(move |event| wake.send(event).unwrap()),
             clock: Box::new(|| (std::time::Instant::now(), 0)),
             started: 0,

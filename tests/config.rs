@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvsd::config::{self, Source};
-use ipvsd::model::{Auto, Check, Desired, Docker, Host, Initial, OnDown, Policy, Selector, Via};
+use ipvsd::model::{Auto, Check, Desired, Docker, Host, Initial, Named, OnDown, Policy, Selector, Via};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,7 +42,7 @@ fn sources(case: &Path) -> Vec<Source> {
 
 fn describe(desired: &Desired) -> String {
     let Desired { table, origins, manage, max_delete, resync, state_dir, .. } = desired;
-    let Desired { policies, drain, checks_at_once, check_marks, hooks, api, docker, host, .. } = desired;
+    let Desired { resolve, policies, drain, checks_at_once, check_marks, hooks, api, docker, host, .. } = desired;
     assert!(table.services.keys().eq(policies.keys()), "a policy for every service");
     let mut out = String::new();
     writeln!(out, "resync {resync:?}, manage {manage:?}, max_delete {max_delete:?}, state_dir {}", state_dir.display())
@@ -50,6 +50,9 @@ fn describe(desired: &Desired) -> String {
     let plain = Desired::default();
     if (drain, checks_at_once, check_marks) != (&plain.drain, &plain.checks_at_once, &plain.check_marks) {
         writeln!(out, "drain {drain:?}, checks_at_once {checks_at_once}, check_marks {check_marks:#x}").unwrap();
+    }
+    if *resolve != plain.resolve {
+        writeln!(out, "resolve {resolve:?}").unwrap();
     }
     if let Some(hooks) = hooks {
         writeln!(out, "{hooks:?}").unwrap();
@@ -128,10 +131,18 @@ fn describe_host(host: &Host, out: &mut String) {
 
 fn describe_policy(policy: &Policy, out: &mut String) {
     let Policy { checks: _, on_down, slow_start, fallback, min_healthy, initial, panic_threshold, drain, .. } = policy;
-    let Policy { containers, quiesced, ended, .. } = policy;
+    let Policy { containers, quiesced, ended, named, .. } = policy;
     assert!(quiesced.is_empty() && ended.is_empty(), "nothing of that is written");
     if let Some(selector) = containers {
         describe_selector(selector, out);
+    }
+    for named in named {
+        let Named { host, port, all, settings, name, checks, written, addresses } = named;
+        assert!(addresses.is_empty(), "nobody has looked it up");
+        let checks = checks.iter().flat_map(|checks| &checks.list).map(|named| named.name.as_str());
+        let checks: Vec<&str> = checks.collect();
+        writeln!(out, "  {host}:{port} all {all}, called {name:?}, line {}, checks {checks:?}", written.line).unwrap();
+        writeln!(out, "    {settings:?}").unwrap();
     }
     if *drain != Desired::default().drain {
         writeln!(out, "  drain {drain:?}").unwrap();

@@ -96,3 +96,85 @@ fn links_are_followed() {
 fn without_a_file_the_default_is_named() {
     assert!(config::default_path().starts_with("/etc/ipvsd"));
 }
+
+/// A file with these lines between its version and its services.
+fn including(lines: &str) -> String {
+    format!("version = 1\n{lines}\nservices = []\n")
+}
+
+fn service(last: u8) -> String {
+    format!("version = 1\n[[services]]\nname = \"s{last}\"\naddress = \"tcp://192.0.2.{last}:80\"\n")
+}
+
+fn names(loaded: &config::Loaded) -> Vec<String> {
+    loaded.sources.iter().map(|source| source.path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn files_include_others_each_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir_all(path("conf.d/more")).unwrap();
+    fs::write(
+        path("main.toml"),
+        including("include = [\n  \"conf.d/[0-9]*.toml\",\n  \"none.d/*\",\n  \"x.yaml\",\n]"),
+    )
+    .unwrap();
+    fs::write(path("conf.d/20-b.toml"), service(2)).unwrap();
+    fs::write(path("conf.d/10-a.toml"), format!("include = [\"more\", \"../x.yaml\"]\n{}", service(1))).unwrap();
+    fs::write(path("conf.d/.30.toml"), "hidden").unwrap();
+    fs::write(path("conf.d/other.toml"), "not meant").unwrap();
+    fs::write(path("conf.d/more/y.yml"), "version: 1\n").unwrap();
+    fs::write(path("x.yaml"), "version: 1\nservices: [{name: x, address: 'tcp://192.0.2.9:80'}]\n").unwrap();
+    let loaded = config::load(&[path("main.toml")]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(names(&loaded), ["main.toml", "10-a.toml", "y.yml", "x.yaml", "20-b.toml"]);
+    assert_eq!(loaded.desired.table.services.len(), 3);
+
+    // What is wrong in them has their own place.
+    fs::write(path("conf.d/20-b.toml"), service(1)).unwrap();
+    let problems = config::load(&[path("main.toml")]).unwrap_err().to_string();
+    assert!(problems.contains("conf.d/20-b.toml:3:8") && problems.contains("conf.d/10-a.toml:4:8"), "{problems}");
+    // A directory whose files include one another has no circle where each is named by it.
+    fs::write(path("conf.d/20-b.toml"), service(2)).unwrap();
+    let problems = config::load(&[path("conf.d")]).unwrap_err();
+    assert!(problems.to_string().contains("other.toml"), "{problems}");
+}
+
+#[test]
+fn what_cannot_be_included_is_pointed_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("empty")).unwrap();
+    let list = "include = [\"none.toml\", \"empty\", \"a*/b.toml\", \"\", \"-\"]";
+    fs::write(path("main.toml"), including(list)).unwrap();
+    let problems = config::load(&[path("main.toml")]).unwrap_err();
+    let drawn = problems.to_string();
+    assert_eq!(problems.error_count(), 5, "{drawn}");
+    for want in [
+        "cannot include `none.toml`: there is no such file",
+        "main.toml:2:12",
+        "no configuration file in this directory",
+        "only the last part of a path may be a pattern",
+        "`-` is no path of a file",
+    ] {
+        assert!(drawn.contains(want), "{want}\n{drawn}");
+    }
+
+    fs::write(path("a.toml"), including("include = [\"b.yaml\"]")).unwrap();
+    fs::write(path("b.yaml"), "version: 1\ninclude:\n  - c.toml\n").unwrap();
+    fs::write(path("c.toml"), "version = 1\ninclude = [\"a.toml\"]\n").unwrap();
+    let problems = config::load(&[path("a.toml")]).unwrap_err();
+    let drawn = problems.to_string();
+    assert!(drawn.contains("a file includes itself") && drawn.contains("c.toml:2:12"), "{drawn}");
+    assert_eq!(problems.error_count(), 1, "{drawn}");
+
+    for number in 0..20 {
+        fs::write(
+            path(&format!("n{number}.toml")),
+            including(&format!("include = [\"n{}.toml\"]", number + 1)).replace("services = []", ""),
+        )
+        .unwrap();
+    }
+    let drawn = config::load(&[path("n0.toml")]).unwrap_err().to_string();
+    assert!(drawn.contains("nest deeper than 16") && drawn.contains("n15.toml:2:12"), "{drawn}");
+}

@@ -40,7 +40,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let mut desired = global.load(out)?;
+        let mut desired = global.load_now(out)?;
         if self.dry_run {
             let record = plan::peek(&desired, out)?;
             plan::hold(&mut desired, &record);

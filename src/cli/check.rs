@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
-use super::{Exit, Format, Global, Outcome, doctor};
+use super::{Exit, Failure, Format, Global, Outcome, doctor};
 use crate::config::{self, Problems};
 use crate::daemon::{self, facts};
 use crate::host::doctor::Stage;
@@ -17,6 +17,10 @@ pub(super) struct Check {
     /// Files or directories to check together, instead of --config
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Where the one file that is checked is to stand: its relative paths start there, and its name says whether it is TOML or YAML.
+    /// For those who check before they put a file in its place
+    #[arg(long = "as", value_name = "PATH")]
+    stands_at: Option<PathBuf>,
     /// Also look at this host, as `doctor` does, for when the configuration is in force here; exit code 1 if it would not work
     #[arg(long)]
     host: bool,
@@ -28,8 +32,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
-        let config::Loaded { sources, desired, warnings } =
-            daemon::load(&paths, global.state_dir.as_deref(), Some(&facts()))?;
+        if self.stands_at.is_some() && (paths.len() != 1 || paths.iter().any(|path| path.is_dir())) {
+            return Err(Failure::Usage("`--as` is for one file".to_owned()));
+        }
+        let config::Loaded { sources, desired, warnings, .. } =
+            daemon::load_now(&paths, self.stands_at.as_deref(), global.state_dir.as_deref(), Some(&facts()))?;
         let problems = Problems { sources, list: warnings };
         let findings = if self.host { Some(doctor::diagnose(global, &desired, Stage::OnceInForce)?) } else { None };
         match self.output {

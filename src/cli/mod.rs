@@ -210,8 +210,18 @@ impl Global {
 
     /// The configuration, with what the command line overrides; warnings are printed.
     fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
-        let config::Loaded { sources, mut desired, warnings } =
-            daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
+        let loaded = daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
+        self.take(loaded, out)
+    }
+
+    /// The same, with names looked up now.
+    fn load_now(&self, out: &mut Out) -> Result<Desired, Failure> {
+        let loaded = daemon::load_now(&[self.config()], None, self.state_dir.as_deref(), Some(&facts()))?;
+        self.take(loaded, out)
+    }
+
+    fn take(&self, loaded: config::Loaded, out: &mut Out) -> Result<Desired, Failure> {
+        let config::Loaded { sources, mut desired, warnings, .. } = loaded;
         out.warnings(&Problems { sources, list: warnings });
         if let Some(state_dir) = &self.state_dir {
             desired.state_dir = std::path::absolute(state_dir)?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome, look, overrides};
-use crate::daemon::{hold_containers, plans};
+use crate::daemon::{hold_unknown, plans};
 use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Overrides, Record};
@@ -22,7 +22,7 @@ pub(super) struct PlanCommand {
 
 impl PlanCommand {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let mut desired = global.load(out)?;
+        let mut desired = global.load_now(out)?;
         let record = peek(&desired, out)?;
         hold(&mut desired, &record);
         let around = Around::peek(&desired, out)?;
@@ -86,10 +86,11 @@ pub(super) fn peek(desired: &Desired, out: &Out) -> anyhow::Result<Record> {
     Ok(record)
 }
 
-/// Containers are what a daemon follows. A command goes by what it has seen last; if that is nothing, what is owned stays.
+/// Containers are what a daemon follows. A command goes by what it has seen last; if that is nothing, what is owned stays. And so
+/// it does where a name cannot be looked up.
 pub(super) fn hold(desired: &mut Desired, record: &Record) {
     let state_dir = desired.state_dir.clone();
-    hold_containers(desired, record, &state_dir);
+    hold_unknown(desired, record, &state_dir);
 }
 
 /// Prints a plan that is not carried out, and whether it would be refused.

@@ -65,6 +65,9 @@ impl<T: Decode> Field<T> {
 impl<T: Decode> Decode for At<T> {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         let place = node.place;
+        if matches!(node.value, Value::Broken) {
+            return None;
+        }
         T::decode(node, faults).map(|value| Self { place, value })
     }
 }
@@ -111,7 +114,7 @@ const NOTHING: &str = "write a value, or remove the key";
 
 impl Decode for String {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
+        match node.value.plain() {
             Value::Text(text) => Some(text.into_owned()),
             other => {
                 let fault = wrong_type(node.place, "a string", &other);
@@ -136,10 +139,15 @@ impl<T: Decode> Decode for Box<T> {
 
 impl Decode for bool {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
+        let given = matches!(node.value, Value::Given(_));
+        match node.value.typed() {
             Value::Bool(value) => Some(value),
             other => {
-                let help = "write true or false, without quotes";
+                let help = if given {
+                    "the parameter has to stand for true or false"
+                } else {
+                    "write true or false, without quotes"
+                };
                 faults.push(wrong_type(node.place, "true or false", &other).help(help));
                 None
             }
@@ -149,11 +157,13 @@ impl Decode for bool {
 
 impl Decode for i128 {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
-        match node.value {
+        let given = matches!(node.value, Value::Given(_));
+        match node.value.typed() {
             Value::Integer(value) => Some(value),
             other => {
                 let fault = wrong_type(node.place, "an integer", &other);
                 faults.push(match &other {
+                    _ if given => fault.help("the parameter has to stand for a whole number"),
                     Value::Text(text) if text.parse::<i128>().is_ok_and(|number| number.to_string() == **text) => {
                         fault.help("remove the quotes")
                     }
@@ -171,7 +181,8 @@ impl<T: Decode> Decode for Vec<T> {
         match node.value {
             Value::List(items) => {
                 let mut list = Vec::with_capacity(items.len());
-                list.extend(items.into_iter().filter_map(|item| T::decode(item, faults)));
+                let known = items.into_iter().filter(|item| !matches!(item.value, Value::Broken));
+                list.extend(known.filter_map(|item| T::decode(item, faults)));
                 Some(list)
             }
             other => {

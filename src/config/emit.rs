@@ -6,6 +6,7 @@
 mod host;
 mod offer;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -150,10 +151,11 @@ fn name(key: &ServiceKey) -> String {
     }
 }
 
-/// A string in double quotes, as both formats read it.
+/// A string in double quotes, as both formats read it; what looks like a parameter is none.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
-    for c in text.chars() {
+    let escaped = if text.contains("${") { Cow::Owned(text.replace("${", "$${")) } else { Cow::Borrowed(text) };
+    for c in escaped.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             ' '..='~' => out.push(c),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::parameters::Secrets;
 use super::problem::Severity;
 use super::tree::Place;
 
@@ -63,6 +64,8 @@ impl Fault {
 pub(super) struct Faults {
     list: Vec<Fault>,
     errors: usize,
+    /// What none of them may say.
+    pub secrets: Secrets,
 }
 
 impl Faults {
@@ -88,6 +91,7 @@ impl Faults {
         let mut seen = HashSet::new();
         self.list.retain(|fault| seen.insert((fault.place, fault.message.clone())));
         self.list.sort_by_key(|fault| fault.place);
-        self.list
+        let Self { list, secrets, .. } = self;
+        if secrets.is_empty() { list } else { list.into_iter().map(|fault| secrets.keep(fault)).collect() }
     }
 }

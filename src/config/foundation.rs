@@ -16,7 +16,7 @@ use super::problem::{Atlas, Problem, Problems};
 use super::services::{Defaults, Gather, Seen};
 use super::tree::{Node, Place};
 use super::yaml::Positions;
-use super::{Facts, Parsed, Source, document, file, parse_all, raw, services_of};
+use super::{Circumstances, Facts, Parsed, Source, document, file, parse_all, raw, services_of};
 use crate::model::{Desired, Manage, Policy, Reach, ServiceKey, ServiceOrigin, Table};
 
 /// What services stand on.
@@ -27,6 +27,8 @@ pub(super) struct Ground {
     /// The first mark for checks via the vip, and where that stands.
     pub marks: (u32, Option<Place>),
     pub facts: Option<Facts>,
+    /// So many of the sources are files; what comes after them came over the API.
+    pub files: u32,
     /// How containers are reached, and on which network, where a service does not say.
     pub containers: (Reach, Option<String>),
 }
@@ -68,6 +70,7 @@ impl Ground {
             reach: self.containers.0,
             network: self.containers.1.clone(),
             asked: Asked::default(),
+            files: self.files,
         };
         for service in services {
             if let Some(service) = At::decode(service, gather.faults) {
@@ -137,10 +140,10 @@ impl Foundation {
 pub fn parse_together(
     files: Arc<Vec<Source>>,
     fragments: &[Source],
-    facts: Option<&Facts>,
+    circumstances: Circumstances<'_>,
 ) -> Result<(Parsed, Foundation), Problems> {
     let sources: Vec<&Source> = files.iter().chain(fragments).collect();
-    let (parsed, mut laid) = parse_all(&sources, files.len(), facts)?;
+    let (parsed, mut laid) = parse_all(&sources, files.len(), circumstances)?;
     // Of fragments nothing stays: they come and go.
     let of_files = |place: &mut Place| (place.file as usize) < files.len();
     laid.names.retain(|_, place| of_files(place));
@@ -157,7 +160,7 @@ pub fn parse_onto(foundation: &Foundation, fragment: &Source) -> Result<Parsed, 
     let mut faults = Faults::default();
     let mut definitions = definitions.above();
     let mut desired = Desired::default();
-    if let Some(mut document) = document(fragment, index, Positions::All, &mut faults) {
+    if let Some(mut document) = document(fragment, index, (Positions::All, None), &mut faults) {
         let services = services_of(&mut document);
         if let Some(file) = file(document, &mut faults) {
             only_services(&file, &mut faults);
@@ -201,11 +204,23 @@ fn claimed(what: &str, place: Place, first: Option<&Place>, faults: &mut Faults)
 
 /// A fragment has services and their checks: what is for all files together stands in the files.
 pub(super) fn only_services(file: &raw::File, faults: &mut Faults) {
-    let raw::File { version: _, daemon, defaults, checks: _, hooks, api, docker, host, timeouts, sync, services: _ } =
-        file;
+    let raw::File {
+        version: _,
+        include,
+        daemon,
+        defaults,
+        checks: _,
+        hooks,
+        api,
+        docker,
+        host,
+        timeouts,
+        sync,
+        services: _,
+    } = file;
     let others =
         [daemon.place(), defaults.place(), hooks.place(), api.place(), docker.place(), host.place(), timeouts.place()];
-    for place in others.into_iter().chain([sync.place()]).flatten() {
+    for place in others.into_iter().chain([sync.place(), include.place()]).flatten() {
         let fault = Fault::new(place, "what came over the API has `services` and `checks`, and nothing else");
         faults.push(fault.help("write this into the configuration's own files"));
     }

@@ -1,14 +1,20 @@
 //! Reading configuration files: the only input and output of the module.
 
+mod included;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::problem::{Problem, Problems};
-use super::{Facts, Loaded, Parsed, Source, parse, parse_for};
+use super::problem::{Atlas, Problem, Problems};
+use super::{Environment, Facts, Loaded, Parsed, Source, parameters, parse_in};
 
 /// The longest file that is read: 64 MiB.
 pub const MAX_BYTES: u64 = 64 << 20;
+/// The longest file that a parameter stands for.
+const MAX_PARAMETER: u64 = 64 << 10;
 
 const TOML: &str = "/etc/ipvsd/ipvsd.toml";
 const YAML: &str = "/etc/ipvsd/ipvsd.yaml";
@@ -18,30 +24,53 @@ pub fn default_path() -> PathBuf {
     PathBuf::from(if !Path::new(TOML).exists() && Path::new(YAML).exists() { YAML } else { TOML })
 }
 
-/// Reads and parses: see [`read`] and [`parse`].
+/// Reads and parses: see [`gather`] and [`parse_in`].
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
-    load_with(paths, parse)
+    load_as(paths, None, None)
 }
 
-/// Reads and parses for a machine: see [`read`] and [`parse_for`].
+/// Reads and parses for a machine, with its warnings.
 pub fn load_for(paths: &[PathBuf], facts: &Facts) -> Result<Loaded, Problems> {
-    load_with(paths, |sources| parse_for(sources, facts))
+    load_as(paths, None, Some(facts))
 }
 
-fn load_with(paths: &[PathBuf], parse: impl Fn(&[Source]) -> Result<Parsed, Problems>) -> Result<Loaded, Problems> {
-    match read(paths) {
-        Ok(sources) => {
-            let Parsed { desired, warnings } = parse(&sources)?;
-            Ok(Loaded { sources, desired, warnings })
+/// The same of a file that is to stand somewhere else: there its relative paths start, and its name says its format.
+pub fn load_as(paths: &[PathBuf], stands_at: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
+    let Input { sources, environment, watched: _, problems: mut list } = gather_as(paths, stands_at);
+    let parsed = parse_in(&sources, &environment, facts);
+    let sources = Arc::unwrap_or_clone(sources);
+    if list.is_empty() {
+        let Parsed { desired, warnings } = parsed?;
+        return Ok(Loaded { sources, environment, desired, warnings });
+    }
+    // What is wrong in the files that could be read is said, too; what only seems to be wrong because the others are missing is
+    // not about a file.
+    if let Err(more) = parsed {
+        list.extend(more.list.into_iter().filter(|problem| problem.file.is_some()));
+    }
+    Err(Problems { sources, list })
+}
+
+/// All that a configuration is made of, as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Input {
+    /// Each file before those that it includes.
+    pub sources: Arc<Vec<Source>>,
+    /// What parameters stand for.
+    pub environment: Environment,
+    /// The files that it was read from, or would be, and the directories in which others may come to be.
+    pub watched: BTreeSet<PathBuf>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+impl Input {
+    /// Unless something could not be read.
+    pub fn whole(self) -> Result<Self, Problems> {
+        if self.problems.is_empty() {
+            return Ok(self);
         }
-        Err(mut problems) => {
-            // What is wrong in the files that could be read is said, too; what only seems to be wrong because
-            // the others are missing is not about a file.
-            if let Err(more) = parse(&problems.sources) {
-                problems.list.extend(more.list.into_iter().filter(|problem| problem.file.is_some()));
-            }
-            Err(problems)
-        }
+        Err(Problems { sources: Arc::unwrap_or_clone(self.sources), list: self.problems })
     }
 }
 
@@ -79,11 +108,18 @@ pub fn read_fragments(directory: &Path) -> Result<Vec<Source>, Problems> {
     if list.is_empty() { Ok(sources) } else { Err(Problems { sources, list }) }
 }
 
-/// Reads files, and of directories their `*.toml`, `*.yaml` and `*.yml` in the order of their names, without hidden
-/// ones. `-` is standard input. A file that is named twice is read once.
-///
-/// On failure the problems carry the sources that could be read.
+/// What [`gather`] reads, if all of it can be read.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
+    Ok(Arc::unwrap_or_clone(gather(paths).whole()?.sources))
+}
+
+/// Reads files, and of directories their `*.toml`, `*.yaml` and `*.yml` in the order of their names, without hidden
+/// ones. `-` is standard input. A file that is named twice is read once. Then what they include, and what their parameters stand for.
+pub fn gather(paths: &[PathBuf]) -> Input {
+    gather_as(paths, None)
+}
+
+fn gather_as(paths: &[PathBuf], stands_at: Option<&Path>) -> Input {
     let mut list = Vec::new();
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
@@ -98,14 +134,41 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
             Err(problem) => list.push(*problem),
         }
     }
-    let mut sources = Vec::new();
+    let mut gathering = included::Gathering::default();
     for path in files {
         match read_one(&path) {
-            Ok(text) => sources.push(Source { path, text }),
+            Ok(text) => gathering.add(Source { path: stands_at.map_or(path, Path::to_owned), text }),
             Err(problem) => list.push(*problem),
         }
     }
-    if list.is_empty() { Ok(sources) } else { Err(Problems { sources, list }) }
+    let included::Gathering { sources, faults, mut environment, mut watched, .. } = gathering;
+    for source in &sources {
+        for path in parameters::files_in(source.body()) {
+            let path = parameters::base_of(&source.path).join(path);
+            environment.put_file(path.clone(), read_parameter(&path));
+            watched.insert(path);
+        }
+    }
+    watched.extend(paths.iter().cloned());
+    let mut atlas = Atlas::new(sources.iter().collect());
+    list.extend(faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)));
+    Input { sources: Arc::new(sources), environment, watched, problems: list }
+}
+
+/// What is in a file that a parameter names.
+fn read_parameter(path: &Path) -> Result<String, String> {
+    let read = || {
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_PARAMETER + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_PARAMETER {
+            return Err(io::Error::other("it is over 64 KiB"));
+        }
+        String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+    };
+    read().map_err(|error| reason(&error))
 }
 
 /// A directory's files, or the file itself.
@@ -173,10 +236,14 @@ fn cannot_read(path: &Path, error: &io::Error) -> Box<Problem> {
         io::ErrorKind::NotADirectory => "a part of the path is a file",
         _ => "see whether the file system it is on is well",
     };
-    let reason = match error.kind() {
+    Box::new(Problem::of_file(path, format!("cannot read the configuration: {}", reason(error)), help))
+}
+
+/// Why something cannot be read, in words.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
-    };
-    Box::new(Problem::of_file(path, format!("cannot read the configuration: {reason}"), help))
+    }
 }

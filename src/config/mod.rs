@@ -9,6 +9,7 @@
 //! - [`load()`] (and [`load_for`], [`read`], [`default_path`]) is the only input and output; [`parse`] is pure.
 //! - Both formats become one tree (`tree`), with the place of everything in it; `toml` and `yaml` are the only files that
 //!   know the parsers. Whether a text is TOML or YAML its name says, and for other names (standard input) its first line.
+//! - `include` finds the files that a file includes, which `load` reads; `parameters` puts what `${NAME}` stands for into strings.
 //! - `raw` declares the keys; `decode` reads them from the tree and says all that does not fit. A key that the design has
 //!   and this version does not is told apart from one that is misspelt.
 //! - `settings`, `checks`, `services` and `values` lay the defaults under and look at what takes two keys or two files;
@@ -29,8 +30,10 @@ mod facts;
 mod fault;
 mod foundation;
 mod host;
+mod include;
 mod load;
 mod names;
+mod parameters;
 mod problem;
 mod raw;
 mod render;
@@ -48,8 +51,9 @@ use std::path::PathBuf;
 pub use emit::{Emitted, Import, emit_json, emit_offer, emit_toml, emit_yaml, note_of};
 pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};
-pub use load::{MAX_BYTES, default_path, load, load_for, read, read_fragments};
+pub use load::{Input, MAX_BYTES, default_path, gather, load, load_as, load_for, read, read_fragments};
 pub(crate) use names::nearest;
+pub use parameters::Environment;
 pub use problem::{Problem, Problems, Related, Severity};
 pub use render::render;
 pub use schema::schema;
@@ -59,6 +63,7 @@ use checks::Definitions;
 use decode::{At, Decode};
 use fault::{Fault, Faults};
 use foundation::{Ground, Harvest, Laid};
+use parameters::Filling;
 use problem::Atlas;
 use tree::{Node, Value};
 use yaml::Positions;
@@ -93,6 +98,8 @@ pub struct Parsed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub sources: Vec<Source>,
+    /// What its parameters stand for.
+    pub environment: Environment,
     pub desired: Desired,
     /// What is allowed, and probably not meant. [`render()`] draws them.
     pub warnings: Vec<Problem>,
@@ -128,29 +135,46 @@ impl Format {
 ///
 /// The files merge: `[daemon]`, `[defaults]`, `[hooks]`, `[api]`, `[docker]`, `[host]`, `[timeouts]` and `[sync]` are for all of them, and no
 /// key, name or address may be claimed twice.
+///
+/// Parameters stand for nothing here, if they have no default: see [`parse_in`].
 pub fn parse(sources: &[Source]) -> Result<Parsed, Problems> {
-    parse_with(sources, None)
+    parse_in(sources, &Environment::default(), None)
 }
 
 /// The same, with warnings of what would not work on such a machine.
 pub fn parse_for(sources: &[Source], facts: &Facts) -> Result<Parsed, Problems> {
-    parse_with(sources, Some(facts))
+    parse_in(sources, &Environment::default(), Some(facts))
 }
 
-fn parse_with(sources: &[Source], facts: Option<&Facts>) -> Result<Parsed, Problems> {
+/// The same with what parameters stand for, and with warnings if something is known of the machine.
+pub fn parse_in(sources: &[Source], environment: &Environment, facts: Option<&Facts>) -> Result<Parsed, Problems> {
     let sources: Vec<&Source> = sources.iter().collect();
-    parse_all(&sources, sources.len(), facts).map(|(parsed, _)| parsed)
+    parse_all(&sources, sources.len(), Circumstances { environment, facts }).map(|(parsed, _)| parsed)
+}
+
+/// What a configuration is read with, besides its texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'c> {
+    pub environment: &'c Environment,
+    /// What is known of the machine, if its warnings are wanted.
+    pub facts: Option<&'c Facts>,
+}
+
+impl Circumstances<'static> {
+    /// Nothing is known.
+    pub const NONE: Self = Self { environment: &Environment::NONE, facts: None };
 }
 
 /// The first `files` of the sources are files, the others fragments.
-fn parse_all(sources: &[&Source], files: usize, facts: Option<&Facts>) -> Result<(Parsed, Laid), Problems> {
+fn parse_all(sources: &[&Source], files: usize, circumstances: Circumstances<'_>) -> Result<(Parsed, Laid), Problems> {
     let mut atlas = Atlas::new(sources.to_vec());
     let mut faults = Faults::default();
-    let (mut desired, mut laid) = attempt(sources, files, (Positions::Addresses, facts), &mut atlas, &mut faults);
+    let (mut desired, mut laid) =
+        attempt(sources, files, (Positions::Addresses, circumstances), &mut atlas, &mut faults);
     if faults.are_vague() {
         // Now that something is to be shown, it is worth knowing where everything of YAML is.
         faults = Faults::default();
-        (desired, laid) = attempt(sources, files, (Positions::All, facts), &mut atlas, &mut faults);
+        (desired, laid) = attempt(sources, files, (Positions::All, circumstances), &mut atlas, &mut faults);
     }
     let errors = faults.errors();
     let list: Vec<Problem> = faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)).collect();
@@ -164,7 +188,7 @@ fn parse_all(sources: &[&Source], files: usize, facts: Option<&Facts>) -> Result
 fn attempt(
     sources: &[&Source],
     of_files: usize,
-    (positions, facts): (Positions, Option<&Facts>),
+    (positions, circumstances): (Positions, Circumstances<'_>),
     atlas: &mut Atlas<'_>,
     faults: &mut Faults,
 ) -> (Desired, Laid) {
@@ -173,7 +197,9 @@ fn attempt(
     let mut whole = true;
     for (index, source) in sources.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        match document(source, index, positions, faults)
+        let environment = (index as usize) < of_files;
+        let environment = environment.then_some(circumstances.environment);
+        match document(source, index, (positions, environment), faults)
             .and_then(|mut document| Some((services_of(&mut document), file(document, faults)?)))
         {
             Some((services, file)) => {
@@ -185,15 +211,27 @@ fn attempt(
             None => whole = false,
         }
     }
-    resolve(files, (whole, of_files, facts), atlas, faults)
+    resolve(files, (whole, of_files, circumstances.facts), atlas, faults)
 }
 
 /// The text as a tree, or nothing after saying what is wrong with its syntax.
-fn document<'a>(source: &'a Source, index: u32, positions: Positions, faults: &mut Faults) -> Option<Node<'a>> {
-    match Format::of(source) {
-        Format::Toml => toml::parse(source.body(), index, faults),
-        Format::Yaml => yaml::parse(source.body(), index, positions, faults),
+///
+/// `environment` is what parameters stand for, where there may be some.
+fn document<'a>(
+    source: &'a Source,
+    index: u32,
+    (positions, environment): (Positions, Option<&Environment>),
+    faults: &mut Faults,
+) -> Option<Node<'a>> {
+    let body = source.body();
+    let mut document = match Format::of(source) {
+        Format::Toml => toml::parse(body, index, faults),
+        Format::Yaml => yaml::parse(body, index, positions, faults),
+    }?;
+    if parameters::may_be_in(body) {
+        Filling { body, base: parameters::base_of(&source.path), environment, faults }.fill(&mut document);
     }
+    Some(document)
 }
 
 /// The services of a file, which are typed one by one, as each would take many times its text: an empty list stays.
@@ -258,6 +296,7 @@ fn resolve(
             hooks: hooks_of_file,
             api: api_of_file,
             docker: docker_of_file,
+            include: _,
             host,
             timeouts,
             sync,
@@ -291,6 +330,7 @@ fn resolve(
         manage: daemon.manage.clone(),
         manage_place: daemon.manage_place,
         marks: (daemon.check_marks, daemon.marks_place),
+        files: u32::try_from(of_files).unwrap_or(u32::MAX),
         facts,
         containers: (docker.reach(), docker.network()),
     };
@@ -298,13 +338,15 @@ fn resolve(
         ground.gather(&mut definitions, lists.into_iter().flatten(), atlas, faults);
     around.check(&seen, faults);
     let docker = docker.resolve(&asked, &ground.defaults, &mut definitions, faults);
-    let settings::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } = daemon;
+    let settings::Daemon { resync, resolve, manage, state_dir, max_delete, drain, checks_at_once, check_marks, .. } =
+        daemon;
     let desired = Desired {
         table,
         origins,
         manage,
         max_delete,
         resync,
+        resolve,
         state_dir,
         policies,
         drain,

@@ -11,6 +11,7 @@ use super::Source;
 use super::fault::Fault;
 use super::render::render;
 use super::tree::Place;
+use crate::model::Written;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +78,18 @@ impl Problem {
             label: String::new(),
             related: Vec::new(),
             help: Some(help.into()),
+        }
+    }
+
+    /// Something that is probably not meant, found out by somebody who did not read the file.
+    pub fn warning_at(written: &Written, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let Written { file, line, column, span } = written;
+        Self {
+            severity: Severity::Warning,
+            line: Some(*line),
+            column: Some(*column),
+            span: Some(span.clone()),
+            ..Self::of_file(file, message, help)
         }
     }
 
@@ -197,6 +210,12 @@ impl<'s> Atlas<'s> {
         let length = wanted.find(['\n', '\r']).unwrap_or(wanted.len());
         let column = body.get(line_start..start).map_or(0, |before| before.chars().count()) + 1;
         (line, column, start..start + length)
+    }
+
+    /// Where something stands, for those who find out later that it is wrong.
+    pub(super) fn written(&mut self, place: Place) -> Written {
+        let (line, column, span) = self.locate(place);
+        Written { file: self.file(place), line, column, span }
     }
 
     pub(super) fn problem(&mut self, fault: Fault) -> Problem {

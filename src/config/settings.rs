@@ -17,6 +17,7 @@ use crate::model::{Desired, Hooks, Manage, MaxDelete, Scope, ServiceKey};
 
 const RESYNC_MIN: Duration = Duration::from_secs(1);
 const RESYNC_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const RESOLVE: Bounds = Bounds { least: (values::SECOND, "1s"), most: (values::DAY, "1d") };
 const CHECKS_MOST: u32 = 65_536;
 /// Marks beyond the first that are ipvsd's own.
 pub(super) const MARKS_MORE: u32 = 65_535;
@@ -44,7 +45,13 @@ pub(super) use merge;
 
 /// `[daemon]` of all files.
 pub(super) fn merge_daemon(into: &mut raw::Daemon, from: raw::Daemon, faults: &mut Faults) {
-    merge!(into, from, "daemon", faults, [resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks]);
+    merge!(
+        into,
+        from,
+        "daemon",
+        faults,
+        [resync, resolve, manage, state_dir, max_delete, drain, checks_at_once, check_marks]
+    );
 }
 
 /// `[defaults]` of all files.
@@ -62,6 +69,7 @@ pub(super) fn merge_hooks(into: &mut raw::Hooks, from: raw::Hooks, faults: &mut 
 /// `[daemon]`, resolved.
 pub(super) struct Daemon {
     pub resync: Duration,
+    pub resolve: Duration,
     pub manage: Manage,
     /// Where `manage` stands.
     pub manage_place: Option<Place>,
@@ -76,10 +84,14 @@ pub(super) struct Daemon {
 
 /// What `[daemon]` says; what it does not say (or says wrong) is the default.
 pub(super) fn daemon(raw: raw::Daemon, faults: &mut Faults) -> Daemon {
-    let raw::Daemon { resync, manage, state_dir, max_delete, drain, checks_at_once, check_marks } = raw;
+    let raw::Daemon { resync, resolve, manage, state_dir, max_delete, drain, checks_at_once, check_marks } = raw;
     let default = Desired::default();
     Daemon {
         resync: resync.get().and_then(|at| self::resync(at, faults)).unwrap_or(default.resync),
+        resolve: resolve
+            .get()
+            .and_then(|at| values::period(at, "`resolve`", &RESOLVE, faults))
+            .unwrap_or(default.resolve),
         manage_place: manage.place(),
         manage: manage.get().and_then(|at| self::manage(at, faults)).unwrap_or_default(),
         state_dir: self::state_dir(&state_dir, faults),

@@ -36,6 +36,18 @@ pub(super) struct Node<'a> {
     pub value: Value<'a>,
 }
 
+impl Node<'_> {
+    /// [`Value::plain`], at the same place.
+    pub(super) fn plain(self) -> Self {
+        Self { place: self.place, value: self.value.plain() }
+    }
+
+    /// [`Value::typed`], at the same place.
+    pub(super) fn typed(self) -> Self {
+        Self { place: self.place, value: self.value.typed() }
+    }
+}
+
 /// A value of either format.
 #[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
@@ -44,6 +56,10 @@ pub(super) enum Value<'a> {
     Bool(bool),
     Integer(i128),
     Text(Cow<'a, str>),
+    /// What stands for a string that was a parameter (`${NAME}`) and nothing else: where a number is wanted, it may be one.
+    Given(String),
+    /// It cannot be known, and a fault says why.
+    Broken,
     List(Vec<Node<'a>>),
     Table(Vec<Entry<'a>>),
     /// What no key wants (a date, a fraction), in words.
@@ -67,13 +83,35 @@ impl<'a> Entry<'a> {
 }
 
 impl Value<'_> {
+    /// The same where a text is wanted, whatever it looks like.
+    pub(super) fn plain(self) -> Self {
+        match self {
+            Value::Given(text) => Value::Text(text.into()),
+            other => other,
+        }
+    }
+
+    /// The same where a number or a boolean may be wanted: a parameter that looks like one is one.
+    pub(super) fn typed(self) -> Self {
+        let Value::Given(text) = self else { return self };
+        match text.trim() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            word => match word.parse::<i128>() {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Text(text.into()),
+            },
+        }
+    }
+
     /// In words, for "expected …, found …".
     pub(super) fn describe(&self) -> String {
         match self {
             Value::Nothing => "nothing".to_owned(),
             Value::Bool(value) => format!("the boolean `{value}`"),
             Value::Integer(value) => format!("the integer `{value}`"),
-            Value::Text(_) => "a string".to_owned(),
+            Value::Text(_) | Value::Given(_) => "a string".to_owned(),
+            Value::Broken => "nothing that is known".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Table(_) => "a table".to_owned(),
             Value::Other(words) => words.clone(),

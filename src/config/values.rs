@@ -13,7 +13,7 @@ use super::tree::Place;
 use super::{names, raw};
 use crate::model::{
     Checksum, DestinationKey, Family, Netmask, ParseKeyError, Persistence, Scheduler, ServiceFlags, ServiceKey, Tunnel,
-    TunnelType,
+    TunnelType, host_and_port,
 };
 
 /// ipvsadm's, too.
@@ -201,6 +201,24 @@ pub(super) fn service_key(place: Place, text: &str, faults: &mut Faults) -> Opti
     None
 }
 
+/// Where a destination is.
+pub(super) enum Target {
+    At(DestinationKey),
+    /// Wherever that name leads to.
+    Named(String, u16),
+}
+
+/// The address or the name of a destination, with the service's port if it has none.
+pub(super) fn target(place: Place, text: &str, port: u16, faults: &mut Faults) -> Option<Target> {
+    if let Ok(key) = DestinationKey::parse(text, port) {
+        return Some(Target::At(key));
+    }
+    if let Some((host, of_name)) = host_and_port(text) {
+        return Some(Target::Named(host.to_ascii_lowercase(), of_name.unwrap_or(port)));
+    }
+    destination_key(place, text, port, faults).map(Target::At)
+}
+
 /// The address of a destination, with the service's port if it has none.
 pub(super) fn destination_key(place: Place, text: &str, port: u16, faults: &mut Faults) -> Option<DestinationKey> {
     let error = match DestinationKey::parse(text, port) {
@@ -208,8 +226,11 @@ pub(super) fn destination_key(place: Place, text: &str, port: u16, faults: &mut 
         Err(error) => error,
     };
     let help = match &error {
+        ParseKeyError::Address(_) if host_and_port(text).is_some() => {
+            "only the destinations of a service are looked up by name"
+        }
         ParseKeyError::Address(_) if text.contains("://") => "a destination has no protocol: it is the service's",
-        ParseKeyError::Address(_) => "names are not looked up: write the address itself",
+        ParseKeyError::Address(_) => "write the address of one host, or its name",
         ParseKeyError::Port(_) => "write 0 to 65535, or no port for the service's",
         _ if text.contains("://") => "a destination has no protocol: it is the service's",
         _ => "write for example \"10.0.0.11:8080\", \"[2001:db8::11]:80\" or \"10.0.0.11\"",

@@ -11,20 +11,23 @@ use tracing::{error, info, warn};
 use super::containers::Containers;
 use super::facts::facts;
 use super::offers::{Offers, folder};
-use crate::config::{self, Problems, Source};
+use crate::config::{self, Circumstances, Input, Problems, Source};
 use crate::model::{Desired, Record, ServiceKey};
 use crate::reconcile::{Config, ConfigSource, Event, Part, PassError, Report};
 use crate::watch::{FileWatcher, WatchTrouble};
 
 /// How often the files are read where they cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
+/// Files that include others are read again so many times, since what they include was not watched while it was read.
+const MOST_LOOKS: usize = 3;
 
 /// What was read last, good or bad.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Nothing,
-    Sources(Arc<Vec<Source>>),
-    /// The files could not be read; the text of why.
+    /// All of it, what parameters stand for included.
+    Whole(Box<Input>),
+    /// Not all of it could be read; the text of why.
     Unreadable(String),
 }
 
@@ -99,14 +102,14 @@ impl FileSource {
 
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
-        let files = Arc::new(config::read(&self.paths)?);
-        let mut desired = self.accept(&files)?;
+        let input = config::gather(&self.paths).whole()?;
+        let mut desired = self.accept(&input)?;
         self.offers.remember(&desired.state_dir);
         self.containers.recall(&desired.state_dir);
         self.containers.lay(&mut desired);
         self.containers.in_force();
-        self.fingerprint = Some(fingerprint(&files));
-        self.seen = Seen::Sources(files);
+        self.fingerprint = Some(fingerprint(&input.sources));
+        self.seen = Seen::Whole(Box::new(input));
         self.state_dir_in_use = Some(desired.state_dir.clone());
         Ok(desired)
     }
@@ -131,10 +134,12 @@ impl FileSource {
     }
 
     /// Parses, with what came over the API, and applies what the command line overrides.
-    fn accept(&self, files: &Arc<Vec<Source>>) -> Result<Desired, Problems> {
+    fn accept(&self, input: &Input) -> Result<Desired, Problems> {
         let facts = facts();
+        let Input { sources: files, environment, .. } = input;
+        let circumstances = Circumstances { environment, facts: Some(&facts) };
         let read = |state_dir: &Path| config::read_fragments(&folder(state_dir));
-        let parse = |fragments: &[Source]| config::parse_together(Arc::clone(files), fragments, Some(&facts));
+        let parse = |fragments: &[Source]| config::parse_together(Arc::clone(files), fragments, circumstances);
         let known = self.state_dir.as_deref().or(self.state_dir_in_use.as_deref());
         let mut fragments = known.map(read).transpose()?.unwrap_or_default();
         let (mut parsed, mut foundation) = parse(&fragments)?;
@@ -162,34 +167,58 @@ impl FileSource {
         Ok(desired)
     }
 
-    fn read(&mut self) -> (Seen, Result<Arc<Vec<Source>>, Problems>) {
+    fn read(&mut self) -> Result<Input, Problems> {
         // First the watches, then the reading: what changes after it raises an event.
         if let Some(watcher) = &mut self.watcher {
             let trouble = watcher.refresh().err();
             self.say(trouble);
         }
-        match config::read(&self.paths) {
-            Ok(files) => {
-                let files = Arc::new(files);
-                (Seen::Sources(Arc::clone(&files)), Ok(files))
+        let mut input = config::gather(&self.paths);
+        for _ in 0..MOST_LOOKS {
+            let Some(watcher) = &mut self.watcher else { break };
+            if !watcher.follow(&input.watched) {
+                break;
             }
-            Err(problems) => (Seen::Unreadable(problems.render(false)), Err(problems)),
+            // What is included now was not watched while it was read.
+            let trouble = watcher.refresh().err();
+            self.say(trouble);
+            input = config::gather(&self.paths);
+        }
+        input.whole()
+    }
+}
+
+impl FileSource {
+    /// Whether that is what was read last.
+    fn has_seen(&self, read: &Result<Input, Problems>) -> bool {
+        match (&self.seen, read) {
+            (Seen::Whole(seen), Ok(input)) => **seen == *input,
+            (Seen::Unreadable(seen), Err(problems)) => *seen == problems.render(false),
+            _ => false,
         }
     }
 }
 
 impl ConfigSource for FileSource {
     fn load(&mut self, afresh: bool) -> Config {
-        let (seen, read) = self.read();
-        if seen == self.seen && !afresh {
+        let read = self.read();
+        if self.has_seen(&read) && !afresh {
             return Config::Unchanged;
         }
-        self.seen = seen;
-        let accepted = read.and_then(|files| {
-            let desired = self.accept(&files)?;
-            self.fingerprint = Some(fingerprint(&files));
-            Ok(desired)
-        });
+        let accepted = match read {
+            Ok(input) => {
+                let accepted = self.accept(&input);
+                if accepted.is_ok() {
+                    self.fingerprint = Some(fingerprint(&input.sources));
+                }
+                self.seen = Seen::Whole(Box::new(input));
+                accepted
+            }
+            Err(problems) => {
+                self.seen = Seen::Unreadable(problems.render(false));
+                Err(problems)
+            }
+        };
         match accepted {
             Ok(mut desired) => {
                 self.refused = None;
@@ -218,8 +247,8 @@ impl ConfigSource for FileSource {
     }
 
     fn changed(&mut self) -> bool {
-        let (seen, _) = self.read();
-        seen != self.seen
+        let read = self.read();
+        !self.has_seen(&read)
     }
 
     fn fingerprint(&self) -> Option<String> {
@@ -247,6 +276,10 @@ impl ConfigSource for FileSource {
         part.services.extend(services);
         part.look.extend(look);
         Some(part)
+    }
+
+    fn replaces(&mut self, before: &Desired, desired: &mut Desired) {
+        self.containers.replaces(before, desired);
     }
 
     fn in_force(&mut self) {
@@ -319,5 +352,37 @@ mod tests {
         fs::write(&file, "version = 1\n[defaults]\nweight = 1\n").unwrap();
         let Config::Refused(problems) = source.load(false) else { panic!("half a file was taken") };
         assert!(problems.contains("no file has `services`"), "{problems}");
+    }
+
+    #[test]
+    fn what_is_included_and_what_parameters_name_is_watched_and_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (file, secret) = (root.join("a.toml"), root.join("weight"));
+        let text = "version = 1\ninclude = [\"conf.d/*.toml\"]\n[defaults]\nweight = \"${file:weight}\"\n[daemon]\n";
+        fs::write(&file, format!("{text}{}", &GOOD["version = 1\n".len()..])).unwrap();
+        fs::write(&secret, "7\n").unwrap();
+        let mut source = FileSource::new(vec![file.clone()], Some(root.join("state")));
+        source.first().unwrap();
+        let (wake, woken) = std::sync::mpsc::channel();
+        source.watch(move |event| _ = wake.send(event));
+        assert!(matches!(source.load(false), Config::Unchanged), "and now it is known what to watch");
+        let changes = |what: &str, change: &dyn Fn()| {
+            while woken.try_recv().is_ok() {}
+            change();
+            woken.recv_timeout(Duration::from_secs(20)).expect(what);
+        };
+        changes("a secret", &|| fs::write(&secret, "8\n").unwrap());
+        let Config::New(desired) = source.load(false) else { panic!("it was not read again") };
+        assert_eq!(desired.table.services.len(), 1);
+        changes("a directory that a pattern means", &|| fs::create_dir(root.join("conf.d")).unwrap());
+        assert!(matches!(source.load(false), Config::Unchanged));
+        let more = GOOD.replace("\"a\"", "\"b\"").replace(".1:80", ".2:80");
+        changes("a file in it", &|| fs::write(root.join("conf.d/b.toml"), &more).unwrap());
+        let Config::New(desired) = source.load(false) else { panic!("it was not read again") };
+        assert_eq!(desired.table.services.len(), 2);
+        changes("the secret is gone", &|| fs::remove_file(&secret).unwrap());
+        let Config::Refused(problems) = source.load(false) else { panic!("it was taken") };
+        assert!(problems.contains("cannot read `weight`") && problems.contains("a.toml:4:11"), "{problems}");
     }
 }

@@ -16,13 +16,13 @@ mod runtime;
 mod sampler;
 
 pub use api::{Audience, Backroom, Http, OpenHost, OpenKernel, Overlaid, Workshop};
-pub use containers::{Containers, DockerReader, hold_containers};
+pub use containers::{Containers, SourcesReader, hold_unknown};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
-pub use offers::{Offers, load};
+pub use offers::{Offers, load, load_now};
 pub use runtime::{Runtime, Spawner};
 pub use sampler::{SampleReader, Sampler};
 
@@ -81,9 +81,10 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     spawner.spawn_local(|| runner.run());
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
-    let docker = source.containers().reader();
-    answer(&desired, &spawner, (&board, Arc::clone(&docker)), &engine, wake.clone(), place.clone());
+    let sources = source.containers().reader();
+    answer(&desired, &spawner, (&board, Arc::clone(&sources)), &engine, wake.clone(), place.clone());
     spawner.spawn(source.containers().follower(&desired.state_dir, place.clone(), wake.clone()));
+    spawner.spawn(source.containers().resolver(&desired.state_dir, place.clone(), wake.clone()));
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
     let broadcast = Broadcast::default();
     let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
@@ -95,7 +96,7 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), started: unix_now() };
     let stage = Backroom {
         about,
-        overlaid: Arc::new(Overlaid::new(board.clone(), verdicts).with_docker(docker)),
+        overlaid: Arc::new(Overlaid::new(board.clone(), verdicts).with_sources(sources)),
         wake: Arc::new(wake.clone()),
         sample: sampler.reader(),
         broadcast: broadcast.clone(),
@@ -147,7 +148,7 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
 fn answer(
     desired: &Desired,
     spawner: &Spawner,
-    (board, docker): (&StatusCell, DockerReader),
+    (board, sources): (&StatusCell, SourcesReader),
     engine: &Engine,
     wake: impl Fn(Event) + Send + Sync + 'static,
     place: Place,
@@ -162,7 +163,7 @@ fn answer(
     let shared = Shared {
         board: board.clone(),
         verdicts: Some(Box::new(engine.reader())),
-        docker: Some(docker),
+        sources: Some(sources),
         wake: Box::new(wake),
         clock: Box::new(|| {
             let Now { at, unix } = Now::read();

@@ -77,6 +77,8 @@ pub struct Desired {
     pub max_delete: MaxDelete,
     /// The longest time between two full passes.
     pub resync: Duration,
+    /// How often the names of destinations are looked up.
+    pub resolve: Duration,
     pub state_dir: PathBuf,
     /// For every key of `table`.
     pub policies: BTreeMap<ServiceKey, Policy>,
@@ -140,6 +142,7 @@ impl Default for Desired {
             manage: Manage::default(),
             max_delete: MaxDelete::Percent(50),
             resync: Duration::from_secs(30),
+            resolve: Duration::from_secs(30),
             state_dir: PathBuf::from("/var/lib/ipvsd"),
             policies: BTreeMap::new(),
             drain: Duration::from_secs(300),

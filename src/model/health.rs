@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DestinationKey, DestinationSettings, Quiesced, Selector, SharedChecks};
+use super::{DestinationKey, DestinationSettings, Named, Quiesced, Selector, SharedChecks};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a destination.
@@ -55,6 +55,8 @@ pub struct Policy {
     pub drain: Duration,
     /// The containers that are its destinations as well.
     pub containers: Option<Arc<Selector>>,
+    /// Its destinations whose addresses are names.
+    pub named: Vec<Named>,
     /// Destinations that get no new connections, since what they come from says so.
     pub quiesced: BTreeMap<DestinationKey, Quiesced>,
     /// What was a destination, and is no more: nobody answers there, so their connections are not waited for.
@@ -74,6 +76,7 @@ impl Policy {
             panic_threshold: None,
             drain,
             containers: None,
+            named: Vec::new(),
             quiesced: BTreeMap::new(),
             ended: BTreeSet::new(),
         }

@@ -14,6 +14,7 @@ mod docker;
 mod health;
 mod host;
 mod live;
+mod named;
 mod offer;
 mod overrides;
 mod record;
@@ -34,6 +35,7 @@ pub use docker::{Auto, Docker, DockerTls, Endpoint, Quiesced, Reach, SERVICE_LAB
 pub use health::{Health, Hooks, Initial, OnDown, Policy, Share};
 pub use host::{Host, HostKey, HostValue, OwnedHost, ParseHostKeyError, Timeout};
 pub use live::{Live, LiveDestination, LiveService, Stats};
+pub use named::{Named, Written, host_and_port};
 pub use offer::{Offer, OfferedDestination};
 pub use overrides::{Action, Forced, HealthOverride, Override, Overrides, WeightOverride};
 pub use record::{Drain, Helped, OwnedService, Record};

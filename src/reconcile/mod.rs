@@ -54,7 +54,7 @@ pub use sight::Sight;
 pub use standing::Standing;
 pub use status::{
     Agreement, Board, DestinationStatus, DockerFinding, DockerStatus, DrainStatus, Failing, HostTrouble, MOST_FAILING,
-    ServiceStatus, Status, unix_of,
+    NameStatus, ServiceStatus, Status, unix_of,
 };
 pub use store::{FileStore, Found, Place, RecordStore};
 pub use tally::{Drift, Durations, Kind, Loads, Outcome, PassEnd, Tally, Trigger};

@@ -22,6 +22,8 @@ pub enum Event {
     Api,
     /// The containers of the engine are others, or in another state.
     Docker,
+    /// Names of destinations stand for other addresses.
+    Names,
     /// SIGTERM or SIGINT: end, and leave the table as it is.
     Stop,
 }
@@ -62,6 +64,8 @@ pub struct Why {
     pub api: bool,
     /// The containers of the engine have changed.
     pub docker: bool,
+    /// Names stand for other addresses.
+    pub names: bool,
     /// A ramp has its next step, or a drain is looked at again.
     pub step: bool,
     /// Time to see whether the files have changed; by itself no reason for a pass.
@@ -71,15 +75,15 @@ pub struct Why {
 impl Why {
     /// Whether it is one of the many looks that mostly find nothing to do.
     pub fn is_only_a_look(&self) -> bool {
-        let Self { start, files, reload, resync, retry, health, overrides, api, docker, step, poll: _ } = *self;
-        (health || step) && !(start || files || reload || resync || retry || overrides || api || docker)
+        let Self { start, files, reload, resync, retry, health, overrides, api, docker, names, step, poll: _ } = *self;
+        (health || step) && !(start || files || reload || resync || retry || overrides || api || docker || names)
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, files, reload, resync, retry, health, overrides, api, docker, step, poll: _ } = *self;
-        let names = [
+        let Self { start, files, reload, resync, retry, health, overrides, api, docker, names, step, poll: _ } = *self;
+        let words = [
             (start, "start"),
             (files, "files"),
             (reload, "reload"),
@@ -89,11 +93,12 @@ impl fmt::Display for Why {
             (overrides, "override"),
             (api, "api"),
             (docker, "docker"),
+            (names, "names"),
             (step, "step"),
         ];
-        let mut names = names.into_iter().filter_map(|(set, name)| set.then_some(name));
-        f.write_str(names.next().unwrap_or("nothing"))?;
-        names.try_for_each(|name| write!(f, "+{name}"))
+        let mut words = words.into_iter().filter_map(|(set, word)| set.then_some(word));
+        f.write_str(words.next().unwrap_or("nothing"))?;
+        words.try_for_each(|name| write!(f, "+{name}"))
     }
 }
 
@@ -121,6 +126,8 @@ pub struct Schedule {
     api: bool,
     /// When changed containers are answered: they come in bursts, too.
     docker: Option<Instant>,
+    /// The same of names.
+    names: Option<Instant>,
     /// They are not answered before.
     docker_rest: Instant,
     step: Option<Instant>,
@@ -154,6 +161,7 @@ impl Schedule {
             overrides: false,
             api: false,
             docker: None,
+            names: None,
             docker_rest: now,
             step: None,
             retry: None,
@@ -182,6 +190,7 @@ impl Schedule {
                 let due = (now + Self::BURST).max(self.docker_rest);
                 self.docker = Some(self.docker.unwrap_or(due));
             }
+            Event::Names => self.names = Some(self.names.unwrap_or(now + Self::BURST)),
             Event::Stop => {}
         }
     }
@@ -245,11 +254,20 @@ impl Schedule {
         if self.reload || self.overrides || self.api {
             return Duration::ZERO;
         }
-        [Some(self.next_resync), self.files_due(), self.retry, self.next_poll, self.health, self.docker, self.step]
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+        [
+            Some(self.next_resync),
+            self.files_due(),
+            self.retry,
+            self.next_poll,
+            self.health,
+            self.docker,
+            self.names,
+            self.step,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 
     /// What is due at `now`, if anything; it is not due any more after that. A resync comes one interval
@@ -266,6 +284,7 @@ impl Schedule {
             overrides: self.overrides,
             api: self.api,
             docker: due(self.docker),
+            names: due(self.names),
             step: due(self.step),
             poll: due(self.next_poll),
         };
@@ -291,6 +310,9 @@ impl Schedule {
         }
         if why.docker {
             self.docker = None;
+        }
+        if why.names {
+            self.names = None;
         }
         if why.step {
             self.step = None;

@@ -3,6 +3,7 @@
 mod making;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Status {
     /// The engine whose containers are destinations, if one is followed; put in by whoever answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker: Option<DockerStatus>,
+    /// The names that destinations are looked up by; put in by whoever answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NameStatus>,
     /// Of the host around the table, what is not as it should be.
     pub host: Vec<HostTrouble>,
     /// What has been done until now, in numbers.
@@ -113,6 +117,20 @@ pub struct DockerFinding {
     /// Its name.
     pub container: String,
     pub message: String,
+}
+
+/// A name that destinations are looked up by. Times are seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NameStatus {
+    pub name: String,
+    /// What it stands for, as far as that is known.
+    pub addresses: Vec<IpAddr>,
+    /// When it was looked up well last; nothing before the first time since the start.
+    pub known_at: Option<u64>,
+    /// Since when it is not, and why; what it stood for before stays.
+    pub away_since: Option<u64>,
+    pub trouble: Option<String>,
 }
 
 /// An object of the host that is not as it should be.
@@ -189,6 +207,7 @@ impl Status {
             overrides,
             suspicions,
             docker: _,
+            names: _,
             host: _,
             tally,
         } = part;

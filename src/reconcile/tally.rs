@@ -40,6 +40,7 @@ pub enum Trigger {
     Api,
     /// The containers of the engine have changed.
     Docker,
+    Names,
     Override,
     Health,
     Retry,
@@ -162,7 +163,7 @@ macro_rules! words {
 
 pub(super) use words;
 
-words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Docker "docker", Override "override", Health "health", Retry "retry",
+words!(Trigger: Start "start", Reload "reload", Files "files", Api "api", Docker "docker", Names "names", Override "override", Health "health", Retry "retry",
     Resync "resync", Step "step");
 words!(PassEnd: Done "done", Failed "failed", Refused "refused", Impossible "impossible");
 words!(Kind: AddService "add_service", EditService "edit_service", DeleteService "delete_service",
@@ -173,13 +174,14 @@ words!(Outcome: Done "done", Converged "converged", Draining "draining", Failed 
 
 impl Trigger {
     fn of(why: Why) -> Self {
-        let Why { start, files, reload, resync, retry, health, overrides, api, docker, step: _, poll: _ } = why;
+        let Why { start, files, reload, resync, retry, health, overrides, api, docker, names, step: _, poll: _ } = why;
         let reasons = [
             (start, Self::Start),
             (reload, Self::Reload),
             (files, Self::Files),
             (api, Self::Api),
             (docker, Self::Docker),
+            (names, Self::Names),
             (overrides, Self::Override),
             (health, Self::Health),
             (retry, Self::Retry),

@@ -5,3 +5,7 @@
 //! an error.
 
 pub mod docker;
+pub mod names;
+mod news;
+
+pub use news::News;

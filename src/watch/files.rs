@@ -103,6 +103,14 @@ impl FileWatcher {
         Ok(this)
     }
 
+    /// Watches these paths from the next [`refresh`](Self::refresh) on. Says whether they are others than before.
+    pub fn follow<'p>(&mut self, paths: impl IntoIterator<Item = &'p PathBuf>) -> bool {
+        let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
+        let is_other = paths != self.paths;
+        self.paths = paths;
+        is_other
+    }
+
     /// Follows what has moved since: to be called before the files are read, so that a change after the
     /// reading raises an event. Tries everything, and gives the first trouble.
     pub fn refresh(&mut self) -> Result<(), WatchTrouble> {

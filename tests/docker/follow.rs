@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use ipvsd::daemon::{DockerReader, FileSource, Runtime};
+use ipvsd::daemon::{FileSource, Runtime, SourcesReader};
 use ipvsd::model::{Desired, DestinationKey, DestinationSettings, Quiesced, ServiceKey};
 use ipvsd::reconcile::{ConfigSource as _, DockerStatus, Event, Part, Place};
 use serde_json::{Value, json};
@@ -17,13 +17,20 @@ use super::replayed::{Replayed, Trouble};
 const PATIENCE: Duration = Duration::from_secs(30);
 const WEB: &str = "tcp://192.0.2.10:80";
 
+/// How the engine is.
+fn docker(reader: &SourcesReader) -> Option<DockerStatus> {
+    let mut status = Status::default();
+    reader(&mut status);
+    status.docker
+}
+
 /// What the loop would be, with an engine on the other side.
 struct Scene {
     engine: Replayed,
     source: FileSource,
     desired: Desired,
     events: Receiver<Event>,
-    reader: DockerReader,
+    reader: SourcesReader,
     /// How often something came.
     parts: usize,
     folder: tempfile::TempDir,
@@ -80,7 +87,7 @@ impl Scene {
     fn wait(&mut self, what: &str, mut is_it: impl FnMut(&Desired, &DockerStatus) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let status = (self.reader)().unwrap_or_default();
+            let status = docker(&self.reader).unwrap_or_default();
             if is_it(&self.desired, &status) {
                 return;
             }
@@ -215,7 +222,7 @@ fn an_engine_in_trouble_takes_nothing_away() {
     scene.engine.go_away();
     scene.wait("it is away", |_, status| status.trouble.as_ref().is_some_and(|why| why.contains("no socket")));
     assert_eq!(lines(&scene.desired), one);
-    assert!((scene.reader)().unwrap().away_since.is_some());
+    assert!(docker(&scene.reader).unwrap().away_since.is_some());
     scene.engine.set_containers(vec![web("two", 3)]);
     scene.engine.come_back();
     scene.list("one list makes it right", &["172.17.0.3:80 two 100"]);
@@ -268,7 +275,7 @@ fn what_is_wrong_is_shown_and_nothing_else_goes_by_it() {
     let mut scene = Scene::start(engine, SERVICE);
     scene.list("those that are right", &["172.17.0.2:80 one 100"]);
     let findings: BTreeMap<String, String> =
-        (scene.reader)().unwrap().findings.into_iter().map(|of| (of.container, of.message)).collect();
+        docker(&scene.reader).unwrap().findings.into_iter().map(|of| (of.container, of.message)).collect();
     assert_eq!(findings.len(), 4, "{findings:?}");
     assert!(findings["port"].contains("ipvsd.port says `http`"));
     assert!(findings["weight"].contains("ipvsd.weight says `70000`"));

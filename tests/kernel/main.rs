@@ -40,6 +40,7 @@ mod limits;
 mod marking;
 mod marks;
 mod module_missing;
+mod names;
 mod netns;
 mod network;
 mod nlmon;

@@ -60,6 +60,7 @@ metrics! {
     DRIFT Counter "ipvsd_drift_repaired" "" ["object"]
         "Operations that repaired what somebody else had changed: of a service, a destination, or the host.";
     HOST_TROUBLES Gauge "ipvsd_host_troubles" "" [] "Objects of the host around the table that are not as they should be.";
+    NAMES Gauge "ipvsd_names" "" ["state"] "Names of destinations, by how they are looked up: well (good), or not, so that what they stood for stays (failing).";
     SUSPICIONS Gauge "ipvsd_check_suspicions" "" [] "Signs that the checks themselves are in trouble, and not what they check.";
     OVERRIDES Gauge "ipvsd_overrides" "" [] "Destinations of which an operator says something by hand.";
 

@@ -81,7 +81,7 @@ pub fn render(scene: &Scene<'_>) -> String {
 }
 
 fn of_ipvsd(page: &mut Page, status: &Status) {
-    let Status { outdated, pass_at, trouble, overrides, suspicions, host, failures, tally, .. } = status;
+    let Status { outdated, pass_at, trouble, overrides, suspicions, host, names, failures, tally, .. } = status;
     let Tally { passes, whole, part, operations, drift, configuration, verified_at } = tally;
     let mut family = page.family(&of::PASSES);
     for trigger in Trigger::ALL {
@@ -115,6 +115,10 @@ fn of_ipvsd(page: &mut Page, status: &Status) {
         family.sample_of("", object, count);
     }
     page.single(&of::HOST_TROUBLES, host.len());
+    let failing = names.iter().filter(|name| name.trouble.is_some()).count();
+    let mut family = page.family(&of::NAMES);
+    family.sample_of("", "good", names.len() - failing);
+    family.sample_of("", "failing", failing);
     page.single(&of::SUSPICIONS, suspicions.len());
     page.single(&of::OVERRIDES, overrides.services.values().map(|of_service| of_service.len()).sum::<usize>());
     page.single(&of::GENERATION, configuration.generation);

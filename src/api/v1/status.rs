@@ -8,7 +8,7 @@ use super::aside;
 use crate::api::backstage::About;
 use crate::api::{Problem, Stage};
 use crate::model::{DestinationKey, Health, HealthOverride, ServiceKey, WeightOverride};
-use crate::reconcile::{Agreement, DockerStatus, Failing, HostTrouble, Status};
+use crate::reconcile::{Agreement, DockerStatus, Failing, HostTrouble, NameStatus, Status};
 
 /// How everything is. Times are seconds since 1970.
 #[derive(Debug, Serialize)]
@@ -37,6 +37,8 @@ pub(super) struct Overview {
     host: Vec<HostTrouble>,
     /// The engine whose containers are destinations; null if none is followed.
     docker: Option<DockerStatus>,
+    /// The names that destinations are looked up by.
+    names: Vec<NameStatus>,
     /// What looks like the checker's own trouble.
     suspicions: Vec<String>,
     overrides: Vec<OverrideInForce>,
@@ -102,6 +104,7 @@ fn overview(status: &Status, about: &About, now: u64) -> Overview {
         failing_more: status.failing_more,
         host: status.host.clone(),
         docker: status.docker.clone(),
+        names: status.names.clone(),
         suspicions: status.suspicions.clone(),
         overrides: overrides.collect(),
     }

@@ -41,7 +41,8 @@ pub(super) fn document(picture: &Picture) -> Value {
 
 fn of_daemon(answer: &Answer) -> Value {
     let Answer { pid, version, started, place: _, status } = answer;
-    let Status { outdated, pass_at, pass_why, trouble, failing, failing_more, suspicions, host, docker, .. } = status;
+    let Status { outdated, pass_at, pass_why, trouble, failing, failing_more, suspicions, host, docker, names, .. } =
+        status;
     json!({
         "pid": pid,
         "version": version,
@@ -56,6 +57,7 @@ fn of_daemon(answer: &Answer) -> Value {
         "suspicions": suspicions,
         "host": host,
         "docker": docker,
+        "names": names,
     })
 }
 

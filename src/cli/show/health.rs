@@ -6,7 +6,7 @@ use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, 
 use crate::plan::connections;
 use crate::plan::render::words::{count, rough};
 use crate::reconcile::{
-    DestinationStatus, DockerFinding, DockerStatus, DrainStatus, HostTrouble, ServiceStatus, Status,
+    DestinationStatus, DockerFinding, DockerStatus, DrainStatus, HostTrouble, NameStatus, ServiceStatus, Status,
 };
 
 /// How a row is to be looked at.
@@ -181,6 +181,7 @@ pub(super) fn attention(status: &Status, now: u64) -> Vec<String> {
     lines.extend(status.suspicions.iter().cloned());
     lines.extend(status.host.iter().map(|HostTrouble { object, reason }| format!("{object}: {reason}")));
     lines.extend(status.docker.iter().flat_map(|docker| of_docker(docker, now)));
+    lines.extend(status.names.iter().filter_map(|name| of_name(name, now)));
     lines.iter().map(|line| clean(line)).collect()
 }
 
@@ -203,6 +204,14 @@ fn of_docker(docker: &DockerStatus, now: u64) -> Vec<String> {
         findings.iter().map(|DockerFinding { container, message }| format!("container {container}: {message}")),
     );
     lines
+}
+
+/// Why a name is not looked up well.
+fn of_name(name: &NameStatus, now: u64) -> Option<String> {
+    let NameStatus { name, addresses, known_at: _, away_since, trouble } = name;
+    let since = away_since.map(|at| format!(" since {}", rough(now.saturating_sub(at)))).unwrap_or_default();
+    let rest = if addresses.is_empty() { "nothing is known of it" } else { "what it stood for stays" };
+    Some(format!("the name {name} is not looked up well{since}, {rest}: {}", trouble.as_ref()?))
 }
 
 /// Without what a terminal would act on: some of the words are a server's.

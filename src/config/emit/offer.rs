@@ -102,7 +102,7 @@ fn check_keys(check: &Check) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, parse, parse_together};
+    use crate::config::{Circumstances, Source, parse, parse_together};
     use crate::model::{
         DestinationSettings, Forward, Persistence, Scheduler, ServiceFlags, ServiceSettings, StatusSet, Timing, Tunnel,
         Via,
@@ -174,7 +174,7 @@ mod tests {
             let file = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
             let files = Arc::new(vec![file("other.toml", other)]);
             let fragment = file("web.toml", &text);
-            let (parsed, foundation) = parse_together(files, std::slice::from_ref(&fragment), None)
+            let (parsed, foundation) = parse_together(files, std::slice::from_ref(&fragment), Circumstances::NONE)
                 .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
             let alone = crate::config::parse_onto(&foundation, &fragment).unwrap();
             assert_eq!(alone.desired.table, parsed.desired.table);
@@ -234,7 +234,8 @@ mod tests {
             })
             .collect();
         let files = Arc::new(vec![Source { path: "a.toml".into(), text: "version = 1\nservices = []\n".into() }]);
-        let (parsed, _) = parse_together(files, &fragments, None).unwrap_or_else(|problems| panic!("{problems}"));
+        let (parsed, _) =
+            parse_together(files, &fragments, Circumstances::NONE).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(parsed.desired.table.services.len(), 3);
     }
 

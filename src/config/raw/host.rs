@@ -132,6 +132,7 @@ impl Sysctls {
             keys.push(key.into_owned());
             match node.value {
                 Value::Table(entries) => self.take(&keys, entries, faults),
+                Value::Broken => self.0.push(Sysctl { place, keys, value: None }),
                 value => {
                     let value = text(node.place, value, faults).map(|value| At { place: node.place, value });
                     self.0.push(Sysctl { place, keys, value });
@@ -143,7 +144,7 @@ impl Sysctls {
 
 /// A value as the kernel shows it: fields are separated by single spaces.
 fn text(place: Place, value: Value<'_>, faults: &mut Faults) -> Option<String> {
-    match value {
+    match value.plain() {
         Value::Bool(value) => Some(u8::from(value).to_string()),
         Value::Integer(value) => Some(value.to_string()),
         Value::Text(text) => {

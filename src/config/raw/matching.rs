@@ -33,6 +33,7 @@ table! {
 
 impl Decode for Match {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::Text(text) => Some(Self::Text(text.into_owned())),
             Value::Table(_) => MatchTable::decode(node, faults).map(Self::Table),
@@ -63,6 +64,7 @@ table! {
 
 impl Decode for Payload {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::Text(text) => Some(Self::Text(text.into_owned())),
             Value::Table(_) => PayloadTable::decode(node, faults).map(Self::Table),

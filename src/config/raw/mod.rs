@@ -29,6 +29,11 @@ table! {
     #[schemars(schema_with = "schema::version")]
     "version" version: i128,
 
+    /// Files that belong to the configuration as well: paths, relative to this file, of which the last part may have `*`, `?` and
+    /// `[…]` in it. A path without such a sign has to be there.
+    #[schemars(default, extend("examples" = [["conf.d/*.toml"]]))]
+    "include" include: Vec<At<String>>,
+
     /// What concerns ipvsd itself.
     #[schemars(default)]
     "daemon" daemon: Daemon,
@@ -77,6 +82,10 @@ table! {
     /// Compare with the kernel at least this often, and repair drift: "1s" to "1d".
     #[schemars(default, schema_with = "schema::duration", extend("default" = "30s"))]
     "resync" resync: Period,
+
+    /// Look the names up again so often that stand in the place of destinations' addresses: "1s" to "1d".
+    #[schemars(default, schema_with = "schema::duration", extend("default" = "30s"))]
+    "resolve" resolve: Period,
 
     /// What may be deleted: "owned" (what ipvsd added or adopted), "all" (whatever is not in the files), or a
     /// list of prefixes, addresses and marks within which it is as "all", and beyond which nothing is touched.
@@ -292,9 +301,14 @@ table! {
     #[schemars(default, extend("pattern" = "^[!-~]{1,128}$"))]
     "name" name: String,
 
-    /// `10.0.0.11:8080`, `[2001:db8::11]:80`, or without a port for the service's.
-    #[schemars(extend("examples" = ["10.0.0.11:8080", "[2001:db8::11]:80", "10.0.0.11"]))]
+    /// `10.0.0.11:8080`, `[2001:db8::11]:80`, or without a port for the service's; or a name, `web.internal:8080`, which is looked
+    /// up again and again.
+    #[schemars(extend("examples" = ["10.0.0.11:8080", "[2001:db8::11]:80", "10.0.0.11", "web.internal:8080"]))]
     "address" address: String,
+
+    /// Of a name: whether "all" of its addresses are destinations, or the "first". Those of the service's family count.
+    #[schemars(default, extend("enum" = ["all", "first"], "default" = "all"))]
+    "resolve" resolve: String,
 
     /// The share of new connections, 0 to 65535; 0 gives it none, and leaves the old ones alone.
     #[schemars(default, schema_with = "schema::weight")]

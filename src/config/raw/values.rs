@@ -14,6 +14,7 @@ pub(in crate::config) struct Period(pub Duration);
 
 impl Decode for Period {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::Text(text) => match humantime::parse_duration(text.trim()) {
                 Ok(duration) => Some(Self(duration)),
@@ -43,6 +44,7 @@ pub(in crate::config) struct Addresses(pub Vec<At<String>>);
 
 impl Decode for Addresses {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::List(_) => Vec::decode(node, faults).map(Self),
             Value::Text(text) => Some(Self(vec![At { place: node.place, value: text.into_owned() }])),
@@ -66,6 +68,7 @@ pub(in crate::config) enum Manage {
 
 impl Decode for Manage {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::List(_) => Vec::decode(node, faults).map(Self::Within),
             Value::Text(text) => Some(Self::Word(text.into_owned())),
@@ -89,6 +92,7 @@ pub(in crate::config) enum Share {
 
 impl Decode for Share {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.typed();
         match node.value {
             Value::Text(text) => Some(Self::Percent(text.into_owned())),
             Value::Integer(count) => Some(Self::Count(count)),
@@ -107,6 +111,7 @@ pub(in crate::config) struct Percent(pub String);
 
 impl Decode for Percent {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::Text(text) => Some(Self(text.into_owned())),
             other => {
@@ -127,6 +132,7 @@ pub(in crate::config) struct CheckName(pub String);
 
 impl Decode for CheckName {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.plain();
         match node.value {
             Value::Text(text) => Some(Self(text.into_owned())),
             other => {
@@ -164,6 +170,7 @@ pub(in crate::config) enum Code {
 
 impl Decode for Code {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.typed();
         match node.value {
             Value::Integer(number) => Some(Self::Number(number)),
             Value::Text(text) => Some(Self::Text(text.into_owned())),
@@ -184,7 +191,7 @@ impl Decode for Fallback {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
         match &node.value {
             Value::Table(_) => Destination::decode(node, faults).map(Self),
-            Value::Text(_) => {
+            Value::Text(_) | Value::Given(_) => {
                 let mut destination = Destination::default();
                 destination.address.fill(node, faults);
                 Some(Self(destination))
@@ -207,6 +214,7 @@ pub(in crate::config) enum Netmask {
 
 impl Decode for Netmask {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.typed();
         match node.value {
             Value::Integer(length) => Some(Self::Length(length)),
             Value::Text(text) => Some(Self::Dotted(text.into_owned())),
@@ -228,6 +236,7 @@ pub(in crate::config) enum Checksum {
 
 impl Decode for Checksum {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.typed();
         match node.value {
             Value::Bool(flag) => Some(Self::Flag(flag)),
             Value::Text(text) => Some(Self::Word(text.into_owned())),
@@ -249,6 +258,7 @@ pub(in crate::config) enum DockerAuto {
 
 impl Decode for DockerAuto {
     fn decode(node: Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let node = node.typed();
         match node.value {
             Value::Bool(flag) => Some(Self::Flag(flag)),
             Value::Table(_) => AutoTable::decode(node, faults).map(|table| Self::Table(Box::new(table))),

@@ -10,9 +10,11 @@ use crate::config::decode::{At, Field};
 use crate::config::fault::Fault;
 use crate::config::rules::{self, Key};
 use crate::config::tree::Place;
+use crate::config::values::Target;
 use crate::config::{names, raw, values};
 use crate::model::{
-    DestinationKey, DestinationSettings, Family, Forward, NamedCheck, Offer, Probe, ServiceKey, SharedChecks, Via,
+    DestinationKey, DestinationSettings, Family, Forward, Named, NamedCheck, Offer, Probe, ServiceKey, SharedChecks,
+    Via,
 };
 
 /// A destination as it is listed, and what is known of it whatever the address of its service.
@@ -39,6 +41,9 @@ pub(super) struct Destinations {
     pub checks: BTreeMap<DestinationKey, SharedChecks>,
     pub places: BTreeMap<DestinationKey, Place>,
     pub names: BTreeMap<DestinationKey, String>,
+    pub named: Vec<Named>,
+    /// Where each of these stands.
+    pub named_at: Vec<Place>,
 }
 
 /// What destinations there are that want something of the host, the first of each; fallbacks are among them.
@@ -143,9 +148,23 @@ impl Gather<'_, '_> {
         let mut found = Destinations::default();
         for Listed { place: _, raw, settings, assigned } in listed {
             let Some(At { place, value }) = raw.address.get() else { continue };
-            let Some(key) = values::destination_key(*place, value, service.port().unwrap_or(0), self.faults) else {
-                continue;
+            let key = match values::target(*place, value, service.port().unwrap_or(0), self.faults) {
+                None => continue,
+                Some(Target::At(key)) => key,
+                Some(Target::Named(host, port)) => {
+                    self.named(
+                        (*place, host, port),
+                        (raw, settings.as_ref(), assigned.as_deref()),
+                        service,
+                        &mut found,
+                    );
+                    continue;
+                }
             };
+            if let Some(place) = raw.resolve.place() {
+                let fault = Fault::new(place, "`resolve` has no meaning with an address");
+                self.faults.push(fault.help("remove it, or write a name in the place of the address"));
+            }
             if let Some(first) = found.places.insert(key, *place) {
                 let fault = Fault::new(*place, format!("the destination {key} stands twice in its service"));
                 self.faults.push(

@@ -3,6 +3,7 @@
 mod containers;
 mod defaults;
 mod destinations;
+mod named;
 mod policy;
 mod schedulers;
 mod warnings;
@@ -52,6 +53,8 @@ pub(super) struct Gather<'g, 's> {
     pub reach: Reach,
     pub network: Option<String>,
     pub asked: Asked,
+    /// So many of the sources are files.
+    pub files: u32,
 }
 
 impl Gather<'_, '_> {
@@ -73,7 +76,7 @@ impl Gather<'_, '_> {
         self.warn(&Outlook { raw, keys: &keys, settings: &settings, listed: &listed, policy: &policy });
         if keys.is_empty() {
             for At { place, value } in listed.iter().filter_map(|listed| listed.raw.address.get()) {
-                values::destination_key(*place, value, 0, self.faults);
+                values::target(*place, value, 0, self.faults);
             }
         }
         for (place, key) in keys {
@@ -87,13 +90,13 @@ impl Gather<'_, '_> {
                 Some(service_place(raw, defaults, key).unwrap_or(place))
             });
             self.covered(place, &key);
-            let Destinations { table, checks, places, names } = self.destinations(&listed, &key);
+            let Destinations { table, checks, places, names, named, named_at: _ } = self.destinations(&listed, &key);
             let name = raw.name.value().cloned().unwrap_or_default();
             let (file, line) = (self.atlas.file(place), self.atlas.line(place));
             let origin = ServiceOrigin { name, file, line, destinations: names };
             let fallback = self.fallback(raw, fallback, &key, &places);
             let containers = containers.clone();
-            self.policies.insert(key, Policy { checks, fallback, containers, ..policy.clone() });
+            self.policies.insert(key, Policy { checks, fallback, containers, named, ..policy.clone() });
             self.origins.insert(key, origin);
             self.table.services.insert(key, Service { settings, destinations: table });
         }

@@ -6,7 +6,7 @@ use crate::config::fault::Fault;
 use crate::config::problem::Severity;
 use crate::config::tree::Place;
 use crate::config::{Facts, names, raw, values};
-use crate::model::{OnDown, Policy, Protocol, ServiceKey, ServiceSettings, Share};
+use crate::model::{DestinationKey, OnDown, Policy, Protocol, ServiceKey, ServiceSettings, Share};
 
 /// A service at all its addresses.
 pub(super) struct Outlook<'r> {
@@ -27,6 +27,12 @@ impl Outlook<'_> {
     /// Containers come and go, and their labels may say anything.
     fn has_containers(&self) -> bool {
         !self.raw.docker.is_absent()
+    }
+
+    /// How many destinations there are is not known from the file.
+    fn has_names(&self) -> bool {
+        let addresses = self.listed.iter().filter_map(|listed| listed.raw.address.value());
+        addresses.into_iter().any(|address| DestinationKey::parse(address, 0).is_err())
     }
 
     /// Whether a destination that is down gets weight 0.
@@ -100,7 +106,11 @@ impl Gather<'_, '_> {
         let Outlook { raw, listed, policy, .. } = outlook;
         let (Some(Share::Count(count)), Some(place)) = (policy.min_healthy, raw.min_healthy.place()) else { return };
         let there = listed.len();
-        if Share::Count(count).is_missed(there, there) && outlook.is_checked() && !outlook.has_containers() {
+        if Share::Count(count).is_missed(there, there)
+            && outlook.is_checked()
+            && !outlook.has_containers()
+            && !outlook.has_names()
+        {
             let is = if there == 1 { "is" } else { "are" };
             let message =
                 format!("the service would count as failed with all of its destinations up: there {is} {there}");

@@ -376,7 +376,7 @@ impl<'a> Visitor<'a> for Seed<'_, 'a> {
                 Value::Integer(number) => Cow::Owned(number.to_string()),
                 Value::Bool(value) => Cow::Owned(value.to_string()),
                 Value::Nothing => Cow::Borrowed("null"),
-                Value::List(_) | Value::Table(_) | Value::Other(_) => {
+                Value::List(_) | Value::Table(_) | Value::Given(_) | Value::Broken | Value::Other(_) => {
                     return Err(de::Error::custom("a key has to be a string"));
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::daemon::DockerReader;
+use crate::daemon::SourcesReader;
 use crate::daemon::control::{StatusCell, overlay_verdicts, service_status};
 use crate::model::ServiceKey;
 use crate::reconcile::{Now, ServiceStatus, Status, Verdicts};
@@ -21,7 +21,7 @@ pub struct Overlaid {
     board: StatusCell,
     /// What the checkers say at the moment.
     verdicts: VerdictsReader,
-    docker: Option<DockerReader>,
+    sources: Option<SourcesReader>,
     last: Mutex<Option<Last>>,
 }
 
@@ -35,13 +35,13 @@ struct Last {
 
 impl Overlaid {
     pub fn new(board: StatusCell, verdicts: VerdictsReader) -> Self {
-        Self { board, verdicts, docker: None, last: Mutex::default() }
+        Self { board, verdicts, sources: None, last: Mutex::default() }
     }
 
-    /// Says how an engine is, too.
+    /// Says how that is which destinations come from, too.
     #[must_use]
-    pub fn with_docker(mut self, docker: DockerReader) -> Self {
-        self.docker = Some(docker);
+    pub fn with_sources(mut self, sources: SourcesReader) -> Self {
+        self.sources = Some(sources);
         self
     }
 
@@ -67,7 +67,9 @@ impl Overlaid {
         let of = Arc::downgrade(&posted);
         let mut status = Arc::unwrap_or_clone(posted);
         overlay_verdicts(&mut status, &(self.verdicts)(None), at, unix);
-        status.docker = self.docker.as_ref().and_then(|docker| docker());
+        if let Some(sources) = &self.sources {
+            sources(&mut status);
+        }
         let status = Arc::new(status);
         *last = Some(Last { of, at, status: Arc::clone(&status) });
         status

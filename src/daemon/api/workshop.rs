@@ -16,7 +16,7 @@ use super::super::offers::load;
 use super::super::orders::{self, Given, Known};
 use super::super::plans;
 use crate::api::{Order, Ordered, OrderedOverride, Refusal};
-use crate::daemon::hold_containers;
+use crate::daemon::hold_unknown;
 use crate::host::Edge;
 use crate::ipvs::{Error, Ipvs, Kernel};
 use crate::model::{Desired, Live, Overrides, Record, ServiceKey};
@@ -163,7 +163,7 @@ impl Workshop {
         let overrides = self.overrides()?;
         let mut warnings = Vec::new();
         let record = self.record(&mut warnings);
-        hold_containers(&mut desired, &record, &self.state_dir);
+        hold_unknown(&mut desired, &record, &self.state_dir);
         let (mut kernel, mut host) = ((self.kernel)().map_err(failed)?, (self.host)());
         let farewells = BTreeMap::new();
         let inputs = Inputs {

@@ -1,56 +1,67 @@
-//! What was seen of an engine last, over restarts: after one, nothing is taken away because the engine is not there yet.
+//! What was seen last, over restarts: after one, nothing is taken away because an engine or a resolver is not there yet.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::Place;
-use crate::source::docker::Snapshot;
 
 /// A file that is larger is none of ours.
 const LIMIT: u64 = 256 << 20;
 
+/// What is kept of a source.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    file: &'static str,
+    /// Whether it is void after a boot, and in another network namespace.
+    is_of_here: bool,
+}
+
+/// Containers do not outlive a boot.
+pub(super) const DOCKER: Kept = Kept { file: "docker.json", is_of_here: true };
+/// What a name stood for is better than nothing after a boot, too.
+pub(super) const NAMES: Kept = Kept { file: "names.json", is_of_here: false };
+
 #[derive(Serialize)]
-struct Written<'s> {
+struct Written<'s, T> {
     version: u32,
     place: &'s Place,
-    seen: &'s Snapshot,
+    seen: &'s T,
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct Read<T> {
     version: u32,
     place: Place,
-    seen: Snapshot,
+    seen: T,
 }
 
 const VERSION: u32 = 1;
 
-fn path(state_dir: &Path) -> PathBuf {
-    state_dir.join("docker.json")
-}
-
-/// Keeps it, for the owner's eyes only: labels may say anything. It is void after a power cut, and so need not outlive one. There
-/// must be one writer at a time.
-pub(super) fn write(state_dir: &Path, place: &Place, seen: &Snapshot) -> io::Result<()> {
-    let text = serde_json::to_vec(&Written { version: VERSION, place, seen }).map_err(io::Error::other)?;
-    let draft = state_dir.join(".docker.json.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(&text)?;
-    drop(file);
-    fs::rename(&draft, path(state_dir))
-}
-
-/// What was kept here since the last boot. One that cannot be read is as good as none: what is owned tells the rest.
-pub(super) fn read(state_dir: &Path) -> Option<Snapshot> {
-    let path = path(state_dir);
-    if fs::metadata(&path).ok()?.len() > LIMIT {
-        return None;
+impl Kept {
+    /// Keeps it, for the owner's eyes only: labels may say anything. A power cut may damage it, and then it is as good as none.
+    /// There must be one writer at a time.
+    pub(super) fn write(self, state_dir: &Path, place: &Place, seen: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_vec(&Written { version: VERSION, place, seen }).map_err(io::Error::other)?;
+        let draft = state_dir.join(format!(".{}.new", self.file));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(&text)?;
+        drop(file);
+        fs::rename(&draft, state_dir.join(self.file))
     }
-    let read: Read = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-    let here = Place::here().ok()?;
-    (read.version == VERSION && read.place == here).then_some(read.seen)
+
+    /// What was kept. One that cannot be read is as good as none: what is owned tells the rest.
+    pub(super) fn read<T: DeserializeOwned>(self, state_dir: &Path) -> Option<T> {
+        let path = state_dir.join(self.file);
+        if fs::metadata(&path).ok()?.len() > LIMIT {
+            return None;
+        }
+        let read: Read<T> = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let is_valid = !self.is_of_here || read.place == Place::here().ok()?;
+        (read.version == VERSION && is_valid).then_some(read.seen)
+    }
 }

@@ -1,10 +1,16 @@
-//! Lays containers over what is written. Pure.
+//! Lays containers, and what names stand for, over what is written. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::{Auto, Desired, DestinationKey, Docker, Policy, Record, Service, ServiceKey, ServiceOrigin};
-use crate::source::docker::{Base, Contributed, Destinations, Gathered, Ground, Snapshot, gather};
+use crate::model::{
+    Auto, Desired, DestinationKey, DestinationSettings, Docker, Family, Named, Policy, Record, Service, ServiceKey,
+    ServiceOrigin, SharedChecks,
+};
+use crate::source::docker::{Base, Contributed, Destinations, Finding, Gathered, Ground, Snapshot, gather};
+use crate::source::names::Answers;
 
 /// What is written of a service.
 #[derive(Debug, Clone)]
@@ -14,54 +20,132 @@ struct Plain {
     policy: Policy,
 }
 
-/// A configuration, as far as containers have to do with it.
-#[derive(Debug, Clone)]
-pub(super) struct Laid {
-    pub docker: Arc<Docker>,
-    pub ground: Ground,
-    /// The services that ask for containers.
-    plain: BTreeMap<ServiceKey, Plain>,
+impl Plain {
+    /// The destinations that are written.
+    fn written(&self) -> BTreeSet<DestinationKey> {
+        let fallback = self.policy.fallback.map(|(fallback, _)| fallback);
+        self.service.destinations.keys().copied().chain(fallback).collect()
+    }
 }
 
-/// What a service gets of containers.
+/// A configuration, as far as containers and names have to do with it.
+#[derive(Debug, Clone)]
+pub(super) struct Laid {
+    pub docker: Option<Arc<Docker>>,
+    pub ground: Ground,
+    /// The services that ask for containers, or have names.
+    plain: BTreeMap<ServiceKey, Plain>,
+    /// How often names are looked up.
+    pub every: Duration,
+}
+
+/// What a service gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Given {
     /// What a service is called that came about by itself.
     pub auto: Option<String>,
+    /// Of containers.
     pub destinations: Destinations,
+    /// What each of its names stands for, and what comes of that.
+    pub addresses: Vec<Vec<IpAddr>>,
+    pub named: Destinations,
 }
 
 /// What all of them get.
 pub(super) type AllGiven = BTreeMap<ServiceKey, Given>;
 
+/// What services have of which not all names are known.
+pub(super) type Held = BTreeMap<ServiceKey, Destinations>;
+
 impl Laid {
-    /// Nothing if nobody asks for containers.
+    /// Nothing if nobody asks for any of it.
     pub(super) fn of(desired: &Desired) -> Option<Self> {
-        let docker = Arc::new(desired.docker.clone()?);
+        let docker = desired.docker.clone().map(Arc::new);
         let mut ground = Ground::default();
         let mut plain = BTreeMap::new();
         for (key, origin) in &desired.origins {
-            ground.names.insert(*key, origin.name.clone());
+            if docker.is_some() {
+                ground.names.insert(*key, origin.name.clone());
+            }
             let (Some(service), Some(policy)) = (desired.table.services.get(key), desired.policies.get(key)) else {
                 continue;
             };
-            let Some(selector) = &policy.containers else { continue };
-            let mut written: BTreeSet<DestinationKey> = service.destinations.keys().copied().collect();
-            written.extend(policy.fallback.map(|(fallback, _)| fallback));
-            let base = Base { name: origin.name.clone(), selector: Arc::clone(selector), written };
-            ground.bases.insert(*key, base);
+            let selector = policy.containers.as_ref().filter(|_| docker.is_some());
+            if selector.is_none() && policy.named.is_empty() {
+                continue;
+            }
             let of = Plain { service: service.clone(), origin: origin.clone(), policy: policy.clone() };
+            if let Some(selector) = selector {
+                let (name, selector) = (origin.name.clone(), Arc::clone(selector));
+                ground.bases.insert(*key, Base { name, selector, written: of.written() });
+            }
             plain.insert(*key, of);
         }
-        Some(Self { docker, ground, plain })
+        (docker.is_some() || !plain.is_empty()).then_some(Self { docker, ground, plain, every: desired.resolve })
     }
 
-    /// What follows from what was seen.
-    pub(super) fn gather(&self, seen: &Snapshot) -> (AllGiven, BTreeSet<crate::source::docker::Finding>) {
-        let Gathered { services, auto, findings } = gather(&self.docker, &self.ground, seen);
-        let written = services.into_iter().map(|(key, destinations)| (key, Given { auto: None, destinations }));
-        let auto = auto.into_iter().map(|(key, (name, destinations))| (key, Given { auto: Some(name), destinations }));
+    /// What follows from the containers that were seen.
+    pub(super) fn gather(&self, seen: &Snapshot) -> (AllGiven, BTreeSet<Finding>) {
+        let Some(docker) = &self.docker else { return Default::default() };
+        let Gathered { services, auto, findings } = gather(docker, &self.ground, seen);
+        let written = services.into_iter().map(|(key, destinations)| (key, Given { destinations, ..Given::default() }));
+        let auto = auto
+            .into_iter()
+            .map(|(key, (name, destinations))| (key, Given { auto: Some(name), destinations, ..Given::default() }));
         (written.chain(auto).collect(), findings)
+    }
+
+    /// All names.
+    pub(super) fn hosts(&self) -> BTreeSet<String> {
+        self.plain.values().flat_map(|plain| &plain.policy.named).map(|named| named.host.clone()).collect()
+    }
+
+    /// The services of which not all names are known.
+    pub(super) fn unknown(&self, answers: &Answers) -> BTreeSet<ServiceKey> {
+        let is_unknown = |key: &ServiceKey, named: &Named| meant(named, key.family(), answers).is_empty();
+        let unknown = self.named().filter(|(key, plain)| plain.policy.named.iter().any(|named| is_unknown(key, named)));
+        unknown.map(|(key, _)| *key).collect()
+    }
+
+    /// What is known of names by the configuration itself, in which it was put before.
+    pub(super) fn answered(&self) -> Answers {
+        let mut answers = Answers::new();
+        for named in self.plain.values().flat_map(|plain| &plain.policy.named) {
+            let known: &mut Vec<IpAddr> = answers.entry(named.host.clone()).or_default();
+            let news: Vec<IpAddr> =
+                named.addresses.iter().filter(|address| !known.contains(address)).copied().collect();
+            known.extend(news);
+        }
+        answers
+    }
+
+    /// The services with names, and what is written of them.
+    fn named(&self) -> impl Iterator<Item = (&ServiceKey, &Plain)> {
+        self.plain.iter().filter(|(_, plain)| !plain.policy.named.is_empty())
+    }
+
+    /// Adds what follows from what names stand for. While one of a service is not known, the service has what is `held` as well.
+    pub(super) fn resolve(&self, all: &mut AllGiven, answers: &Answers, held: &Held) {
+        for (key, plain) in self.named() {
+            let given = all.entry(*key).or_default();
+            let named = &plain.policy.named;
+            given.addresses = named.iter().map(|named| meant(named, key.family(), answers)).collect();
+            let written = plain.written();
+            if given.addresses.iter().any(Vec::is_empty) {
+                given.named = held.get(key).cloned().unwrap_or_default();
+                given.named.retain(|destination, _| !written.contains(destination));
+            }
+            for (named, addresses) in named.iter().zip(&given.addresses) {
+                for address in addresses {
+                    let destination = DestinationKey { address: *address, port: named.port };
+                    // What is written goes before names, and of two names the one that is written first.
+                    let is_held = given.named.get(&destination).is_some_and(|other| other.id == HELD);
+                    if !written.contains(&destination) && (is_held || !given.named.contains_key(&destination)) {
+                        given.named.insert(destination, contributed(named, *address, addresses.len()));
+                    }
+                }
+            }
+        }
     }
 
     /// What is owned, for a start on which nothing is known of containers: what may be one stays. A weight that is on record may
@@ -69,31 +153,52 @@ impl Laid {
     pub(super) fn hold(&self, record: &Record) -> AllGiven {
         let mut all = AllGiven::new();
         for (key, base) in &self.ground.bases {
-            let owned = record.services.get(key).into_iter().flat_map(|owned| &owned.destinations);
-            let held = owned.filter(|(destination, _)| {
-                !base.written.contains(destination) && !record.drains_destination(key, destination)
-            });
-            let held = held.filter_map(|(destination, left)| {
-                let mut settings = (*left)?;
-                settings.weight = if settings.weight == 0 { base.selector.weight } else { settings.weight };
-                let contributed = Contributed {
-                    settings,
-                    name: destination.to_string(),
-                    id: String::new(),
-                    checks: base.selector.checks.clone().filter(|checks| !checks.is_empty()),
-                    quiesced: None,
-                };
-                Some((*destination, contributed))
-            });
-            all.insert(*key, Given { auto: None, destinations: held.collect() });
+            let checks = base.selector.checks.clone().filter(|checks| !checks.is_empty());
+            let destinations = owned(record, key, &base.written, base.selector.weight, checks.as_ref());
+            all.insert(*key, Given { destinations, ..Given::default() });
         }
         all
+    }
+
+    /// What is owned of the services of which not all names are known.
+    pub(super) fn hold_names(&self, record: &Record, answers: &Answers) -> Held {
+        let of = |(key, plain): (&ServiceKey, &Plain)| {
+            let named = &plain.policy.named;
+            let unknown = named.iter().find(|named| meant(named, key.family(), answers).is_empty())?;
+            let mut held = owned(record, key, &plain.written(), unknown.settings.weight, unknown.checks.as_ref());
+            held.values_mut().for_each(|contributed| contributed.id = HELD.to_owned());
+            Some((*key, held))
+        };
+        self.named().filter_map(of).collect()
+    }
+
+    /// What services have now of which not all names are known yet.
+    pub(super) fn hold_as_before(&self, before: &Desired, answers: &Answers) -> Held {
+        let of = |(key, plain): (&ServiceKey, &Plain)| {
+            let named = &plain.policy.named;
+            let unknown = named.iter().any(|named| meant(named, key.family(), answers).is_empty());
+            let (service, policy) = (before.table.services.get(key)?, before.policies.get(key)?);
+            let names = before.origins.get(key).map(|origin| &origin.destinations);
+            let held = service.destinations.iter().filter(|_| unknown).map(|(destination, settings)| {
+                let name = names.and_then(|names| names.get(destination)).cloned();
+                let contributed = Contributed {
+                    settings: *settings,
+                    name: name.unwrap_or_else(|| destination.to_string()),
+                    id: HELD.to_owned(),
+                    checks: policy.checks.get(destination).cloned(),
+                    quiesced: policy.quiesced.get(destination).copied(),
+                };
+                (*destination, contributed)
+            });
+            Some((*key, held.collect())).filter(|_| unknown)
+        };
+        self.named().filter_map(of).collect()
     }
 
     /// Puts what a service gets into `desired`, in the place of what it has there.
     pub(super) fn put(&self, desired: &mut Desired, key: ServiceKey, given: &Given, ended: &BTreeSet<DestinationKey>) {
         let Some(Plain { mut service, mut origin, mut policy }) = self.plain(key, given) else { return };
-        for (destination, contributed) in &given.destinations {
+        for (destination, contributed) in given.named.iter().chain(&given.destinations) {
             let Contributed { settings, name, id: _, checks, quiesced } = contributed;
             service.destinations.insert(*destination, *settings);
             origin.destinations.insert(*destination, name.clone());
@@ -103,6 +208,9 @@ impl Laid {
             if let Some(why) = quiesced {
                 policy.quiesced.insert(*destination, *why);
             }
+        }
+        for (named, addresses) in policy.named.iter_mut().zip(&given.addresses) {
+            named.addresses.clone_from(addresses);
         }
         policy.ended = ended.iter().filter(|key| !service.destinations.contains_key(key)).copied().collect();
         desired.table.services.insert(key, service);
@@ -114,11 +222,54 @@ impl Laid {
         if let Some(plain) = self.plain.get(&key) {
             return Some(plain.clone());
         }
-        let Auto { settings, policy, .. } = self.docker.auto.as_ref()?;
+        let docker = self.docker.as_ref()?;
+        let Auto { settings, policy, .. } = docker.auto.as_ref()?;
         let service = Service { settings: settings.clone(), destinations: BTreeMap::new() };
         // It stands in no file: whoever asks where it comes from is told the engine.
-        let file = self.docker.endpoint.to_string().into();
+        let file = docker.endpoint.to_string().into();
         let origin = ServiceOrigin { name: given.auto.clone()?, file, line: 0, destinations: BTreeMap::new() };
         Some(Plain { service, origin, policy: policy.clone() })
     }
+}
+
+/// What stands in the place of a container's ID where something was there before a name was known.
+const HELD: &str = "held";
+
+/// What a name stands for in a service of that family; nothing if it is not known.
+fn meant(named: &Named, family: Family, answers: &Answers) -> Vec<IpAddr> {
+    let known = answers.get(&named.host).into_iter().flatten();
+    let of_family = known.filter(|address| Family::of(**address) == family).copied();
+    of_family.take(if named.all { usize::MAX } else { 1 }).collect()
+}
+
+fn contributed(named: &Named, address: IpAddr, of: usize) -> Contributed {
+    let name = named.name.as_ref().unwrap_or(&named.host);
+    Contributed {
+        settings: named.settings,
+        // Each is called by a name of its own.
+        name: if of > 1 { format!("{name}@{address}") } else { name.clone() },
+        id: String::new(),
+        checks: named.checks.clone(),
+        quiesced: None,
+    }
+}
+
+/// What is owned of a service and not written, as it was left, without what is on its way out.
+fn owned(
+    record: &Record,
+    key: &ServiceKey,
+    written: &BTreeSet<DestinationKey>,
+    weight: u32,
+    checks: Option<&SharedChecks>,
+) -> Destinations {
+    let owned = record.services.get(key).into_iter().flat_map(|owned| &owned.destinations);
+    let held =
+        owned.filter(|(destination, _)| !written.contains(destination) && !record.drains_destination(key, destination));
+    let held = held.filter_map(|(destination, left): (_, &Option<DestinationSettings>)| {
+        let mut settings = (*left)?;
+        settings.weight = if settings.weight == 0 { weight } else { settings.weight };
+        let (name, checks) = (destination.to_string(), checks.cloned());
+        Some((*destination, Contributed { settings, name, id: String::new(), checks, quiesced: None }))
+    });
+    held.collect()
 }

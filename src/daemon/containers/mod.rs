@@ -1,9 +1,12 @@
-//! Containers as a part of the configuration: what is written is the ground, and what the engine has is laid over it.
+//! Containers and names as a part of the configuration: what is written is the ground, and what the engine has and what names stand
+//! for is laid over it.
 //!
 //! Whatever comes and goes is given to the loop service by service, so that its price is that of the change.
 
+mod command;
 mod kept;
 mod lay;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +19,13 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::model::{Desired, DestinationKey, Docker, Record, ServiceKey};
-use crate::reconcile::{DockerFinding, DockerStatus, Event, Now, Part, Place, unix_of};
-use crate::source::docker::{Finding, News, Snapshot, View, Window, follow};
+use crate::reconcile::{DockerFinding, DockerStatus, Event, Now, Part, Place, Status, unix_of};
+use crate::source::News;
+use crate::source::docker::{Finding, Snapshot, View, Window, follow};
+pub use command::hold_unknown;
+pub(super) use command::{lay_known, look_up};
 use lay::{AllGiven, Given, Laid};
+use names::Names;
 
 /// So many findings are shown.
 const MOST_SHOWN: usize = 1000;
@@ -50,6 +57,7 @@ pub struct Containers {
     given: AllGiven,
     /// What the first pass goes by while nothing is known of containers.
     held: Option<AllGiven>,
+    names: Names,
     ended: BTreeMap<ServiceKey, BTreeMap<DestinationKey, Instant>>,
     /// What was gathered from last.
     seen: Option<Arc<Snapshot>>,
@@ -69,6 +77,7 @@ impl Default for Containers {
             given_since: false,
             given: AllGiven::new(),
             held: None,
+            names: Names::default(),
             ended: BTreeMap::new(),
             seen: None,
             afresh: false,
@@ -77,13 +86,14 @@ impl Default for Containers {
     }
 }
 
-/// What shows how an engine is, from any thread.
-pub type DockerReader = Arc<dyn Fn() -> Option<DockerStatus> + Send + Sync>;
+/// Puts into a status how an engine is, and names are; from any thread.
+pub type SourcesReader = Arc<dyn Fn(&mut Status) + Send + Sync>;
 
 impl Containers {
     /// Goes by what was kept in a state directory until the engine has been listed.
     pub(super) fn recall(&mut self, state_dir: &Path) {
-        if let Some(known) = kept::read(state_dir) {
+        self.names.recall(state_dir);
+        if let Some(known) = kept::DOCKER.read(state_dir) {
             self.window = Window::new(known);
             self.held = None;
             self.seen = None;
@@ -94,13 +104,16 @@ impl Containers {
 
     /// Where nothing was kept, what is owned stays until the engine has been listed.
     pub(super) fn hold(&mut self, record: &Record, desired: &mut Desired) {
-        if let (Some(held), Some(laid)) = (&mut self.held, &self.laid) {
+        let Some(laid) = self.laid.take() else { return };
+        if let Some(held) = &mut self.held {
             *held = laid.hold(record);
-            self.given = held.clone();
-            for (key, given) in &self.given {
-                laid.put(desired, *key, given, &BTreeSet::new());
-            }
         }
+        self.names.held = laid.hold_names(record, &self.names.answers());
+        (self.given, _) = self.gather(&laid);
+        for (key, given) in &self.given {
+            laid.put(desired, *key, given, &BTreeSet::new());
+        }
+        self.laid = Some(laid);
     }
 
     /// What follows the engine, for the thread that waits on many sockets.
@@ -112,7 +125,7 @@ impl Containers {
     ) -> impl Future<Output = ()> + Send + 'static {
         let state_dir = state_dir.to_owned();
         let keep = move |seen: &Snapshot| {
-            if let Err(error) = kept::write(&state_dir, &place, seen) {
+            if let Err(error) = kept::DOCKER.write(&state_dir, &place, seen) {
                 warn!("what is known of containers is not kept over a restart: {error}");
             }
         };
@@ -120,10 +133,23 @@ impl Containers {
         follow(self.wanted.subscribe(), self.window.clone(), news)
     }
 
-    /// What shows how the engine is.
-    pub fn reader(&self) -> DockerReader {
-        let (window, told) = (self.window.clone(), Arc::clone(&self.told));
-        Arc::new(move || status(&window, &told))
+    /// What looks names up, for the same thread.
+    pub fn resolver(
+        &self,
+        state_dir: &Path,
+        place: Place,
+        wake: impl Fn(Event) + Send + Sync + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        self.names.follower(state_dir, place, wake)
+    }
+
+    /// What shows how the engine is, and names are.
+    pub fn reader(&self) -> SourcesReader {
+        let (window, told, names) = (self.window.clone(), Arc::clone(&self.told), self.names.reader());
+        Arc::new(move |shown| {
+            shown.docker = status(&window, &told);
+            shown.names = names();
+        })
     }
 
     /// Lays containers over a configuration that was read.
@@ -143,9 +169,36 @@ impl Containers {
         self.given_since = false;
     }
 
+    /// What is about to take the place of `before` has what that has where names are not known yet.
+    pub(super) fn replaces(&mut self, before: &Desired, desired: &mut Desired) {
+        let (laid, all) = match self.next.take() {
+            Some((Some(laid), all)) => (laid, all),
+            other => return self.next = other,
+        };
+        let held = laid.hold_as_before(before, &self.names.answers());
+        if held.is_empty() {
+            return self.next = Some((Some(laid), all));
+        }
+        let services: Vec<ServiceKey> = held.keys().copied().collect();
+        self.names.held.extend(held);
+        let (all, _) = self.gather(&laid);
+        for key in services {
+            if let Some(given) = all.get(&key) {
+                laid.put(desired, key, given, &self.ended_of(&key));
+            }
+        }
+        self.next = Some((Some(laid), all));
+    }
+
     fn gather(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
+        let (mut all, findings) = self.gather_containers(laid);
+        laid.resolve(&mut all, &self.names.answers(), &self.names.held);
+        (all, findings)
+    }
+
+    fn gather_containers(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
         match &self.held {
-            Some(held) if !self.window.is_listed() => {
+            Some(held) if laid.docker.is_some() && !self.window.is_listed() => {
                 // A service that does not ask for containers any more lets go of them.
                 let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key);
                 let held = held.iter().filter(|(key, _)| asks(key));
@@ -162,13 +215,14 @@ impl Containers {
     /// What was laid last has come into force.
     pub(super) fn in_force(&mut self) {
         let Some((next, given)) = self.next.take() else { return };
-        let engine = next.as_ref().map(|laid| Arc::clone(&laid.docker));
+        let engine = next.as_ref().and_then(|laid| laid.docker.clone());
+        self.names.want(next.as_ref());
         if self.laid.is_some() || next.is_some() {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.engine = next.as_ref().map(|laid| laid.docker.endpoint.to_string());
+            told.engine = engine.as_ref().map(|docker| docker.endpoint.to_string());
             told.destinations = count(&given);
         }
-        if next.is_none() {
+        if engine.is_none() {
             self.say(BTreeSet::new());
         }
         self.laid = next;
@@ -192,7 +246,7 @@ impl Containers {
                 None => drop(laid.ground.names.remove(key)),
             }
         }
-        if laid.docker.auto.is_some() {
+        if laid.docker.as_ref().is_some_and(|docker| docker.auto.is_some()) {
             self.seen = None;
         }
     }
@@ -212,22 +266,23 @@ impl Containers {
 
     fn changes(&mut self, laid: &Laid, now: Instant) -> Option<Part> {
         let forgotten = self.forget_ended(now);
-        if self.held.is_some() && !self.window.is_listed() {
-            return None;
+        let is_listed = self.window.is_listed();
+        if is_listed {
+            self.held = None;
         }
-        self.held = None;
         let snapshot = self.window.snapshot();
-        let same = self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &snapshot));
-        if same && forgotten.is_empty() && !self.afresh {
+        let same =
+            (self.held.is_some() && !is_listed) || self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &snapshot));
+        if same && !self.names.have_changed() && forgotten.is_empty() && !self.afresh {
             return None;
         }
-        let (mut given, findings) = laid.gather(&snapshot);
+        let (mut given, findings) = self.gather(laid);
         self.say(findings);
         self.note_ended(&given, &snapshot, now);
         let before = std::mem::take(&mut self.given);
         for (key, was) in &before {
             if !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
-                given.insert(*key, Given { auto: was.auto.clone(), destinations: BTreeMap::new() });
+                given.insert(*key, Given { auto: was.auto.clone(), ..Given::default() });
             }
         }
         let mut part = Part { services: BTreeSet::new(), desired: Desired::default(), look: BTreeSet::new() };
@@ -323,25 +378,4 @@ fn status(window: &Window, told: &Mutex<Told>) -> Option<DockerStatus> {
         destinations,
         findings: findings.into_iter().map(finding).collect(),
     })
-}
-
-/// Lays what the daemon saw last over a configuration that a command has read.
-pub(super) fn lay_kept(desired: &mut Desired, state_dir: &Path) {
-    let Some(laid) = Laid::of(desired) else { return };
-    let Some(known) = kept::read(state_dir) else { return };
-    for (key, given) in laid.gather(&known).0 {
-        laid.put(desired, key, &given, &BTreeSet::new());
-    }
-}
-
-/// For a command that makes or shows a plan: where the daemon has kept nothing, what is owned of services that ask for containers
-/// stays.
-pub fn hold_containers(desired: &mut Desired, record: &Record, state_dir: &Path) {
-    let Some(laid) = Laid::of(desired) else { return };
-    if kept::read(state_dir).is_some() {
-        return;
-    }
-    for (key, given) in laid.hold(record) {
-        laid.put(desired, key, &given, &BTreeSet::new());
-    }
 }

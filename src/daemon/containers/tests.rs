@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{self, Source};
 use crate::model::{DestinationSettings, Forward, OwnedService};
+use crate::source::names::Answers;
 
 const WEB: &str = "tcp://192.0.2.10:80";
 const TEXT: &str = "version = 1\n[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\ndocker = { weight = 7 }\n\
@@ -52,7 +53,7 @@ fn what_is_owned_stays_where_nothing_is_known() {
     assert_eq!(weights(&without), ["10.0.0.1:80 100"]);
 
     let mut for_a_command = desired(TEXT);
-    hold_containers(&mut for_a_command, &record, folder.path());
+    hold_unknown(&mut for_a_command, &record, folder.path());
     assert_eq!(weights(&for_a_command), held);
 }
 
@@ -69,13 +70,13 @@ fn what_was_kept_is_what_commands_and_the_next_daemon_go_by() {
     };
     let seen = Snapshot::new(vec![container], BTreeSet::new());
     let here = Place::here().unwrap();
-    kept::write(folder.path(), &here, &seen).unwrap();
-    assert_eq!(kept::read(folder.path()), Some(seen.clone()));
+    kept::DOCKER.write(folder.path(), &here, &seen).unwrap();
+    assert_eq!(kept::DOCKER.read::<Snapshot>(folder.path()), Some(seen.clone()));
 
     let mut wanted = desired(TEXT);
-    lay_kept(&mut wanted, folder.path());
+    lay_known(&mut wanted, folder.path(), Answers::new());
     assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "172.17.0.2:80 7"]);
-    hold_containers(&mut wanted, &record(&[("172.17.0.3:80", 3)]), folder.path());
+    hold_unknown(&mut wanted, &record(&[("172.17.0.3:80", 3)]), folder.path());
     assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "172.17.0.2:80 7"], "it is known that the other has gone");
 
     let mut containers = Containers::default();
@@ -88,7 +89,128 @@ fn what_was_kept_is_what_commands_and_the_next_daemon_go_by() {
     let text = std::fs::read_to_string(folder.path().join("docker.json")).unwrap();
     let boot = serde_json::to_value(&here).unwrap()["boot_id"].as_str().unwrap().to_owned();
     std::fs::write(folder.path().join("docker.json"), text.replace(&boot, "another")).unwrap();
-    assert_eq!(kept::read(folder.path()), None);
+    assert_eq!(kept::DOCKER.read::<Snapshot>(folder.path()), None);
     std::fs::write(folder.path().join("docker.json"), "{").unwrap();
-    assert_eq!(kept::read(folder.path()), None);
+    assert_eq!(kept::DOCKER.read::<Snapshot>(folder.path()), None);
+}
+
+const NAMED: &str = "version = 1\n[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\n\
+                     [[services.destinations]]\naddress = \"10.0.0.1\"\n\
+                     [[services.destinations]]\naddress = \"web.internal:8080\"\nweight = 9\n";
+
+fn answers(list: &[(&str, &[&str])]) -> Answers {
+    let of = |(host, addresses): &(&str, &[&str])| {
+        ((*host).to_owned(), addresses.iter().map(|address| address.parse().unwrap()).collect())
+    };
+    list.iter().map(of).collect()
+}
+
+#[test]
+fn a_name_is_what_it_stands_for_in_the_family_of_its_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = answers(&[("web.internal", &["10.0.0.3", "10.0.0.2", "2001:db8::2", "10.0.0.1"])]);
+    let mut wanted = desired(NAMED);
+    lay_known(&mut wanted, folder.path(), known.clone());
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.1:8080 9", "10.0.0.2:8080 9", "10.0.0.3:8080 9"]);
+    let names = &wanted.origins[&web()].destinations;
+    assert_eq!(names[&"10.0.0.2:8080".parse().unwrap()], "web.internal@10.0.0.2");
+    assert_eq!(wanted.policies[&web()].named[0].addresses.len(), 3);
+
+    let mut wanted = desired(&NAMED.replace("weight = 9", "weight = 9\nresolve = \"first\""));
+    lay_known(&mut wanted, folder.path(), known.clone());
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.3:8080 9"]);
+    // What is written goes before a name, and of two names the first.
+    let mut wanted = desired(&format!(
+        "{}\n[[services.destinations]]\naddress = \"other:8080\"\n",
+        NAMED.replace("10.0.0.1\"", "10.0.0.2:8080\"")
+    ));
+    lay_known(
+        &mut wanted,
+        folder.path(),
+        answers(&[("web.internal", &["10.0.0.2", "10.0.0.3"]), ("other", &["10.0.0.3", "10.0.0.4"])]),
+    );
+    assert_eq!(weights(&wanted), ["10.0.0.2:8080 100", "10.0.0.3:8080 9", "10.0.0.4:8080 100"]);
+}
+
+#[test]
+fn what_is_owned_stays_while_a_name_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = record(&[("10.0.0.1:80", 5), ("10.0.0.7:8080", 3), ("10.0.0.8:8080", 0)]);
+    let held = ["10.0.0.1:80 100", "10.0.0.7:8080 3", "10.0.0.8:8080 9"];
+    let mut for_a_command = desired(NAMED);
+    lay_known(&mut for_a_command, folder.path(), Answers::new());
+    hold_unknown(&mut for_a_command, &record, folder.path());
+    assert_eq!(weights(&for_a_command), held);
+    let mut for_a_command = desired(NAMED);
+    lay_known(&mut for_a_command, folder.path(), answers(&[("web.internal", &["10.0.0.2"])]));
+    hold_unknown(&mut for_a_command, &record, folder.path());
+    assert_eq!(weights(&for_a_command), ["10.0.0.1:80 100", "10.0.0.2:8080 9"], "what is known is all that there is");
+
+    // A start without anything that was kept.
+    let mut containers = Containers::default();
+    let mut wanted = desired(NAMED);
+    containers.recall(folder.path());
+    containers.lay(&mut wanted);
+    containers.in_force();
+    containers.hold(&record, &mut wanted);
+    assert_eq!(weights(&wanted), held);
+    assert!(containers.part().is_none_or(|part| weights(&part.desired) == held));
+    // Two names, of which one is known: the rest stays.
+    let two = format!("{NAMED}[[services.destinations]]\naddress = \"db:8080\"\nweight = 1\n");
+    containers.names.tell(answers(&[("web.internal", &["10.0.0.7"])]));
+    let mut again = desired(&two);
+    containers.lay(&mut again);
+    containers.replaces(&wanted, &mut again);
+    containers.in_force();
+    assert_eq!(weights(&again), ["10.0.0.1:80 100", "10.0.0.7:8080 9", "10.0.0.8:8080 9"]);
+    assert!(containers.part().is_none_or(|part| weights(&part.desired) == weights(&again)));
+    containers.names.tell(answers(&[("web.internal", &["10.0.0.7"]), ("db", &["10.0.0.5"])]));
+    let part = containers.part().unwrap();
+    assert_eq!(weights(&part.desired), ["10.0.0.1:80 100", "10.0.0.5:8080 1", "10.0.0.7:8080 9"]);
+    assert!(containers.part().is_none(), "it was said");
+    // One address goes, another comes.
+    containers.names.tell(answers(&[("web.internal", &["10.0.0.6"]), ("db", &["10.0.0.5"])]));
+    assert_eq!(weights(&containers.part().unwrap().desired), ["10.0.0.1:80 100", "10.0.0.5:8080 1", "10.0.0.6:8080 9"]);
+}
+
+#[test]
+fn what_names_stood_for_is_kept_over_a_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Place::here().unwrap();
+    kept::NAMES.write(folder.path(), &here, &answers(&[("web.internal", &["10.0.0.2"])])).unwrap();
+    let file = folder.path().join("names.json");
+    let boot = serde_json::to_value(&here).unwrap()["boot_id"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&boot, "another")).unwrap();
+    let mut containers = Containers::default();
+    let mut wanted = desired(NAMED);
+    containers.recall(folder.path());
+    containers.lay(&mut wanted);
+    containers.in_force();
+    containers.hold(&record(&[("10.0.0.7:8080", 3)]), &mut wanted);
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.2:8080 9"]);
+    // A command that cannot look it up goes by it, too.
+    let mut wanted = desired(NAMED);
+    lay_known(&mut wanted, folder.path(), Answers::new());
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.2:8080 9"]);
+}
+
+#[test]
+fn containers_and_names_are_destinations_of_one_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = NAMED.replace(
+        "[[services.destinations]]\naddress = \"10.0.0.1\"",
+        "docker = { weight = 7 }\n[[services.destinations]]\naddress = \"10.0.0.1\"",
+    );
+    let mut containers = Containers::default();
+    let mut wanted = desired(&text);
+    containers.recall(folder.path());
+    containers.lay(&mut wanted);
+    containers.in_force();
+    let record = record(&[("172.17.0.2:80", 3)]);
+    containers.hold(&record, &mut wanted);
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "172.17.0.2:80 3"]);
+    // The name is known, and the engine is not listed yet: what may be a container stays.
+    containers.names.tell(answers(&[("web.internal", &["10.0.0.2"])]));
+    assert_eq!(weights(&containers.part().unwrap().desired), ["10.0.0.1:80 100", "10.0.0.2:8080 9", "172.17.0.2:80 3"]);
 }

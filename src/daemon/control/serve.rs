@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::{Answer, Ask, PATH_MAX, Request, StatusCell, overlay_verdicts, path};
-use crate::daemon::DockerReader;
+use crate::daemon::SourcesReader;
 use crate::reconcile::{Event, Place, Verdicts};
 
 /// The longest request, in bytes.
@@ -93,8 +93,8 @@ pub struct Shared {
     pub board: StatusCell,
     /// What the checkers say at the moment, if there are any.
     pub verdicts: Option<Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>>,
-    /// How an engine is whose containers are destinations.
-    pub docker: Option<DockerReader>,
+    /// How that is which destinations come from.
+    pub sources: Option<SourcesReader>,
     /// Wakes the loop.
     pub wake: Box<dyn Fn(Event) + Send + Sync>,
     /// The time, and the same in seconds since 1970.
@@ -130,8 +130,8 @@ impl Shared {
             let (now, unix) = (self.clock)();
             overlay_verdicts(&mut status, &verdicts(), now, unix);
         }
-        if let Some(docker) = &self.docker {
-            status.docker = docker();
+        if let Some(sources) = &self.sources {
+            sources(&mut status);
         }
         Answer {
             pid: std::process::id(),

@@ -1,5 +1,6 @@
 //! The folder of what came over the API: a file for each service.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::config::{self, Facts, Loaded, Problem, Problems, Severity};
-use crate::daemon::containers::lay_kept;
+use crate::config::{self, Circumstances, Facts, Loaded, Problem, Problems, Severity};
+use crate::daemon::containers::{lay_known, look_up};
+use crate::model::Named;
+use crate::source::names::Answers;
 
 /// What a file's name has as it is; a dot at its beginning would hide it.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -120,20 +123,55 @@ pub(super) fn is_sealed(id: &str, text: &str) -> bool {
     line.is_some_and(|(known, text)| known == sum(id, text))
 }
 
-/// The configuration of these files, of what came over the API, and of the containers that a daemon saw last, for a command.
-/// `state_dir` goes over what the files say.
+/// The configuration of these files, of what came over the API, and of the containers and names as a daemon saw them last, for a
+/// command. `state_dir` goes over what the files say.
 pub fn load(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
+    load_with((paths, None), state_dir, facts, |_| Answers::new())
+}
+
+/// The same, and names are looked up now. What cannot be is a warning, and stands for what the daemon saw last.
+/// `stands_at` is where a file is to stand that is somewhere else.
+pub fn load_now(
+    paths: &[PathBuf],
+    stands_at: Option<&Path>,
+    state_dir: Option<&Path>,
+    facts: Option<&Facts>,
+) -> Result<Loaded, Problems> {
+    load_with((paths, stands_at), state_dir, facts, |loaded| {
+        let (answers, troubles) = look_up(&loaded.desired);
+        let mut said = BTreeSet::new();
+        for named in loaded.desired.policies.values().flat_map(|policy| &policy.named) {
+            let Named { host, written, .. } = named;
+            let Some(why) = troubles.get(host).filter(|_| said.insert((&written.file, written.span.start))) else {
+                continue;
+            };
+            let message = format!("`{host}` cannot be looked up now: {why}");
+            let help = "if the name is right, nothing is lost: what it stood for stays until it can be";
+            loaded.warnings.push(Problem::warning_at(written, message, help));
+        }
+        answers
+    })
+}
+
+fn load_with(
+    paths: (&[PathBuf], Option<&Path>),
+    state_dir: Option<&Path>,
+    facts: Option<&Facts>,
+    look_up: impl FnOnce(&mut Loaded) -> Answers,
+) -> Result<Loaded, Problems> {
     let mut loaded = load_written(paths, state_dir, facts)?;
+    let looked_up = look_up(&mut loaded);
     let of_files = loaded.desired.state_dir.clone();
-    lay_kept(&mut loaded.desired, state_dir.unwrap_or(&of_files));
+    lay_known(&mut loaded.desired, state_dir.unwrap_or(&of_files), looked_up);
     Ok(loaded)
 }
 
-fn load_written(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
-    let loaded = match facts {
-        Some(facts) => config::load_for(paths, facts),
-        None => config::load(paths),
-    }?;
+fn load_written(
+    (paths, stands_at): (&[PathBuf], Option<&Path>),
+    state_dir: Option<&Path>,
+    facts: Option<&Facts>,
+) -> Result<Loaded, Problems> {
+    let loaded = config::load_as(paths, stands_at, facts)?;
     let folder = folder(state_dir.unwrap_or(&loaded.desired.state_dir));
     if fs::read_dir(&folder).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
         // Whoever may not look there may check what they write all the same; nothing is applied by them.
@@ -145,12 +183,13 @@ fn load_written(paths: &[PathBuf], state_dir: Option<&Path>, facts: Option<&Fact
     if fragments.is_empty() {
         return Ok(loaded);
     }
-    let files = Arc::new(loaded.sources);
-    let (parsed, foundation) = config::parse_together(Arc::clone(&files), &fragments, facts)?;
+    let (files, environment) = (Arc::new(loaded.sources), loaded.environment);
+    let circumstances = Circumstances { environment: &environment, facts };
+    let (parsed, foundation) = config::parse_together(Arc::clone(&files), &fragments, circumstances)?;
     drop(foundation);
     let mut sources = Arc::unwrap_or_clone(files);
     sources.extend(fragments);
-    Ok(Loaded { sources, desired: parsed.desired, warnings: parsed.warnings })
+    Ok(Loaded { sources, environment, desired: parsed.desired, warnings: parsed.warnings })
 }
 
 fn not_looked_at(folder: &Path) -> Problem {
@@ -174,7 +213,7 @@ mod tests {
     #[test]
     fn every_id_has_a_file_of_its_own_in_the_folder() {
         let odd = ["web", "a.b", ".hidden", "..", "a/b", "../../etc/passwd", "%2e", "a b", "é", "A", "a\n"];
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         for id in odd {
             let name = file_name(id);
             assert!(!name.starts_with('.') && !name.contains('/') && name.is_ascii(), "{name}");

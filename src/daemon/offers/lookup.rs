@@ -1,36 +1,22 @@
 //! Names in place of addresses.
 
-use std::net::{IpAddr, ToSocketAddrs as _};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::IpAddr;
 
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Offers;
 use crate::api::Answering;
-
-/// How long the resolver is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::source::names::PATIENCE;
 
 impl Offers {
     /// Looks a name up, IPv4 before IPv6.
     pub fn resolve(&self, host: String) -> Answering<Result<IpAddr, String>> {
-        let lookups = Arc::clone(&self.lookups);
+        let lookups = self.lookups.clone();
         Box::pin(async move {
-            let unknown = format!("lookup {host}: no such host");
-            let look = async {
-                // It stays taken for as long as the resolver takes, whoever waits for it.
-                let permit = lookups.acquire_owned().await.ok()?;
-                let looking = spawn_blocking(move || {
-                    let found = (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-                    drop(permit);
-                    found
-                });
-                let found: Vec<IpAddr> = looking.await.ok()?.ok()?.iter().map(std::net::SocketAddr::ip).collect();
-                found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
-            };
-            timeout(PATIENCE, look).await.ok().flatten().ok_or(unknown)
+            let found = timeout(PATIENCE, lookups.look_up(&host)).await;
+            let found = found.ok().and_then(Result::ok).unwrap_or_default();
+            let best = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
+            best.ok_or_else(|| format!("lookup {host}: no such host"))
         })
     }
 }

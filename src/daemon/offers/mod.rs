@@ -16,7 +16,7 @@ mod shelf;
 mod tests;
 
 pub(super) use folder::folder;
-pub use folder::load;
+pub use folder::{load, load_now};
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -32,6 +32,7 @@ use crate::config::{Foundation, Source};
 use crate::model::{Desired, DestinationKey, ServiceKey};
 use crate::plan::render::operation_line;
 use crate::reconcile::{Event, Part, PassError, Report};
+use crate::source::names::{Lookups, System};
 use asked::Asked;
 use folder::{SyncDirectory, sync_directory};
 use shelf::{Fragment, Shelf};
@@ -56,7 +57,7 @@ pub struct Offers {
     pen: Turn,
     sync: SyncDirectory,
     room: Arc<Semaphore>,
-    lookups: Arc<Semaphore>,
+    lookups: Lookups,
     wake: OnceLock<Wake>,
 }
 
@@ -74,7 +75,7 @@ impl Default for Offers {
             pen: Turn::default(),
             sync: sync_directory,
             room: Arc::new(Semaphore::new(MOST_WAITING)),
-            lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)),
+            lookups: Lookups::new(System, MOST_LOOKUPS),
             wake: OnceLock::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{Edit, Edited, IfRefused, NotDone};
-use crate::config::parse_together;
+use crate::config::{Circumstances, parse_together};
 use crate::ipvs::Error;
 use crate::model::{DestinationSettings, Forward, Offer, OfferedDestination, Scheduler, ServiceFlags, ServiceSettings};
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ impl Stage {
         let text = "version = 1\nservices = []\n".to_owned();
         let files = Arc::new(vec![Source { path: "a.toml".into(), text }]);
         let fragments = crate::config::read_fragments(&folder(dir.path())).unwrap();
-        let (parsed, foundation) = parse_together(files, &fragments, None).unwrap();
+        let (parsed, foundation) = parse_together(files, &fragments, Circumstances::NONE).unwrap();
         offers.stock(dir.path(), (foundation, None), &parsed.desired, &fragments);
         Self { dir, offers: Arc::new(offers), events }
     }

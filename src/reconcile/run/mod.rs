@@ -73,6 +73,9 @@ pub trait ConfigSource {
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
+    /// `desired`, which [`load`](Self::load) gave, is about to take the place of `before`: what is not known yet of what it asks for
+    /// is as it was.
+    fn replaces(&mut self, _before: &Desired, _desired: &mut Desired) {}
     /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
     fn in_force(&mut self) {}
     /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.
@@ -244,7 +247,7 @@ impl<'a> Loop<'a> {
             changed = self.take(desired, why, clock);
         }
         // What containers leave behind is looked at now and then.
-        let part = if why.api || why.docker || why.resync { self.company.source.part() } else { None };
+        let part = if why.api || why.docker || why.names || why.resync { self.company.source.part() } else { None };
         let has_part = part.is_some();
         if let Some(part) = part {
             self.take_part(part);
@@ -262,7 +265,7 @@ impl<'a> Loop<'a> {
             || why.overrides
             || why.step
             || why.api
-            || (why.docker && has_part);
+            || ((why.docker || why.names) && has_part);
         // One that waits changes nothing but what is told.
         if changed || asked || (why.files && self.waiting.is_some()) {
             self.reconcile(why, clock);

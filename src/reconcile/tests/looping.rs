@@ -12,6 +12,7 @@ pub(super) const NO_REASON: Why = Why {
     overrides: false,
     api: false,
     docker: false,
+    names: false,
     step: false,
     poll: false,
 };

@@ -19,6 +19,7 @@ use super::swarm;
 use super::wire::{Event, Info, Inspected, Summary, Version};
 use crate::model::Docker;
 use crate::reconcile::Event as Wake;
+use crate::source::news::{Keeper, News};
 
 /// The newest version of the interface that this was written for.
 const NEWEST: (u32, u32) = (1, 47);
@@ -82,18 +83,9 @@ impl Window {
     }
 }
 
-/// Where news go.
-pub struct News {
-    /// The loop.
-    pub wake: Box<dyn Fn(Wake) + Send + Sync>,
-    /// Keeps what is known over a restart; not called on a thread that others wait on.
-    pub keep: Arc<dyn Fn(&Snapshot) + Send + Sync>,
-}
-
 /// Follows whichever engine is `wanted`, for ever.
-pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Window, news: News) {
-    let keeper = Keeper { news: Arc::new(news), kept: watch::channel(None).0 };
-    tokio::spawn(keep(keeper.kept.subscribe(), Arc::clone(&keeper.news)));
+pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Window, news: News<Snapshot>) {
+    let keeper = Keeper::start(news);
     loop {
         let engine = wanted.borrow_and_update().clone();
         let work = async {
@@ -109,26 +101,11 @@ pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Wi
     }
 }
 
-struct Keeper {
-    news: Arc<News>,
-    kept: watch::Sender<Option<Arc<Snapshot>>>,
-}
-
-/// Writes what is known, one after the other, the last of many that wait.
-async fn keep(mut latest: watch::Receiver<Option<Arc<Snapshot>>>, news: Arc<News>) {
-    while latest.changed().await.is_ok() {
-        let Some(snapshot) = latest.borrow_and_update().clone() else { continue };
-        let keep = Arc::clone(&news.keep);
-        // It has panicked, which is logged.
-        _ = tokio::task::spawn_blocking(move || keep(&snapshot)).await;
-    }
-}
-
 struct Task<'k> {
     docker: Arc<Docker>,
     client: Client,
     window: Window,
-    keeper: &'k Keeper,
+    keeper: &'k Keeper<Snapshot>,
     machine: Machine,
 }
 
@@ -144,7 +121,7 @@ type Listing = Pin<Box<dyn Future<Output = Result<Vec<Container>, String>> + Sen
 type Signals = JoinSet<(String, u32, Result<u32, String>)>;
 
 impl<'k> Task<'k> {
-    fn new(docker: Arc<Docker>, window: Window, keeper: &'k Keeper) -> Self {
+    fn new(docker: Arc<Docker>, window: Window, keeper: &'k Keeper<Snapshot>) -> Self {
         let client = Client { endpoint: docker.endpoint.clone(), tls: docker.tls.clone() };
         let machine = Machine::new(Terms::from(&*docker), &window.snapshot(), Instant::now());
         Self { docker, client, window, keeper, machine }
@@ -308,7 +285,7 @@ impl<'k> Task<'k> {
         let Some(kept) = news else { return };
         (self.keeper.news.wake)(Wake::Docker);
         if let Some(snapshot) = kept {
-            self.keeper.kept.send_replace(Some(snapshot));
+            self.keeper.keep(snapshot);
         }
     }
 }

@@ -22,5 +22,5 @@ mod tls;
 mod wire;
 
 pub use facts::{Addresses, Container, Health, Port, Snapshot};
-pub use follow::{News, View, Window, follow};
+pub use follow::{View, Window, follow};
 pub use gather::{Base, Contributed, Destinations, Finding, Gathered, Ground, gather};

@@ -25,7 +25,7 @@ impl Served {
         let shared = Arc::new(Shared {
             board: board.clone(),
             verdicts: None,
-            docker: None,
+            sources: None,
             wake: Box::new(move |event| events.lock().unwrap().push(event)),
             clock: Box::new(|| (Instant::now(), 0)),
             started: 1000,

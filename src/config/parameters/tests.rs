@@ -1,0 +1,176 @@
+use super::*;
+use crate::config::{Circumstances, Parsed, Problems, Source, parse, parse_in, parse_together};
+use std::sync::Arc;
+
+const SERVICE: &str = "[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.1:80\"\n";
+
+fn environment() -> Environment {
+    let variables =
+        [("WEIGHT", "9"), ("EMPTY", ""), ("NAME", "web"), ("FLAG", "true"), ("ODD", "${NAME}\" x\n[daemon]\n")];
+    let mut environment = Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    environment.put_file("/etc/ipvsd/token".into(), Ok("s3cret\n".to_owned()));
+    environment.put_file("/run/number".into(), Ok("12\r\n".to_owned()));
+    environment.put_file("/run/long".into(), Ok("x".repeat(200)));
+    environment.put_file("/run/none".into(), Err("there is no such file".to_owned()));
+    environment
+}
+
+fn source(name: &str, text: String) -> Source {
+    Source { path: Path::new("/etc/ipvsd").join(name), text }
+}
+
+fn read(text: &str) -> Result<Parsed, Problems> {
+    parse_in(&[source("a.toml", format!("version = 1\n{text}"))], &environment(), None)
+}
+
+fn refused(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+#[test]
+fn values_are_what_they_stand_for() {
+    let parsed = read(&format!(
+        "[defaults]\nweight = \"${{WEIGHT}}\"\n[checks.c]\nhttp = {{ headers = {{ A = \"Bearer ${{file:token}}\", B = \"$${{NAME}} $NAME $\" }} }}\n\
+         {SERVICE}one_packet = \"${{FLAG:-false}}\"\ncheck = \"c\"\n\
+         [[services.destinations]]\naddress = \"10.0.0.${{file:/run/number}}\"\nmax_connections = \"${{file:/run/number}}\"\n"
+    ));
+    // One packet is for udp, which shows that it was read as a boolean.
+    assert!(parsed.unwrap_err().to_string().contains("one_packet is for udp"));
+    let text = format!(
+        "[defaults]\nweight = \"${{WEIGHT}}\"\n[checks.c]\nhttp = {{ headers = {{ A = \"Bearer ${{file:token}}\", B = \"$${{NAME}} $NAME $\" }} }}\n\
+         {SERVICE}check = \"c\"\n\
+         [[services.destinations]]\naddress = \"10.0.0.${{file:/run/number}}\"\nmax_connections = \"${{file:/run/number}}\"\n"
+    );
+    let parsed = read(&text).unwrap_or_else(|problems| panic!("{problems}")).desired;
+    let service = parsed.table.services.values().next().unwrap();
+    let (key, settings) = service.destinations.first_key_value().unwrap();
+    assert_eq!((key.to_string().as_str(), settings.weight, settings.max_connections), ("10.0.0.12:80", 9, 12));
+    let checks = format!("{:?}", parsed.policies.values().next().unwrap().checks);
+    assert!(checks.contains("Bearer s3cret") && checks.contains("${NAME} $NAME $"), "{checks}");
+}
+
+#[test]
+fn what_is_put_in_is_not_read_again() {
+    let text = format!("[checks.c]\nhttp = {{ headers = {{ A = \"${{ODD}}\" }} }}\n{SERVICE}");
+    let problems = refused(&text);
+    assert!(problems.contains("header") && !problems.contains("daemon]"), "{problems}");
+    // A key is none.
+    assert!(refused("\"${NAME}\" = 1\n").contains("unknown key `${NAME}`"));
+}
+
+#[test]
+fn what_is_missing_is_pointed_at() {
+    let problems = refused(&format!("{SERVICE}scheduler = \"a-${{NAMES}}-${{X:-y}}-${{file:/run/none}}\"\n"));
+    for want in [
+        "the environment has no `NAMES`",
+        "there is `NAME`",
+        "/etc/ipvsd/a.toml:5:16",
+        "cannot read `/run/none`: there is no such file",
+        "/etc/ipvsd/a.toml:5:33",
+    ] {
+        assert!(problems.contains(want), "{want}\n{problems}");
+    }
+    assert_eq!(problems.matches("error").count(), 2, "and nothing follows from it\n{problems}");
+    // A default is for what is empty as well.
+    let weight = |text: &str| read(&format!("[defaults]\nweight = \"{text}\"\n{SERVICE}"));
+    assert!(weight("${EMPTY:-5}").is_ok() && weight("${NOWHERE:-5}").is_ok());
+    assert!(weight("${EMPTY}").unwrap_err().to_string().contains("has to stand for a whole number"));
+    assert!(
+        weight("1${EMPTY}").unwrap_err().to_string().contains("remove the quotes"),
+        "it is a text with a parameter in it"
+    );
+}
+
+#[test]
+fn what_came_from_a_file_is_never_said() {
+    for text in [
+        format!("{SERVICE}scheduler = \"${{file:/run/long}}\"\n"),
+        format!("{SERVICE}scheduler_flags = [\"${{file:token}}\"]\n"),
+        format!("{SERVICE}check = \"${{file:token}}\"\n"),
+        format!("[daemon]\nmanage = \"${{file:token}}\"\n{SERVICE}"),
+        format!("[daemon]\nresync = \"${{file:token}}\"\n{SERVICE}"),
+        format!(
+            "[[services]]\nname = \"s3cret\"\naddress = \"tcp://192.0.2.2:80\"\n{}",
+            SERVICE.replace("web", "${file:token}")
+        ),
+        SERVICE.replace("192.0.2.1", "${file:/run/long}"),
+    ] {
+        let problems = read(&text).unwrap_err();
+        let drawn = problems.to_string().replace("name = \"s3cret\"", "");
+        assert!(!drawn.contains("s3cret") && !drawn.contains("xxxx"), "{drawn}");
+        assert!(!problems.to_json().to_string().replace("s3cret\\\"\\n", "").contains("s3cret"), "{problems}");
+        assert!(drawn.contains("${file:"), "{drawn}");
+    }
+    let shown = format!("{:?}", environment());
+    assert!(!shown.contains("s3cret") && !shown.contains('9'), "{shown}");
+}
+
+#[test]
+fn programs_have_their_arguments_as_they_are_written() {
+    let text = format!(
+        "[checks.c]\nexec = {{ argv = [\"/bin/sh\", \"-c\", \"${{NOWHERE}} $${{A}}\"] }}\n{SERVICE}check = \"c\"\ndestinations = [{{ address = \"10.0.0.1\" }}]\n"
+    );
+    let parsed = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(format!("{:?}", parsed.desired.policies).contains("${NOWHERE} $${A}"));
+}
+
+#[test]
+fn what_came_over_the_api_knows_nothing_of_this_host() {
+    let files = Arc::new(vec![source("a.toml", "version = 1\nservices = []\n".to_owned())]);
+    let fragment = |scheduler: &str| source("b.toml", format!("version = 1\n{SERVICE}scheduler = \"{scheduler}\"\n"));
+    let environment = environment();
+    let circumstances = Circumstances { environment: &environment, facts: None };
+    for (written, want) in [("a${NAME}", "a${NAME}"), ("a$${NAME}", "a${NAME}"), ("${file:x}", "${file:x}")] {
+        let (parsed, foundation) = parse_together(Arc::clone(&files), &[fragment(written)], circumstances).unwrap();
+        let scheduler =
+            |parsed: &Parsed| parsed.desired.table.services.values().next().unwrap().settings.scheduler.clone();
+        assert_eq!(scheduler(&parsed).as_str(), want);
+        let alone = crate::config::parse_onto(&foundation, &fragment(written)).map(|parsed| scheduler(&parsed));
+        // Its own claim is nobody else's.
+        assert_eq!(alone.unwrap().as_str(), want);
+    }
+}
+
+#[test]
+fn both_formats_and_both_readers_of_toml_agree() {
+    let toml = format!(
+        "version = 1\n[defaults]\nweight = \"${{WEIGHT}}\"\n{SERVICE}destinations = [{{ address = \"10.0.0.1\" }}]\n"
+    );
+    // A fraction is not for the fast reader.
+    let odd = toml.replace("version = 1\n", "version = 1\nx = 1.5\n");
+    let yaml = "version: 1\ndefaults: { weight: '${WEIGHT}' }\nservices:\n- name: web\n  address: tcp://192.0.2.1:80\n  destinations:\n  - address: 10.0.0.1\n";
+    let of = |name: &str, text: &str| parse_in(&[source(name, text.to_owned())], &environment(), None);
+    let (toml, yaml) = (of("a.toml", &toml).unwrap().desired, of("a.yaml", yaml).unwrap().desired);
+    assert_eq!(toml.table, yaml.table);
+    let problems = of("a.toml", &odd).unwrap_err();
+    assert_eq!(problems.list.len(), 1, "only the key that is none\n{problems}");
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    for text in
+        ["${", "$${", "${}", "${:-}", "${a", "$", "$$$${x}", "${file:}", "${file:${x}}", "é${é}é", "${a:-é}", "}${{}}"]
+    {
+        for name in ["a.toml", "a.yaml"] {
+            let text = if name == "a.toml" {
+                format!("version = 1\nservices = ['{text}']\n")
+            } else {
+                format!("version: 1\nservices: ['{text}']\n")
+            };
+            let problems = parse(&[source(name, text)]).unwrap_err();
+            assert!(problems.error_count() > 0);
+        }
+    }
+    let value = |text: &str| {
+        let text = format!("version = 1\n{}", SERVICE.replace("web", text));
+        parse_in(&[source("a.toml", text)], &environment(), None).unwrap_err().to_string()
+    };
+    assert!(value("$$$${NAME}").contains("`$$${NAME}` cannot be"), "one dollar less before a brace");
+}
+
+#[test]
+fn files_are_found_in_a_text() {
+    let found: Vec<&str> = files_in("a ${file:x} # ${file:/y z}\n${file:no\n} ${file:w").collect();
+    assert_eq!(found, ["x", "/y z"]);
+    assert!(may_be_in("${a}") && may_be_in("\"\\u0024{a}\"") && !may_be_in("a\\b") && !may_be_in("$5"));
+}

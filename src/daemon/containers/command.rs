@@ -1,0 +1,64 @@
+//! What commands know of containers and names, which only a daemon follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use super::kept;
+use super::lay::{AllGiven, Held, Laid};
+use crate::model::{Desired, Record};
+use crate::source::docker::Snapshot;
+use crate::source::names::{Answers, Lookups, System, once};
+
+/// So many names are looked up at a time: somebody waits.
+const MOST_AT_ONCE: usize = 16;
+
+/// Lays what is known over a configuration that a command has read: what the daemon saw last, and what the names stand for that were
+/// looked up for it.
+pub(in crate::daemon) fn lay_known(desired: &mut Desired, state_dir: &Path, looked_up: Answers) {
+    let Some(laid) = Laid::of(desired) else { return };
+    let known = kept::DOCKER.read(state_dir);
+    let mut all = known.map(|known| laid.gather(&known).0).unwrap_or_default();
+    let mut answers: Answers = kept::NAMES.read(state_dir).unwrap_or_default();
+    answers.extend(looked_up);
+    laid.resolve(&mut all, &answers, &Held::new());
+    for (key, given) in all {
+        laid.put(desired, key, &given, &BTreeSet::new());
+    }
+}
+
+/// For a command that makes or shows a plan: where the daemon has kept nothing, what is owned of services that ask for containers
+/// stays, and so it does where a name is not known.
+pub fn hold_unknown(desired: &mut Desired, record: &Record, state_dir: &Path) {
+    let Some(laid) = Laid::of(desired) else { return };
+    let mut all = AllGiven::new();
+    if kept::DOCKER.read::<Snapshot>(state_dir).is_none() {
+        all = laid.hold(record);
+    }
+    let answers = laid.answered();
+    let held = laid.hold_names(record, &answers);
+    if !held.is_empty() {
+        laid.resolve(&mut all, &answers, &held);
+    }
+    for (key, given) in all {
+        laid.put(desired, key, &given, &BTreeSet::new());
+    }
+}
+
+/// Looks up the names of a configuration for a command: what they stand for, and why that is not known of the others.
+pub(in crate::daemon) fn look_up(desired: &Desired) -> (Answers, BTreeMap<String, String>) {
+    let named = desired.policies.values().flat_map(|policy| &policy.named);
+    let hosts: BTreeSet<String> = named.map(|named| named.host.clone()).collect();
+    if hosts.is_empty() {
+        return Default::default();
+    }
+    let late = |why: io::Error| hosts.iter().map(|host| (host.clone(), why.to_string())).collect();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return (Answers::new(), late(error)),
+    };
+    let found = runtime.block_on(once(hosts.clone(), &Lookups::new(System, MOST_AT_ONCE)));
+    // A resolver that hangs is not waited for.
+    runtime.shutdown_background();
+    found
+}
