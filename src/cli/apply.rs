@@ -87,7 +87,7 @@ impl Apply {
         if let Some(kinds) = &self.only {
             only(&observed.plan, kinds)?;
         }
-        plan::print(out, self.output, &observed, desired, &around)?;
+        plan::print(out, (self.output, false), &observed, desired, &around)?;
         Ok(Exit::Done)
     }
 }

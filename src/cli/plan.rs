@@ -18,6 +18,9 @@ pub(super) struct PlanCommand {
     /// How to print the plan
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Format,
+    /// Also what stays as it is, and in JSON what is said of each operation and where its service is written
+    #[arg(long)]
+    detailed: bool,
 }
 
 impl PlanCommand {
@@ -27,7 +30,7 @@ impl PlanCommand {
         hold(&mut desired, &record);
         let around = Around::peek(&desired, out)?;
         let observed = around.observe(&desired, &record, false)?;
-        print(out, self.output, &observed, &desired, &around)?;
+        print(out, (self.output, self.detailed), &observed, &desired, &around)?;
         Ok(if !observed.plan.is_empty() {
             Exit::Changes
         } else if observed.plan.host.is_unknown() {
@@ -96,14 +99,20 @@ pub(super) fn hold(desired: &mut Desired, record: &Record) {
 /// Prints a plan that is not carried out, and whether it would be refused.
 pub(super) fn print(
     out: &mut Out,
-    format: Format,
+    (format, detailed): (Format, bool),
     observed: &Observed<'_>,
     desired: &Desired,
     around: &Around,
 ) -> std::io::Result<()> {
     let Observed { live, plan, .. } = observed;
     match format {
-        Format::Json => out.json(&plans::document(observed, desired, &around.overrides)),
+        Format::Json => {
+            let mut document = plans::document(observed, desired, &around.overrides);
+            if detailed {
+                render::detail(&mut document, plan, &desired.origins, (live, &desired.table));
+            }
+            out.json(&document)
+        }
         Format::Text => {
             let style = Style { color: out.color() };
             if !around.overrides.services.is_empty() {
@@ -114,6 +123,9 @@ pub(super) fn print(
                 out.text("\n")?;
             }
             out.text(&render::text(plan, &desired.origins, style))?;
+            if detailed {
+                out.text(&render::unchanged_text(plan, &desired.origins, (live, &desired.table)))?;
+            }
             for entry in &live.unknown {
                 out.warn(&format!("not understood, left alone: {entry}"));
             }

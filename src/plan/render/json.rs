@@ -11,10 +11,14 @@ use crate::plan::{Cause, Counts, Entries, Held, Leave, Note, Operation, Plan, St
 use super::attributes::{Attribute, destination_changes, service_changes};
 use super::{Origins, host_json, note_line, words};
 
-/// The plan as JSON. Keys are only ever added to this shape:
+/// The version of the format, for programs: as long as it is the same, keys are only added.
+const VERSION: u32 = 1;
+
+/// The plan as JSON, as `packaging/doc/plan.md` promises it:
 ///
 /// ```json
 /// {
+///   "version": 1,
 ///   "operations": [{
 ///     "op": "edit",                       // add, edit, delete; in the order of execution
 ///     "kind": "destination",              // service, destination
@@ -55,6 +59,7 @@ pub fn json(plan: &Plan, origins: &Origins) -> Value {
     let Counts { add, edit, delete } = plan.counts();
     let entries = |Entries { services, destinations }| json!({ "services": services, "destinations": destinations });
     json!({
+        "version": VERSION,
         "operations": steps.iter().map(|step| step_value(step, origins)).collect::<Vec<_>>(),
         "notes": notes.iter().map(|note| note_value(note, origins)).collect::<Vec<_>>(),
         "summary": {

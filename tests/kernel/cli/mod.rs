@@ -251,6 +251,17 @@ destinations = [{ address = "2001:db8:1::1", forward = "tunnel", tunnel = { type
     assert_eq!(plan["notes"][0]["kind"], json!("foreign_service"));
     assert_eq!(plan["notes"][0]["service"], json!("fwmark:5"));
     assert_eq!(plan["refused"], Value::Null);
+    let keys = |document: &Value| document.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let known = ["host", "notes", "operations", "overrides", "refused", "summary", "unknown", "version"];
+    assert_eq!(keys(&plan), known, "packaging/doc/plan.md has them all");
+    let detailed = json_of(&program.runs(CONFIG, &["plan", "--output", "json", "--detailed"], 2));
+    assert_eq!(keys(&detailed).len(), known.len() + 1);
+    assert_eq!(
+        detailed["operations"][4]["text"],
+        "edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 100 → 0, max_connections 0 → 10"
+    );
+    assert_eq!(detailed["operations"][0]["origin"]["line"], json!(6));
+    assert_eq!(detailed["unchanged_entries"], json!([]));
 
     let applied = json_of(&program.runs(CONFIG, &["apply", "--output", "json"], 0));
     assert_eq!(short(&applied["operations"]), expected);
