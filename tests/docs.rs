@@ -43,6 +43,45 @@ fn every_configuration_in_the_documents_is_good() {
     assert!(parsed >= 5, "only {parsed} blocks were found");
 }
 
+/// Examples for other programs are YAML, at least, and so is what is shipped for them.
+#[test]
+fn examples_for_other_programs_can_be_read() {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|end| end == "yml") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("packaging/doc/configuration-management.md")).unwrap();
+    let read = |text: &str, what: &str| {
+        serde_yaml::from_str::<serde_yaml::Value>(text).unwrap_or_else(|error| panic!("{what}: {error}"))
+    };
+    for language in ["yml", "sls", "cloud-config"] {
+        let blocks = blocks(&text, language);
+        assert_eq!(blocks.len(), 1, "{language}");
+        for (line, block) in blocks {
+            let value = read(&block, &format!("line {line}"));
+            // What it writes is a configuration.
+            let written = value["write_files"][0]["content"].as_str().map(str::to_owned);
+            if let Some(text) = written {
+                config::parse(&[Source { path: "a.toml".into(), text }]).unwrap();
+            }
+        }
+    }
+    let mut found = Vec::new();
+    files(&root.join("packaging/ansible"), &mut found);
+    files(&root.join("packaging/ci"), &mut found);
+    assert!(found.len() >= 7, "{found:?}");
+    for path in found {
+        read(&fs::read_to_string(&path).unwrap(), &path.display().to_string());
+    }
+}
+
 /// The JSON blocks of a document.
 fn json(name: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/doc").join(name)).unwrap();
