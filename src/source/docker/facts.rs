@@ -92,6 +92,20 @@ impl Port {
     }
 }
 
+/// What an engine lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub containers: Vec<Container>,
+    /// The IDs of tasks that run still, and whose service was removed.
+    pub orphans: BTreeSet<String>,
+}
+
+impl From<Vec<Container>> for Listed {
+    fn from(containers: Vec<Container>) -> Self {
+        Self { containers, orphans: BTreeSet::new() }
+    }
+}
+
 /// What was seen last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

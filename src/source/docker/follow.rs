@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 use super::client::{Client, LARGE, LONG, SHORT, SMALL};
-use super::facts::{Container, Snapshot};
+use super::facts::{Listed, Snapshot};
 use super::machine::{Condition, Heed, Machine, Terms, Word};
 use super::swarm;
 use super::wire::{Event, Info, Inspected, Summary, Version};
@@ -140,7 +140,7 @@ struct Paths {
     swarm: bool,
 }
 
-type Listing = Pin<Box<dyn Future<Output = Result<Vec<Container>, String>> + Send>>;
+type Listing = Pin<Box<dyn Future<Output = Result<Listed, String>> + Send>>;
 type Signals = JoinSet<(String, u32, Result<u32, String>)>;
 
 impl<'k> Task<'k> {
@@ -196,8 +196,8 @@ impl<'k> Task<'k> {
                     listing = None;
                     let now = Instant::now();
                     let over = match listed {
-                        Ok(containers) => {
-                            let silent = self.machine.listed(containers, now);
+                        Ok(all) => {
+                            let silent = self.machine.listed(all, now);
                             self.window.with(|seen| seen.listed = true);
                             silent.then(|| "the stream of events has kept quiet about a change".to_owned())
                         }
@@ -314,17 +314,17 @@ impl<'k> Task<'k> {
 }
 
 /// All containers, and the tasks of the swarm's services.
-async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
+async fn list(client: Client, paths: Paths) -> Result<Listed, String> {
     let Paths { prefix, swarm } = paths;
     let answer = client.get(&format!("{prefix}/containers/json"), LARGE, LONG).await?;
     let summaries: Vec<Summary> = answer.json()?;
     // Where a swarm speaks for a container, that is its task; what it knows less well is the addresses here.
-    let (mut containers, mut of_tasks) = (Vec::new(), HashMap::new());
+    let (mut listed, mut of_tasks) = (Listed::default(), HashMap::new());
     for summary in summaries {
         let task = summary.task().filter(|_| swarm).map(str::to_owned);
         match (task, summary.container()) {
             (_, None) => {}
-            (None, Some(container)) => containers.push(container),
+            (None, Some(container)) => listed.containers.push(container),
             (Some(task), Some(container)) => drop(of_tasks.insert(task, container)),
         }
     }
@@ -336,9 +336,11 @@ async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
         // Without them published ports are at the host that is configured.
         let nodes = client.get(&format!("{prefix}/nodes"), LARGE, LONG).await;
         let nodes: Vec<swarm::Node> = nodes.and_then(|nodes| nodes.json()).unwrap_or_default();
-        containers.extend(swarm::containers((services, tasks, &nodes), &of_tasks));
+        let Listed { containers, orphans } = swarm::containers((services, tasks, &nodes), &of_tasks);
+        listed.containers.extend(containers);
+        listed.orphans = orphans;
     }
-    Ok(containers)
+    Ok(listed)
 }
 
 /// Of the newest version that both sides have, as docker clients do.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::facts::{Container, Snapshot};
+use super::facts::{Container, Listed, Snapshot};
 use super::wire::{Event, KILL, TASK_LABEL, TERM, signal};
 use crate::model::Docker;
 
@@ -227,8 +227,12 @@ impl Machine {
     }
 
     /// A list has come. Says whether the stream of events is to be opened anew: it has kept quiet about something.
-    pub(super) fn listed(&mut self, containers: Vec<Container>, now: Instant) -> bool {
+    pub(super) fn listed(&mut self, listed: impl Into<Listed>, now: Instant) -> bool {
         let Some(begun) = self.listing.take() else { return false };
+        let Listed { mut containers, orphans } = listed.into();
+        // They serve those whom they have, until their grace is over.
+        let left = self.containers.iter().filter(|container| orphans.contains(&container.id));
+        containers.extend(left.map(|container| Container { ending: true, ..container.clone() }));
         let heard = self.pending.is_some();
         let first = self.condition.listed_at.is_none() || self.condition.trouble.is_some();
         let before = std::mem::replace(&mut self.containers, Snapshot::new(containers, BTreeSet::new()).containers);

@@ -57,7 +57,7 @@ fn a_burst_makes_one_list_or_two() {
     while let Some(due) = machine.due().filter(|due| *due < now + SECOND) {
         now = due;
         lists += usize::from(machine.begin_list(now));
-        machine.listed((0..200).map(|number| web(&number.to_string(), 2)).collect(), now);
+        machine.listed((0..200).map(|number| web(&number.to_string(), 2)).collect::<Vec<_>>(), now);
     }
     assert_eq!(lists, 1);
     // While one is under way none begins, and what comes meanwhile makes one more.
@@ -186,6 +186,25 @@ fn what_died_and_is_in_a_list_that_was_begun_well_after_it_runs_again() {
     assert!(machine.begin_list(now));
     machine.listed(vec![web("one", 2)], now);
     assert!(stopping(&machine).is_empty(), "the start of it was missed");
+}
+
+#[test]
+fn tasks_of_a_service_that_was_removed_serve_those_whom_they_have() {
+    let mut now = Instant::now();
+    let task = Container { swarm: Some("web".into()), ..web("task", 2) };
+    let mut machine = following(vec![task.clone()], now);
+    machine.connected(true, now);
+    let mut list = |listed: Listed| {
+        now += 6 * SECOND;
+        assert!(machine.begin_list(now));
+        machine.listed(listed, now);
+        machine.snapshot().containers
+    };
+    let orphan = |id: &str| Listed { orphans: [id.to_owned()].into(), ..Listed::default() };
+    let left = Container { ending: true, ..task.clone() };
+    assert_eq!(list(orphan(&task.id)), [left.clone()], "it runs still");
+    assert_eq!(list(orphan(&task.id)), [left]);
+    assert_eq!(list(orphan("id-stranger")), [], "it has ended; and what was never known is nothing");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::facts::{Addresses, Container, Snapshot};
+use super::facts::{Addresses, Container, Listed, Snapshot};
 use super::gather::{Base, Ground};
 use super::wire::{Event, Summary};
 use crate::model::{Docker, Forward, Reach, SERVICE_LABEL, Selector, ServiceKey, Tunnel};

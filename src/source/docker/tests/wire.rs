@@ -69,14 +69,18 @@ fn tasks_of_a_real_swarm() {
     };
     let tasks = serde_json::from_str(&recorded("swarm.plain.tasks")).unwrap();
     let found = swarm::containers((services, tasks, &[]), &here);
-    assert_eq!(found.len(), 3);
-    for task in &found {
+    assert_eq!((found.containers.len(), found.orphans.len()), (3, 0));
+    for task in &found.containers {
         assert!(task.name.starts_with("plain.") && task.name.ends_with(&task.id), "{}", task.name);
         assert_eq!(task.swarm.as_deref(), Some("plain"));
         assert_eq!(task.image, "web:1");
         assert!(!task.ending && task.created > 1_700_000_000);
         assert!(task.networks.values().any(|of| of.v4.is_some()), "its container is here: {task:?}");
     }
+    let tasks = serde_json::from_str(&recorded("swarm.plain.tasks")).unwrap();
+    let removed = swarm::containers((Vec::new(), tasks, &[]), &here);
+    let known: BTreeSet<String> = found.containers.into_iter().map(|task| task.id).collect();
+    assert_eq!((removed.containers.len(), removed.orphans), (0, known), "without their service they are not forgotten");
 }
 
 #[test]
