@@ -88,6 +88,12 @@ impl Picture {
         configured.or_else(|| self.status(service)?.name.as_deref())
     }
 
+    /// The name that it has beside its address: a container's, or what came over the API.
+    fn destination_name(&self, service: &ServiceKey, destination: &DestinationKey) -> Option<&str> {
+        let name = self.origins()?.get(service)?.destinations.get(destination)?;
+        (*name != destination.to_string()).then_some(name.as_str())
+    }
+
     fn origins(&self) -> Option<&BTreeMap<ServiceKey, ServiceOrigin>> {
         self.desired.as_ref().map(|desired| &desired.origins)
     }

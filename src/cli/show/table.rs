@@ -181,11 +181,8 @@ fn of_destination(
     row(cells, said, style, with_health)
 }
 
-/// The name that it has, behind it: a container's, or what came over the API.
 fn called(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> String {
-    let origin = picture.origins().and_then(|origins| origins.get(service));
-    let name = origin.and_then(|origin| origin.destinations.get(key)).filter(|name| **name != key.to_string());
-    name.map(|name| format!(" ({name})")).unwrap_or_default()
+    picture.destination_name(service, key).map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 fn row(mut cells: Vec<String>, said: Said, style: Style, with_health: bool) -> Row {
