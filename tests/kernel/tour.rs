@@ -56,15 +56,14 @@ fn replay(text: &str) -> usize {
         for (command, expected) in steps(block.1) {
             commands += 1;
             let output = Command::new("bash")
-                .args(["-c", &command])
+                .args(["-c", &format!("exec 2>&1; {command}")])
                 .current_dir(folder.path())
                 .env("PATH", &path)
                 .env("IPVSD_CONFIG", "ipvsd.toml")
                 .env("IPVSD_STATE_DIR", state_dir)
                 .output()
                 .unwrap();
-            let printed = [output.stdout, output.stderr].concat();
-            let printed = at_noon(&String::from_utf8(printed).unwrap());
+            let printed = at_noon(&String::from_utf8(output.stdout).unwrap());
             // What is cut off ends in an ellipsis; spaces at the ends of lines are ipvsadm's.
             match expected.strip_suffix("…\n") {
                 Some(start) => assert!(printed.starts_with(start), "{command}\n{printed}"),
