@@ -44,6 +44,14 @@ pub(super) fn write(state_dir: &Path, place: &Place, seen: &Snapshot) -> io::Res
     fs::rename(&draft, path(state_dir))
 }
 
+/// Nothing is known any more.
+pub(super) fn remove(state_dir: &Path) -> io::Result<()> {
+    match fs::remove_file(path(state_dir)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// What was kept here since the last boot. One that cannot be read is as good as none: what is owned tells the rest.
 pub(super) fn read(state_dir: &Path) -> Option<Snapshot> {
     let path = path(state_dir);

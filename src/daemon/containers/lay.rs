@@ -56,6 +56,12 @@ impl Laid {
         Some(Self { docker, ground, plain })
     }
 
+    /// A service is no more what was written of it.
+    pub(super) fn let_go(&mut self, key: &ServiceKey) {
+        self.ground.bases.remove(key);
+        self.plain.remove(key);
+    }
+
     /// What follows from what was seen.
     pub(super) fn gather(&self, seen: &Snapshot) -> (AllGiven, BTreeSet<crate::source::docker::Finding>) {
         let Gathered { services, auto, findings } = gather(&self.docker, &self.ground, seen);
@@ -69,25 +75,48 @@ impl Laid {
     pub(super) fn hold(&self, record: &Record) -> AllGiven {
         let mut all = AllGiven::new();
         for (key, base) in &self.ground.bases {
-            let owned = record.services.get(key).into_iter().flat_map(|owned| &owned.destinations);
-            let held = owned.filter(|(destination, _)| {
-                !base.written.contains(destination) && !record.drains_destination(key, destination)
-            });
-            let held = held.filter_map(|(destination, left)| {
-                let mut settings = (*left)?;
-                settings.weight = if settings.weight == 0 { base.selector.weight } else { settings.weight };
-                let contributed = Contributed {
-                    settings,
-                    name: destination.to_string(),
-                    id: String::new(),
-                    checks: base.selector.checks.clone().filter(|checks| !checks.is_empty()),
-                    quiesced: None,
-                };
-                Some((*destination, contributed))
-            });
-            all.insert(*key, Given { auto: None, destinations: held.collect() });
+            all.insert(*key, Given { auto: None, destinations: of_record(record, key, base) });
+        }
+        // Nobody knows any more what they were called.
+        let auto = self.docker.auto.as_ref().map(|auto| &auto.selector);
+        for (key, selector) in
+            record.services.keys().filter_map(|key| Some((key, auto.filter(|_| self.may_be_auto(key))?)))
+        {
+            let (selector, written) = (Arc::new(selector.clone()), BTreeSet::new());
+            let base = Base { name: key.to_string(), selector, written };
+            let destinations = of_record(record, key, &base);
+            if !destinations.is_empty() {
+                all.insert(*key, Given { auto: Some(base.name), destinations });
+            }
         }
         all
+    }
+
+    /// Whether a service can have come about by itself.
+    pub(super) fn may_be_auto(&self, key: &ServiceKey) -> bool {
+        let ServiceKey::Address { address, .. } = key else { return false };
+        let auto = self.docker.auto.as_ref();
+        auto.is_some_and(|auto| auto.addresses.contains(address)) && !self.ground.names.contains_key(key)
+    }
+
+    /// What is in force, for the first configuration that asks for containers: what may be one stays until it is known what is.
+    pub(super) fn stay(&self, key: &ServiceKey, in_force: &Desired) -> Option<Given> {
+        let base = self.ground.bases.get(key)?;
+        let (service, origin) = (in_force.table.services.get(key)?, in_force.origins.get(key)?);
+        let checks = in_force.policies.get(key).map(|policy| &policy.checks);
+        let others = service.destinations.iter().filter(|(destination, _)| !base.written.contains(destination));
+        let others = others.map(|(destination, settings)| {
+            let name = origin.destinations.get(destination).cloned();
+            let contributed = Contributed {
+                settings: *settings,
+                name: name.unwrap_or_else(|| destination.to_string()),
+                id: String::new(),
+                checks: checks.and_then(|checks| checks.get(destination).cloned()),
+                quiesced: None,
+            };
+            (*destination, contributed)
+        });
+        Some(Given { auto: None, destinations: others.collect() })
     }
 
     /// Puts what a service gets into `desired`, in the place of what it has there.
@@ -121,4 +150,23 @@ impl Laid {
         let origin = ServiceOrigin { name: given.auto.clone()?, file, line: 0, destinations: BTreeMap::new() };
         Some(Plain { service, origin, policy: policy.clone() })
     }
+}
+
+fn of_record(record: &Record, key: &ServiceKey, base: &Base) -> Destinations {
+    let owned = record.services.get(key).into_iter().flat_map(|owned| &owned.destinations);
+    let held = owned
+        .filter(|(destination, _)| !base.written.contains(destination) && !record.drains_destination(key, destination));
+    let held = held.filter_map(|(destination, left)| {
+        let mut settings = (*left)?;
+        settings.weight = if settings.weight == 0 { base.selector.weight } else { settings.weight };
+        let contributed = Contributed {
+            settings,
+            name: destination.to_string(),
+            id: String::new(),
+            checks: base.selector.checks.clone().filter(|checks| !checks.is_empty()),
+            quiesced: None,
+        };
+        Some((*destination, contributed))
+    });
+    held.collect()
 }

@@ -35,6 +35,13 @@ struct Told {
     destinations: usize,
 }
 
+/// A configuration that was read.
+struct Next {
+    laid: Option<Laid>,
+    given: AllGiven,
+    given_by: String,
+}
+
 /// See the module.
 pub struct Containers {
     window: Window,
@@ -43,11 +50,13 @@ pub struct Containers {
     /// What is in force.
     laid: Option<Laid>,
     /// What was read and is not in force yet, and what each service got with it.
-    next: Option<(Option<Laid>, AllGiven)>,
+    next: Option<Next>,
     /// Something was given on the old ground since then.
     given_since: bool,
     /// What each service got last.
     given: AllGiven,
+    /// Who said so.
+    given_by: String,
     /// What the first pass goes by while nothing is known of containers.
     held: Option<AllGiven>,
     ended: BTreeMap<ServiceKey, BTreeMap<DestinationKey, Instant>>,
@@ -68,6 +77,7 @@ impl Default for Containers {
             next: None,
             given_since: false,
             given: AllGiven::new(),
+            given_by: String::new(),
             held: None,
             ended: BTreeMap::new(),
             seen: None,
@@ -112,7 +122,9 @@ impl Containers {
     ) -> impl Future<Output = ()> + Send + 'static {
         let state_dir = state_dir.to_owned();
         let keep = move |seen: &Snapshot| {
-            if let Err(error) = kept::write(&state_dir, &place, seen) {
+            let kept =
+                if seen.origin.is_empty() { kept::remove(&state_dir) } else { kept::write(&state_dir, &place, seen) };
+            if let Err(error) = kept {
                 warn!("what is known of containers is not kept over a restart: {error}");
             }
         };
@@ -129,29 +141,45 @@ impl Containers {
     /// Lays containers over a configuration that was read.
     pub(super) fn lay(&mut self, desired: &mut Desired) {
         let laid = Laid::of(desired);
-        let mut all = AllGiven::new();
+        let (mut all, mut given_by) = (AllGiven::new(), String::new());
         if let Some(laid) = &laid {
-            let (given, findings) = self.gather(laid);
-            self.note_ended(&given, &self.window.snapshot(), Instant::now());
+            let snapshot = self.window.snapshot();
+            let (given, findings) = self.gather(laid, &snapshot);
+            self.note_ended(&given, &snapshot, Instant::now());
+            given_by.clone_from(&snapshot.origin);
             for (key, given) in &given {
                 laid.put(desired, *key, given, &self.ended_of(key));
             }
             self.say(findings);
             all = given;
         }
-        self.next = Some((laid, all));
+        self.next = Some(Next { laid, given: all, given_by });
         self.given_since = false;
     }
 
-    fn gather(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
+    /// Where nothing is known of containers yet, what a service has in force stays when it comes to ask for them.
+    pub(super) fn stay(&mut self, in_force: &Desired, desired: &mut Desired) {
+        let (Some(held), Some(Next { laid: Some(laid), given, .. })) = (&mut self.held, &mut self.next) else { return };
+        if self.window.is_listed() {
+            return;
+        }
+        for key in laid.ground.bases.keys() {
+            let Some(stays) = laid.stay(key, in_force).filter(|_| !held.contains_key(key)) else { continue };
+            laid.put(desired, *key, &stays, &BTreeSet::new());
+            given.insert(*key, stays.clone());
+            held.insert(*key, stays);
+        }
+    }
+
+    fn gather(&self, laid: &Laid, snapshot: &Snapshot) -> (AllGiven, BTreeSet<Finding>) {
         match &self.held {
             Some(held) if !self.window.is_listed() => {
                 // A service that does not ask for containers any more lets go of them.
-                let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key);
+                let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key) || laid.may_be_auto(key);
                 let held = held.iter().filter(|(key, _)| asks(key));
                 (held.map(|(key, given)| (*key, given.clone())).collect(), BTreeSet::new())
             }
-            _ => laid.gather(&self.window.snapshot()),
+            _ => laid.gather(snapshot),
         }
     }
 
@@ -161,7 +189,7 @@ impl Containers {
 
     /// What was laid last has come into force.
     pub(super) fn in_force(&mut self) {
-        let Some((next, given)) = self.next.take() else { return };
+        let Some(Next { laid: next, given, given_by }) = self.next.take() else { return };
         let engine = next.as_ref().map(|laid| Arc::clone(&laid.docker));
         if self.laid.is_some() || next.is_some() {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,11 +198,13 @@ impl Containers {
         }
         if next.is_none() {
             self.say(BTreeSet::new());
+            // The window is emptied by who looks through it.
+            self.held = Some(AllGiven::new());
         }
         self.laid = next;
         // That has taken the place of what is in force now.
         self.afresh |= self.given_since;
-        self.given = given;
+        (self.given, self.given_by) = (given, given_by);
         self.seen = None;
         self.wanted.send_if_modified(|wanted| {
             let changed = *wanted != engine;
@@ -191,6 +221,8 @@ impl Containers {
                 Some(origin) => drop(laid.ground.names.insert(*key, origin.name.clone())),
                 None => drop(laid.ground.names.remove(key)),
             }
+            laid.let_go(key);
+            self.given.remove(key);
         }
         if laid.docker.auto.is_some() {
             self.seen = None;
@@ -226,7 +258,8 @@ impl Containers {
         self.note_ended(&given, &snapshot, now);
         let before = std::mem::take(&mut self.given);
         for (key, was) in &before {
-            if !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
+            let is_free = !laid.ground.names.contains_key(key);
+            if is_free && !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
                 given.insert(*key, Given { auto: was.auto.clone(), destinations: BTreeMap::new() });
             }
         }
@@ -243,7 +276,7 @@ impl Containers {
         part.services.extend(gone);
         let destinations = count(&given);
         self.told.lock().unwrap_or_else(PoisonError::into_inner).destinations = destinations;
-        self.given = given;
+        (self.given, self.given_by) = (given, snapshot.origin.clone());
         self.seen = Some(snapshot);
         self.given_since |= !part.services.is_empty();
         (!part.services.is_empty()).then_some(part)
@@ -251,15 +284,25 @@ impl Containers {
 
     /// Of containers that have ended nothing is waited for, nor of their service.
     fn note_ended(&mut self, given: &AllGiven, snapshot: &Snapshot, now: Instant) {
+        // What is there again has not ended: when it leaves, its connections are waited for.
+        let is_there = |key: &ServiceKey, destination: &DestinationKey| {
+            given.get(key).is_some_and(|is| is.destinations.contains_key(destination))
+        };
+        self.ended.retain(|key, ended| {
+            ended.retain(|destination, _| !is_there(key, destination));
+            !ended.is_empty()
+        });
+        // Another engine knows nothing of what the one before had.
+        if snapshot.origin != self.given_by {
+            return;
+        }
         let listed: BTreeSet<&str> = snapshot.containers.iter().map(|container| container.id.as_str()).collect();
         for (key, was) in &self.given {
-            let is = given.get(key);
             for (destination, contributed) in &was.destinations {
-                let has_gone = is.is_none_or(|is| !is.destinations.contains_key(destination));
                 // One that has died loses its address before it is gone.
                 let id = contributed.id.as_str();
-                let is_over = !listed.contains(id) || snapshot.stopping.contains(id);
-                if has_gone && !id.is_empty() && is_over {
+                let is_over = !listed.contains(id) || snapshot.dead.contains(id);
+                if !id.is_empty() && is_over && !is_there(key, destination) {
                     self.ended.entry(*key).or_default().insert(*destination, now);
                 }
             }

@@ -17,8 +17,9 @@ use crate::reconcile::sight::Sight;
 impl Loop<'_> {
     /// Puts a configuration into force, unless it would delete more than it may: then it waits, and what is in force goes on.
     /// Says whether it is in force now.
-    pub(super) fn take(&mut self, desired: Box<Desired>, why: Why, clock: &dyn Fn() -> Now) -> bool {
+    pub(super) fn take(&mut self, mut desired: Box<Desired>, why: Why, clock: &dyn Fn() -> Now) -> bool {
         let started = clock();
+        self.company.source.succeeds(&self.desired, &mut desired);
         let concern = Concern::between(&self.desired, &desired, &self.record);
         if let Some(refused) = self.refuses(&desired, &concern, started.unix) {
             let told = self.circumstances(why, clock().at - started.at, &Concern::All);

@@ -73,6 +73,8 @@ pub trait ConfigSource {
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
+    /// What [`load`](Self::load) gave last is to take the place of what is in force, and may keep something of that.
+    fn succeeds(&mut self, _in_force: &Desired, _desired: &mut Desired) {}
     /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
     fn in_force(&mut self) {}
     /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.

@@ -3,6 +3,7 @@
 mod client;
 mod gather;
 mod machine;
+mod marks;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
