@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::client::{Client, LARGE, LONG, Lines, SHORT, SMALL};
@@ -75,7 +76,7 @@ async fn keep(mut latest: watch::Receiver<Option<Arc<Snapshot>>>, news: Arc<News
         let Some(snapshot) = latest.borrow_and_update().clone() else { continue };
         let (keep, begun) = (Arc::clone(&news.keep), Instant::now());
         // It has panicked, which is logged.
-        _ = tokio::task::spawn_blocking(move || keep(&snapshot)).await;
+        _ = spawn_blocking(move || keep(&snapshot)).await;
         // However much it is, and however often it changes, most of the time is free.
         sleep(begun.elapsed() * 4).await;
     }
@@ -191,8 +192,9 @@ impl<'k> Task<'k> {
 
     /// Takes what has been while nobody listened for one change, which the first list makes whole: it may be over already.
     async fn past(&mut self, events: &mut Lines, questions: &mut Questions) -> Result<(), String> {
-        let (begun, mut has_changed) = (Instant::now(), false);
-        while let Ok(line) = timeout_at((Instant::now() + PAUSE).min(begun + PAST).into(), events.next()).await {
+        let (until, mut has_changed) = (Instant::now() + PAST, false);
+        while Instant::now() < until {
+            let Ok(line) = timeout(PAUSE, events.next()).await else { break };
             let Some(line) = line? else { return Err("the stream of events has ended".to_owned()) };
             has_changed |= self.event(&line, questions);
         }
@@ -289,7 +291,9 @@ async fn comes_to_manage(client: Client, prefix: String) {
 async fn list(client: Client, paths: Paths) -> Result<Listed, String> {
     let Paths { prefix, list, swarm } = paths;
     let answer = client.get(&format!("{prefix}{list}"), LARGE, LONG).await?;
-    let summaries: Vec<Summary> = answer.json()?;
+    // To read a large one takes a while, and others wait on this thread.
+    let summaries =
+        spawn_blocking(move || answer.json::<Vec<Summary>>()).await.map_err(|error| error.to_string())??;
     // Where a swarm speaks for a container, that is its task; what it knows less well is the addresses here.
     let (mut listed, mut of_tasks) = (Listed::default(), HashMap::new());
     for summary in summaries {

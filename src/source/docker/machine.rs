@@ -91,6 +91,8 @@ pub(super) struct Machine {
     /// The first event since the last list began, and the last.
     pending: Option<(Instant, Instant)>,
     next_list: Option<Instant>,
+    /// No event asks for a list before.
+    rest: Option<Instant>,
     /// When the list began that is under way.
     listing: Option<Instant>,
     /// No event is the reason for that list.
@@ -120,6 +122,7 @@ impl Machine {
             marks: Marks::of(&known.stopping, now),
             pending: None,
             next_list: None,
+            rest: None,
             listing: None,
             quiet_list: false,
             swarm: false,
@@ -218,6 +221,7 @@ impl Machine {
     /// When something is to be done: a list, or a look at what does not stop. Nothing while a list is under way.
     pub(super) fn due(&self) -> Option<Instant> {
         let after_events = self.pending.map(|(first, last)| (last + QUIET).min(first + PATIENCE));
+        let after_events = after_events.map(|at| self.rest.map_or(at, |rest| at.max(rest)));
         let list = after_events.into_iter().chain(self.next_list).min();
         // After a failure events do not hurry it.
         let list = match self.next_list {
@@ -259,6 +263,8 @@ impl Machine {
             self.said = None;
         }
         self.condition.listed_at = Some(now);
+        // However long a list takes, half of the time is free.
+        self.rest = Some(now + now.saturating_duration_since(begun).min(LONGEST));
         self.next_list = Some(now + if self.swarm { self.terms.resync.min(SWARM) } else { self.terms.resync });
         let Self { containers, marks, words, terms, .. } = self;
         let listed: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
