@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod diff;
 mod doctor;
 mod drain;
 mod exit;
@@ -33,7 +34,7 @@ use output::Out;
 #[derive(Debug, Parser)]
 #[command(name = "ipvsd", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 done or nothing to do, 1 failed (`doctor`: there is an error), 2 `plan`: there are \
+    after_help = "Exit codes: 0 done or nothing to do, 1 failed (`doctor`: there is an error), 2 `plan` and `diff`: there are \
 changes, 64 usage, 78 the configuration is wrong."
 )]
 struct Cli {
@@ -78,6 +79,8 @@ enum Command {
     Check(check::Check),
     /// Show what `apply` would do; exit code 2 if there is anything
     Plan(plan::PlanCommand),
+    /// Compare two configurations: what would change from the first to the second; exit code 2 if there is anything
+    Diff(diff::Diff),
     /// Make the kernel's table as the configuration says, once
     Apply(apply::Apply),
     /// Keep the kernel's table as the configuration says
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Check(command) => command.run(&global, &mut out),
         Command::Plan(command) => command.run(&global, &mut out),
+        Command::Diff(command) => command.run(&global, &mut out),
         Command::Apply(command) => command.run(&global, &mut out),
         Command::Run(command) => command.run(&global, &mut out),
         Command::Show(command) => command.run(&global, &mut out),
@@ -176,6 +180,7 @@ impl Command {
         match self {
             Self::Check(command) => command.output,
             Self::Plan(command) => command.output,
+            Self::Diff(command) => command.output,
             Self::Apply(command) => command.output,
             Self::Show(command) => command.output.of_errors(),
             Self::Drain(command) => command.about.output,
