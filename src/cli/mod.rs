@@ -6,11 +6,14 @@ mod diff;
 mod doctor;
 mod drain;
 mod exit;
+mod explain;
 mod health;
 mod import;
+mod layout;
 mod look;
 mod output;
 mod overrides;
+mod picture;
 mod plan;
 mod run;
 mod schema;
@@ -87,6 +90,8 @@ enum Command {
     Run(run::Run),
     /// Show the live table, with counters, rates, what is owned, and how well it is
     Show(show::Show),
+    /// Say in a paragraph why the weight of a destination is what it is
+    Explain(explain::Explain),
     /// Take new connections away from a destination, and let those that it has go on
     Drain(drain::Drain),
     /// Take a `drain` back
@@ -145,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Apply(command) => command.run(&global, &mut out),
         Command::Run(command) => command.run(&global, &mut out),
         Command::Show(command) => command.run(&global, &mut out),
+        Command::Explain(command) => command.run(&global, &mut out),
         Command::Drain(command) => command.run(&global, &mut out),
         Command::Undrain(command) => command.run(&global, &mut out),
         Command::Weight(command) => command.run(&global, &mut out),
@@ -183,6 +189,7 @@ impl Command {
             Self::Diff(command) => command.output,
             Self::Apply(command) => command.output,
             Self::Show(command) => command.output.of_errors(),
+            Self::Explain(command) => command.output,
             Self::Drain(command) => command.about.output,
             Self::Undrain(command) => command.about.output,
             Self::Weight(command) => command.about.output,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Picture;
+use crate::cli::picture::Picture;
 use crate::daemon::control::Answer;
 use crate::daemon::orders;
 use crate::model::{DestinationKey, LiveDestination, LiveService, Override, ServiceKey};
@@ -34,7 +34,7 @@ pub(super) fn document(picture: &Picture) -> Value {
         "missing": missing_services(picture),
         "timeouts": picture.settings.timeouts,
         "sync": picture.settings.sync,
-        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_ref()),
+        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_deref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }
@@ -138,7 +138,7 @@ fn destination_status(status: &DestinationStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::show::testing::{NOW, night, quiet};
+    use crate::cli::picture::testing::{NOW, night, quiet};
 
     #[test]
     fn all_of_it_is_there_and_what_was_there_stays() {
