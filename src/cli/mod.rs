@@ -17,6 +17,7 @@ mod picture;
 mod plan;
 mod run;
 mod schema;
+mod screen;
 mod show;
 mod times;
 mod weight;
@@ -123,6 +124,17 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         match error.downcast::<Problems>() {
             Ok(problems) => Self::Config(problems),
             Err(error) => Self::Other(error),
+        }
+    }
+}
+
+impl Failure {
+    /// In a line, for a page that goes on.
+    fn words(self) -> String {
+        match self {
+            Self::Config(_) => "the configuration is not good; see `ipvsd check`".to_owned(),
+            Self::Usage(text) => text,
+            Self::Other(error) => output::with_reasons(&error),
         }
     }
 }

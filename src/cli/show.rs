@@ -1,9 +1,13 @@
 //! `ipvsd show`
 
+use std::path::Path;
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use super::output::Out;
 use super::picture::Picture;
+use super::times::parse_every;
 use super::{Exit, Failure, Format, Global, Outcome};
 use crate::config;
 use crate::ipvs::{Ipvs as _, Kernel, KernelSettings};
@@ -12,6 +16,7 @@ use crate::reconcile::read_whole;
 
 mod document;
 mod table;
+mod watch;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -21,6 +26,9 @@ pub(super) struct Show {
     /// Also what ipvsd keeps for itself: services that carry checks through IPVS
     #[arg(long)]
     all: bool,
+    /// Show it again and again, until ^C: every 2 seconds, or every so many (0.5, 10, 1m)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = parse_every)]
+    watch: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,8 +52,25 @@ impl View {
 impl Show {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let mut kernel = Kernel::open()?;
-        let page = self.page(&mut kernel, global, out)?;
-        out.text(&page)?;
+        let Some(every) = self.watch else {
+            let page = self.page(&mut kernel, global, out)?;
+            out.text(&page)?;
+            return Ok(Exit::Done);
+        };
+        if global.config() == Path::new("-") {
+            return Err(Failure::Usage(
+                "`--watch` reads the configuration again and again, which standard input does not allow; give a path"
+                    .to_owned(),
+            ));
+        }
+        // On a terminal warnings are a part of the page.
+        let teller =
+            if out.width().is_some() { out.listening() } else { Out::new(global.color, self.output.of_errors()) };
+        watch::watch(every, out, || {
+            let page = self.page(&mut kernel, global, &teller)?;
+            let warnings = teller.take_heard().into_iter().map(|warning| format!("warning: {warning}\n"));
+            Ok(warnings.collect::<String>() + &page)
+        })?;
         Ok(Exit::Done)
     }
 
