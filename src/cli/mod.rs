@@ -20,6 +20,7 @@ mod schema;
 mod screen;
 mod show;
 mod times;
+mod top;
 mod weight;
 
 pub use exit::Exit;
@@ -48,7 +49,7 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Global {
     /// A configuration file (TOML or YAML) or a directory of them; - is standard input
     /// [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]
@@ -91,6 +92,8 @@ enum Command {
     Run(run::Run),
     /// Show the live table, with counters, rates, what is owned, and how well it is
     Show(show::Show),
+    /// A page of the terminal that follows the table: rates, connections, health and drains; `?` there shows its keys
+    Top(top::Top),
     /// Say in a paragraph why the weight of a destination is what it is
     Explain(explain::Explain),
     /// Take new connections away from a destination, and let those that it has go on
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Apply(command) => command.run(&global, &mut out),
         Command::Run(command) => command.run(&global, &mut out),
         Command::Show(command) => command.run(&global, &mut out),
+        Command::Top(command) => command.run(&global, &mut out),
         Command::Explain(command) => command.run(&global, &mut out),
         Command::Drain(command) => command.run(&global, &mut out),
         Command::Undrain(command) => command.run(&global, &mut out),
@@ -209,7 +213,7 @@ impl Command {
             Self::Overrides(command) => command.output,
             Self::Doctor(command) => command.output,
             Self::Import(command) => command.output.of_errors(),
-            Self::Run(_) => Format::Text,
+            Self::Run(_) | Self::Top(_) => Format::Text,
             Self::Schema(_) => Format::Json,
         }
     }
@@ -233,7 +237,7 @@ impl Global {
     }
 
     /// The configuration, with what the command line overrides; warnings are printed.
-    fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
+    fn load(&self, out: &Out) -> Result<Desired, Failure> {
         let config::Loaded { sources, mut desired, warnings } =
             daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
         out.warnings(&Problems { sources, list: warnings });
