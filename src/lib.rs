@@ -38,7 +38,7 @@
 //! - [`api`] answers over HTTP: GORB's interface, our own, metrics, and the status page. It knows the status, the loop's events and
 //!   `plan`'s words; all else the daemon does for it, behind the trait [`api::Backstage`].
 //! - [`daemon`] puts it all together for `ipvsd run`, with hooks, a socket on which it can be asked, and the folder of what came over
-//!   the API; [`cli`] for the other commands.
+//!   the API; [`cli`] for the other commands. Those that look (`show`, `explain`, `top`) share one picture of what is live and known.
 //!
 //! Dependencies go in that one direction; `tests/architecture.rs` holds the table.
 //!

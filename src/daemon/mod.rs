@@ -82,10 +82,11 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
     let docker = source.containers().reader();
-    answer(&desired, &spawner, (&board, Arc::clone(&docker)), &engine, wake.clone(), place.clone());
+    let broadcast = Broadcast::default();
+    let told = (board.clone(), Arc::clone(&docker), broadcast.clone());
+    answer(&desired, &spawner, told, &engine, wake.clone(), place.clone());
     spawner.spawn(source.containers().follower(&desired.state_dir, place.clone(), wake.clone()));
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
-    let broadcast = Broadcast::default();
     let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
     let (of_all, of_some) = (engine.reader(), engine.reader_of());
     let verdicts = Box::new(move |services: Option<&BTreeSet<ServiceKey>>| match services {
@@ -147,7 +148,7 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
 fn answer(
     desired: &Desired,
     spawner: &Spawner,
-    (board, docker): (&StatusCell, DockerReader),
+    (board, docker, broadcast): (StatusCell, DockerReader, Broadcast),
     engine: &Engine,
     wake: impl Fn(Event) + Send + Sync + 'static,
     place: Place,
@@ -160,8 +161,9 @@ fn answer(
         }
     };
     let shared = Shared {
-        board: board.clone(),
+        board,
         verdicts: Some(Box::new(engine.reader())),
+        broadcast,
         docker: Some(docker),
         wake: Box::new(wake),
         clock: Box::new(|| {

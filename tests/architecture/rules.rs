@@ -36,6 +36,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("toml", &["config/toml/"], "a swap of the parser is one folder"),
     ("toml_parser", &["config/toml/"], "a swap of the parser is one folder"),
     ("serde_yaml", &["config/yaml/"], "a swap of the parser is one folder"),
+    ("ratatui_core", &["cli/top/"], "nothing else draws on a terminal's cells"),
+    ("ratatui_crossterm", &["cli/top/mod.rs"], "what is drawn and what keys do is known without a terminal"),
     ("neli", &["netlink/", "ipvs/", "host/rtnl/"], "nothing else speaks netlink"),
 ];
 

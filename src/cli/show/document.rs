@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Picture;
+use crate::cli::picture::Picture;
 use crate::daemon::control::Answer;
 use crate::daemon::orders;
 use crate::model::{DestinationKey, LiveDestination, LiveService, Override, ServiceKey};
@@ -34,7 +34,7 @@ pub(super) fn document(picture: &Picture) -> Value {
         "missing": missing_services(picture),
         "timeouts": picture.settings.timeouts,
         "sync": picture.settings.sync,
-        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_ref()),
+        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_deref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }
@@ -83,7 +83,7 @@ fn of_destination(picture: &Picture, service: &ServiceKey, key: &DestinationKey,
     let LiveDestination { settings, active_connections, inactive_connections, persistent_connections, stats } = live;
     json!({
         "address": key,
-        "name": picture.destination_name(service, key),
+        "name": picture.called(service, key),
         "owner": picture.owner(service, Some(key)),
         "settings": render::destination_json(settings),
         "active_connections": active_connections,
@@ -117,7 +117,7 @@ fn missing_services(picture: &Picture) -> Vec<Value> {
 fn missing_destination(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> Value {
     json!({
         "address": key,
-        "name": picture.destination_name(service, key),
+        "name": picture.called(service, key),
         "status": picture.destination_status(service, key).map(destination_status),
         "override": given(picture, service, key),
     })
@@ -140,7 +140,7 @@ fn destination_status(status: &DestinationStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::show::testing::{NOW, WEB, destination, night, quiet, service};
+    use crate::cli::picture::testing::{NOW, WEB, destination, night, quiet, service};
 
     #[test]
     fn all_of_it_is_there_and_what_was_there_stays() {

@@ -1,6 +1,7 @@
 //! Plans for people and for programs: text and JSON, made of the same data.
 
 mod attributes;
+mod comparison;
 mod host;
 mod json;
 mod lines;
@@ -10,6 +11,7 @@ mod text;
 pub mod words;
 
 pub use attributes::{Attribute, destination_changes, service_changes};
+pub use comparison::{comparison_json, comparison_text};
 pub use host::{host_json, host_note_line, host_operation_line, host_value, sync_settings};
 pub use json::{destination as destination_json, json, service as service_json};
 pub use lines::{OperationLine, operation_line};
