@@ -139,13 +139,15 @@ fn destination_status(status: &DestinationStatus) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::cli::picture::testing::{NOW, WEB, destination, night, quiet, service};
 
     #[test]
     fn all_of_it_is_there_and_what_was_there_stays() {
         let mut picture = night();
-        let origins = &mut picture.desired.as_mut().unwrap().origins;
+        let origins = &mut Arc::make_mut(picture.desired.as_mut().unwrap()).origins;
         let origin = origins.get_mut(&service(WEB)).unwrap();
         origin.destinations.insert(destination("10.0.0.11:80"), "web-1".into());
         origin.destinations.insert(destination("10.0.0.18:80"), "web-8".into());
