@@ -31,9 +31,12 @@ fn one_that_starts_again_gets_nothing_before_it_answers() {
     wait_weights("both", SERVICE, |weights| weights.len() == 2 && weights.values().all(|weight| *weight == 100));
     let load = Requests::start(&engine.client, VIP);
     load.wait("answers of both", |tally| tally.of("late") > 3 && tally.of("quick") > 3);
-    let before = load.tally().of("late");
     engine.post("/containers/late/restart?t=1");
-    load.wait("its answers", |tally| tally.of("late") > before + 5);
+    let at = format!("{}:80", engine.address("late", "bridge"));
+    assert!(weights(SERVICE).get(&at).is_none_or(|weight| *weight == 0), "it runs, and does not answer yet");
+    wait_weights("its first check", SERVICE, |weights| weights.get(&at) == Some(&100));
+    let before = load.tally().of("late");
+    load.wait("its answers", |tally| tally.of("late") > before + 3);
     load.assert_whole();
 
     // What happened before is told again to the next process, which does nothing on its account.
