@@ -20,6 +20,8 @@
 //!   and it uses nothing else here.
 //! - [`config`] turns TOML and YAML into [`model::Desired`], or into every problem in them, each with file,
 //!   line, column and a caret. Uses `model`.
+//! - [`import`] reads what was written for other programs (ipvsadm, keepalived, ldirectord, …) into a draft of a configuration, which
+//!   `config` writes. Uses `model` and `config`.
 //! - [`plan`] is the pure heart: the weight of each destination, diff, order, guard, how what is deleted leaves, and what
 //!   people and programs get to read of it. Uses `model`; has no clock, no IO, no log.
 //! - [`netlink`] speaks netlink, whatever it is about: messages and attributes, batches, and a socket that reads every answer
@@ -54,6 +56,7 @@ pub mod config;
 pub mod daemon;
 pub mod health;
 pub mod host;
+pub mod import;
 pub mod ipvs;
 pub mod model;
 pub mod netlink;

@@ -421,3 +421,18 @@ fn a_daemon_is_told_and_knows_what_is_in_force() {
     drop(daemon);
     assert_eq!(ipvsd(&undrain, &bad).status.code(), Some(78), "nobody knows");
 }
+
+#[test]
+fn what_was_written_for_another_program_becomes_a_configuration() {
+    let rules = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m\n";
+    let output = ipvsd(&["import", "--from", "ipvsadm", "-"], rules);
+    assert_eq!((output.status.code(), text(&output.stderr).lines().count()), (Some(0), 1), "{output:?}");
+    assert_eq!(ipvsd(&["check", "-"], text(&output.stdout)).status.code(), Some(0), "{output:?}");
+    let output = ipvsd(&["import", "--from", "ipvsadm", "-", "--output", "json"], &format!("{rules}-Q\n"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(json(&output.stdout)["services"][0]["address"], "tcp://192.0.2.10:80");
+    assert!(text(&output.stderr).contains("--> -:3:1"), "{output:?}");
+    for wrong in [&["import", "--from", "ipvsadm"][..], &["import", "-"], &["import", "--from", "f5", "-"]] {
+        assert_eq!(ipvsd(wrong, rules).status.code(), Some(64), "{wrong:?}");
+    }
+}

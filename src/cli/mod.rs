@@ -108,7 +108,7 @@ enum Command {
     Overrides(overrides::ListOverrides),
     /// Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad
     Doctor(doctor::Doctor),
-    /// Print the live table as a configuration
+    /// Print the live table, or what was written for another program, as a configuration
     Import(import::Import),
     /// Print the JSON Schema of the configuration
     Schema(schema::Schema),

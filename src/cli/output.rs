@@ -88,6 +88,14 @@ impl Out {
         }
     }
 
+    /// Says what there is to say about a text beside what was made of it, for people, whatever the format.
+    pub(super) fn report(&self, problems: &Problems) {
+        if !problems.list.is_empty() {
+            self.say(&problems.render(self.color_of_errors()));
+            self.say("\n");
+        }
+    }
+
     /// Says an error that is not the configuration's.
     pub(super) fn error(&mut self, text: &str) {
         match self.format {

@@ -6,6 +6,7 @@ use crate::source::Source;
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
+    ("import", &["model", "config"]),
     ("plan", &["model"]),
     ("netlink", &[]),
     ("ipvs", &["model", "plan", "netlink"]),
@@ -20,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "daemon",
         &["model", "config", "plan", "ipvs", "reconcile", "process", "health", "host", "source", "watch", "api", "cli"],
     ),
-    ("cli", &["model", "config", "plan", "ipvs", "reconcile", "host", "watch", "daemon"]),
+    ("cli", &["model", "config", "import", "plan", "ipvs", "reconcile", "host", "watch", "daemon"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -42,7 +43,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Layers that are functions of their arguments, and the words that would make them something else.
-const PURE: &[&str] = &["model", "config", "plan"];
+const PURE: &[&str] = &["model", "config", "import", "plan"];
 const IMPURE: &[&str] = &[
     "Instant",
     "SystemTime",
