@@ -28,7 +28,7 @@ pub use exit::Exit;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Problems};
 use crate::daemon::{self, facts};
@@ -143,6 +143,11 @@ impl Failure {
 }
 
 type Outcome = Result<Exit, Failure>;
+
+/// The definitions of the command line, for those who write of it: the manual page, the completions of shells.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// The whole program: reads the command line, does what it says, and says how it went.
 pub fn main() -> ExitCode {

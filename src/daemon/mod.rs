@@ -9,6 +9,7 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+mod notify;
 mod offers;
 pub(crate) mod orders;
 pub(crate) mod plans;
@@ -22,6 +23,7 @@ pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
+pub use notify::Announcer;
 pub use offers::{Offers, load};
 pub use runtime::{Runtime, Spawner};
 pub use sampler::{SampleReader, Sampler};
@@ -104,7 +106,8 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
         offers: source.offers(),
     };
     let mut http = Http::new(stage);
-    let mut audience = Audience::new(hooks.clone(), broadcast, |api| http.want(api));
+    let mut audience = Audience::new(hooks.clone(), broadcast, |api| http.want(api))
+        .with_announcer(Announcer::of_this_process(board.clone()));
 
     source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.

@@ -183,7 +183,7 @@ impl<'a> Loop<'a> {
             self.turn(clock);
             // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
             // no flood of events can hold up what is due.
-            let mut next = events.recv_timeout(self.idle(clock().at));
+            let mut next = events.recv_timeout(self.rest(clock().at));
             for _ in 0..MOST_EVENTS {
                 match next {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
@@ -201,6 +201,12 @@ impl<'a> Loop<'a> {
                 });
             }
         }
+    }
+
+    /// How long to wait for an event, at most.
+    pub(super) fn rest(&mut self, now: Instant) -> Duration {
+        let wanted = self.company.listener.rests(now);
+        wanted.into_iter().chain([self.idle(now)]).min().unwrap_or_default()
     }
 
     /// How long nothing is due.
