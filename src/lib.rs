@@ -20,10 +20,12 @@
 //!   and it uses nothing else here.
 //! - [`config`] turns TOML and YAML into [`model::Desired`], or into every problem in them, each with file,
 //!   line, column and a caret. Uses `model`.
+//! - [`import`] reads what was written for other programs (ipvsadm, keepalived, ldirectord, …) into a draft of a configuration, which
+//!   `config` writes. Uses `model` and `config`.
 //! - [`plan`] is the pure heart: the weight of each destination, diff, order, guard, how what is deleted leaves, and what
 //!   people and programs get to read of it. Uses `model`; has no clock, no IO, no log.
 //! - [`netlink`] speaks netlink, whatever it is about: messages and attributes, batches, and a socket that reads every answer
-//!   to its end. Uses nothing else here.
+//!   to its end, and lets a watchdog hear of each. Uses nothing else here.
 //! - [`ipvs`] is the edge to the kernel's IPVS: the codec, the requests, the trait that all else sees of it, and a fake
 //!   that one conformance suite holds to the real one. Uses `model`, `plan`'s operations, and `netlink`.
 //! - [`reconcile`] makes passes: one, or for ever, over everything or over the services that something has happened to. Uses
@@ -37,8 +39,9 @@
 //! - [`watch`] wakes the loop when files move or signals come. Uses the loop's events, nothing else.
 //! - [`api`] answers over HTTP: GORB's interface, our own, metrics, and the status page. It knows the status, the loop's events and
 //!   `plan`'s words; all else the daemon does for it, behind the trait [`api::Backstage`].
-//! - [`daemon`] puts it all together for `ipvsd run`, with hooks, a socket on which it can be asked, and the folder of what came over
-//!   the API; [`cli`] for the other commands.
+//! - [`daemon`] puts it all together for `ipvsd run`, with hooks, a socket on which it can be asked, the folder of what came over the
+//!   API, and what the service manager is told; [`cli`] for the other commands. Those that look (`show`, `explain`, `top`) share one
+//!   picture of what is live and known.
 //!
 //! Dependencies go in that one direction; `tests/architecture.rs` holds the table.
 //!
@@ -54,6 +57,7 @@ pub mod config;
 pub mod daemon;
 pub mod health;
 pub mod host;
+pub mod import;
 pub mod ipvs;
 pub mod model;
 pub mod netlink;

@@ -97,12 +97,55 @@ fn a_wrong_command_line_exits_with_64() {
         &["health", "web", "10.0.0.11", "auto", "--for", "10m"],
         &["health", "web", "10.0.0.11", "down", "--reset"],
         &["overrides", "web"],
+        &["diff", "a.toml"],
+        &["diff", "-", "-"],
+        &["explain", "web"],
+        &["show", "--watch", "0"],
+        &["show", "--watch", "soon"],
+        &["top", "--interval", "0"],
+        // Neither standard input nor standard output is a terminal.
+        &["top"],
     ] {
         let output = ipvsd(arguments, GOOD);
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert_ne!(text(&output.stderr), "", "{arguments:?}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
     }
+}
+
+#[test]
+fn two_configurations_are_compared_without_a_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(at("conf.d")).unwrap();
+    std::fs::write(
+        at("conf.d/web.yaml"),
+        "version: 1\nservices:\n  - name: web\n    address: tcp://192.0.2.10:80\n    \
+        destinations: [{ address: '10.0.0.11:8080' }, { address: '10.0.0.12:8080' }]\n",
+    )
+    .unwrap();
+    let output = ipvsd(&["diff", "-", &at("conf.d")], GOOD);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert_eq!(
+        text(&output.stdout),
+        "Changes:\n\n    tcp://192.0.2.10:80 (web)\n      + 10.0.0.12:8080  forward nat, weight 100\n\n\
+         Difference: 1 to add, 0 to edit, 0 to delete; 2 unchanged.\n"
+    );
+    let output = ipvsd(&["diff", &at("conf.d"), "-", "--output", "json"], GOOD);
+    assert_eq!(output.status.code(), Some(2));
+    let document = json(&output.stdout);
+    assert_eq!((&document["equal"], &document["operations"][0]["op"]), (&false.into(), &"delete".into()));
+    let output = ipvsd(&["diff", &at("conf.d"), &at("conf.d/web.yaml")], "");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "No difference: both ask for the same (3 entries).\n");
+
+    // What is wrong with either is said, and with both at once.
+    std::fs::write(at("bad.toml"), GOOD.replace("name", "nmae")).unwrap();
+    let output = ipvsd(&["diff", &at("bad.toml"), "/nonexistent.toml"], "");
+    assert_eq!(output.status.code(), Some(78));
+    let said = text(&output.stderr);
+    assert!(said.contains("bad.toml:4:1") && said.contains("/nonexistent.toml"), "{said}");
+    assert_eq!(text(&output.stdout), "");
 }
 
 /// A state directory, and a program that works in it on the good configuration.
@@ -328,6 +371,7 @@ impl Daemon {
         let shared = Shared {
             board,
             verdicts: None,
+            broadcast: Default::default(),
             sources: None,
             wake: Box::new(move |event| wake.send(event).unwrap()),
             clock: Box::new(|| (std::time::Instant::now(), 0)),
@@ -376,4 +420,19 @@ fn a_daemon_is_told_and_knows_what_is_in_force() {
     assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Overrides));
     drop(daemon);
     assert_eq!(ipvsd(&undrain, &bad).status.code(), Some(78), "nobody knows");
+}
+
+#[test]
+fn what_was_written_for_another_program_becomes_a_configuration() {
+    let rules = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m\n";
+    let output = ipvsd(&["import", "--from", "ipvsadm", "-"], rules);
+    assert_eq!((output.status.code(), text(&output.stderr).lines().count()), (Some(0), 1), "{output:?}");
+    assert_eq!(ipvsd(&["check", "-"], text(&output.stdout)).status.code(), Some(0), "{output:?}");
+    let output = ipvsd(&["import", "--from", "ipvsadm", "-", "--output", "json"], &format!("{rules}-Q\n"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(json(&output.stdout)["services"][0]["address"], "tcp://192.0.2.10:80");
+    assert!(text(&output.stderr).contains("--> -:3:1"), "{output:?}");
+    for wrong in [&["import", "--from", "ipvsadm"][..], &["import", "-"], &["import", "--from", "f5", "-"]] {
+        assert_eq!(ipvsd(wrong, rules).status.code(), Some(64), "{wrong:?}");
+    }
 }

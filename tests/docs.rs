@@ -142,3 +142,83 @@ fn the_doctors_findings_are_documented_and_provoked() {
         assert!(excused != provoked, "{id}: excused {excused}, provoked {provoked}");
     }
 }
+
+/// Every document, with its name.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = fs::read_dir(root.join("packaging/doc")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = folder.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let all = pages.chain([root.join("README.md")]);
+    all.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for (path, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            assert!(path.parent().unwrap().join(file).exists(), "{}: {link}", path.display());
+            links += 1;
+        }
+    }
+    assert!(links > 50, "only {links} links were found");
+}
+
+#[test]
+fn what_is_to_be_typed_is_understood_by_a_shell() {
+    let mut scripts = 0;
+    for (path, text) in documents() {
+        for (line, script) in blocks(&text, "sh") {
+            let status = std::process::Command::new("bash").args(["-n", "-c", &script]).status().unwrap();
+            assert!(status.success(), "{}:{line}", path.display());
+            scripts += 1;
+        }
+    }
+    assert!(scripts > 10, "only {scripts} were found");
+}
+
+/// The names in backquotes of a text.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_promise_is_kept_by_tests_that_exist() {
+    let (root, text) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")), fs::read_to_string("packaging/doc/guarantees.md").unwrap());
+    let promises: Vec<&str> = text.split("\n## ").skip(1).filter(|part| part.starts_with(char::is_numeric)).collect();
+    assert_eq!(promises.len(), 10);
+    for promise in promises {
+        let lines: Vec<&str> = promise.lines().filter(|line| line.starts_with("- `")).collect();
+        assert!(!lines.is_empty(), "nothing keeps: {promise}");
+        for line in lines {
+            let names = quoted(line);
+            let source =
+                fs::read_to_string(root.join(names[0])).unwrap_or_else(|error| panic!("{}: {error}", names[0]));
+            let tests = names[1..].iter().filter(|name| !name.contains('/'));
+            assert!(tests.clone().count() > 0, "{line}");
+            for name in tests {
+                let is_test = source.contains(&format!("fn {name}(")) && source.contains("#[test]");
+                assert!(is_test, "{}: there is no test {name}", names[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_finding_of_the_doctor_has_its_symptom() {
+    let text = fs::read_to_string("packaging/doc/troubleshooting.md").unwrap();
+    let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1)).collect();
+    let named: Vec<&str> = rows.iter().flat_map(|cell| quoted(cell)).collect();
+    for Kind { id, .. } in KINDS {
+        assert!(named.contains(id), "no symptom of {id}");
+    }
+    let of_doctor = named.iter().filter(|name| name.contains('-'));
+    for name in of_doctor {
+        assert!(KINDS.iter().any(|kind| kind.id == *name), "{name} is no finding");
+    }
+}

@@ -155,6 +155,22 @@ impl Broadcast {
         self.recent().kept.iter().cloned().collect()
     }
 
+    /// What was kept as JSON: `{"events":[{"id":…,"event":"…","data":{…}}]}`. Put together from what is JSON already: there may be
+    /// much of it.
+    pub fn history(&self) -> String {
+        let kept = self.kept();
+        let mut text = String::with_capacity(kept.iter().map(|occurrence| occurrence.json.len() + 100).sum());
+        text.push_str("{\"events\":[");
+        for (number, occurrence) in kept.iter().enumerate() {
+            let Occurrence { id, event, json } = &**occurrence;
+            let comma = if number == 0 { "" } else { "," };
+            // The names of events are ours, and plain.
+            text.push_str(&format!("{comma}{{\"id\":{id},\"event\":\"{event}\",\"data\":{json}}}"));
+        }
+        text.push_str("]}");
+        text
+    }
+
     /// What was told after `last` and is kept, and all that is told from now on.
     pub(super) fn subscribe(&self, last: u64) -> (Vec<Arc<Occurrence>>, broadcast::Receiver<Arc<Occurrence>>) {
         let recent = self.recent();

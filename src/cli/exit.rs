@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// |---|---|
 /// | 0 | done, or nothing to do |
 /// | 1 | failed, or not everything could be done; `doctor`, `check --host`: there is an error-level finding |
-/// | 2 | `plan`: there are changes |
+/// | 2 | `plan`: there are changes; `diff`: the two are not the same |
 /// | 64 | the command line is wrong (`EX_USAGE`, sysexits.h) |
 /// | 78 | the configuration is wrong (`EX_CONFIG`, sysexits.h) |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,19 +2,25 @@
 
 mod apply;
 mod check;
+mod diff;
 mod doctor;
 mod drain;
 mod exit;
+mod explain;
 mod health;
 mod import;
+mod layout;
 mod look;
 mod output;
 mod overrides;
+mod picture;
 mod plan;
 mod run;
 mod schema;
+mod screen;
 mod show;
 mod times;
+mod top;
 mod weight;
 
 pub use exit::Exit;
@@ -22,7 +28,7 @@ pub use exit::Exit;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Problems};
 use crate::daemon::{self, facts};
@@ -33,7 +39,7 @@ use output::Out;
 #[derive(Debug, Parser)]
 #[command(name = "ipvsd", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 done or nothing to do, 1 failed (`doctor`: there is an error), 2 `plan`: there are \
+    after_help = "Exit codes: 0 done or nothing to do, 1 failed (`doctor`: there is an error), 2 `plan` and `diff`: there are \
 changes, 64 usage, 78 the configuration is wrong."
 )]
 struct Cli {
@@ -43,7 +49,7 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Global {
     /// A configuration file (TOML or YAML) or a directory of them; - is standard input
     /// [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]
@@ -78,12 +84,18 @@ enum Command {
     Check(check::Check),
     /// Show what `apply` would do; exit code 2 if there is anything
     Plan(plan::PlanCommand),
+    /// Compare two configurations: what would change from the first to the second; exit code 2 if there is anything
+    Diff(diff::Diff),
     /// Make the kernel's table as the configuration says, once
     Apply(apply::Apply),
     /// Keep the kernel's table as the configuration says
     Run(run::Run),
     /// Show the live table, with counters, rates, what is owned, and how well it is
     Show(show::Show),
+    /// A page of the terminal that follows the table: rates, connections, health and drains; `?` there shows its keys
+    Top(top::Top),
+    /// Say in a paragraph why the weight of a destination is what it is
+    Explain(explain::Explain),
     /// Take new connections away from a destination, and let those that it has go on
     Drain(drain::Drain),
     /// Take a `drain` back
@@ -96,7 +108,7 @@ enum Command {
     Overrides(overrides::ListOverrides),
     /// Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad
     Doctor(doctor::Doctor),
-    /// Print the live table as a configuration
+    /// Print the live table, or what was written for another program, as a configuration
     Import(import::Import),
     /// Print the JSON Schema of the configuration
     Schema(schema::Schema),
@@ -119,7 +131,23 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// In a line, for a page that goes on.
+    fn words(self) -> String {
+        match self {
+            Self::Config(_) => "the configuration is not good; see `ipvsd check`".to_owned(),
+            Self::Usage(text) => text,
+            Self::Other(error) => output::with_reasons(&error),
+        }
+    }
+}
+
 type Outcome = Result<Exit, Failure>;
+
+/// The definitions of the command line, for those who write of it: the manual page, the completions of shells.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// The whole program: reads the command line, does what it says, and says how it went.
 pub fn main() -> ExitCode {
@@ -138,9 +166,12 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Check(command) => command.run(&global, &mut out),
         Command::Plan(command) => command.run(&global, &mut out),
+        Command::Diff(command) => command.run(&global, &mut out),
         Command::Apply(command) => command.run(&global, &mut out),
         Command::Run(command) => command.run(&global, &mut out),
         Command::Show(command) => command.run(&global, &mut out),
+        Command::Top(command) => command.run(&global, &mut out),
+        Command::Explain(command) => command.run(&global, &mut out),
         Command::Drain(command) => command.run(&global, &mut out),
         Command::Undrain(command) => command.run(&global, &mut out),
         Command::Weight(command) => command.run(&global, &mut out),
@@ -176,8 +207,10 @@ impl Command {
         match self {
             Self::Check(command) => command.output,
             Self::Plan(command) => command.output,
+            Self::Diff(command) => command.output,
             Self::Apply(command) => command.output,
             Self::Show(command) => command.output.of_errors(),
+            Self::Explain(command) => command.output,
             Self::Drain(command) => command.about.output,
             Self::Undrain(command) => command.about.output,
             Self::Weight(command) => command.about.output,
@@ -185,7 +218,7 @@ impl Command {
             Self::Overrides(command) => command.output,
             Self::Doctor(command) => command.output,
             Self::Import(command) => command.output.of_errors(),
-            Self::Run(_) => Format::Text,
+            Self::Run(_) | Self::Top(_) => Format::Text,
             Self::Schema(_) => Format::Json,
         }
     }
@@ -209,18 +242,18 @@ impl Global {
     }
 
     /// The configuration, with what the command line overrides; warnings are printed.
-    fn load(&self, out: &mut Out) -> Result<Desired, Failure> {
+    fn load(&self, out: &Out) -> Result<Desired, Failure> {
         let loaded = daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
         self.take(loaded, out)
     }
 
     /// The same, with names looked up now.
-    fn load_now(&self, out: &mut Out) -> Result<Desired, Failure> {
+    fn load_now(&self, out: &Out) -> Result<Desired, Failure> {
         let loaded = daemon::load_now(&[self.config()], None, self.state_dir.as_deref(), Some(&facts()))?;
         self.take(loaded, out)
     }
 
-    fn take(&self, loaded: config::Loaded, out: &mut Out) -> Result<Desired, Failure> {
+    fn take(&self, loaded: config::Loaded, out: &Out) -> Result<Desired, Failure> {
         let config::Loaded { sources, mut desired, warnings, .. } = loaded;
         out.warnings(&Problems { sources, list: warnings });
         if let Some(state_dir) = &self.state_dir {

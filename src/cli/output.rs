@@ -1,5 +1,6 @@
 //! Printing. Data goes to standard output, everything said about it to standard error.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
@@ -18,6 +19,8 @@ pub(super) struct Out {
     stdout: AutoStream<io::Stdout>,
     choice: ColorChoice,
     format: Format,
+    /// Warnings, instead of printing them.
+    heard: Option<RefCell<Vec<String>>>,
 }
 
 impl Out {
@@ -27,7 +30,18 @@ impl Out {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { stdout: AutoStream::new(io::stdout(), choice), choice, format }
+        Self { stdout: AutoStream::new(io::stdout(), choice), choice, format, heard: None }
+    }
+
+    /// Another one for a page that is drawn: warnings are kept for it, and not printed into it.
+    pub(super) fn listening(&self) -> Self {
+        let stdout = AutoStream::new(io::stdout(), self.choice);
+        Self { stdout, choice: self.choice, format: self.format, heard: Some(RefCell::default()) }
+    }
+
+    /// The warnings that were kept, each once.
+    pub(super) fn take_heard(&self) -> Vec<String> {
+        self.heard.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
     /// Whether standard output takes colour.
@@ -69,8 +83,16 @@ impl Out {
 
     /// Says what is odd about a configuration that is in force all the same.
     pub(super) fn warnings(&self, problems: &Problems) {
-        if !problems.list.is_empty() && self.format == Format::Text {
+        if self.heard.is_none() && !problems.list.is_empty() && self.format == Format::Text {
             self.say(&problems.render(self.color_of_errors()));
+        }
+    }
+
+    /// Says what there is to say about a text beside what was made of it, for people, whatever the format.
+    pub(super) fn report(&self, problems: &Problems) {
+        if !problems.list.is_empty() {
+            self.say(&problems.render(self.color_of_errors()));
+            self.say("\n");
         }
     }
 
@@ -84,6 +106,13 @@ impl Out {
 
     /// Says something that a person should know.
     pub(super) fn warn(&self, text: &str) {
+        if let Some(heard) = &self.heard {
+            let mut heard = heard.borrow_mut();
+            if !heard.iter().any(|one| one == text) {
+                heard.push(text.to_owned());
+            }
+            return;
+        }
         self.say(&format!("{WARNING}warning{WARNING:#}: {text}\n"));
     }
 

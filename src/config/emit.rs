@@ -1,8 +1,11 @@
-//! The kernel's table, its timeouts and its synchronisation as configuration text that means exactly that.
+//! Configuration text: the kernel's table, its timeouts and its synchronisation as they are, and drafts of what was written for
+//! other programs.
 //!
 //! Every key that `[defaults]` could change is written out, so that the text means the same among other files. What
 //! the rules of a configuration do not allow is left out, and said: in the text as a comment, and to the caller.
 
+mod checks;
+mod draft;
 mod host;
 mod offer;
 
@@ -11,12 +14,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::problem::Severity;
-use super::rules::{self, Breaches};
+use super::rules::{self, Breach, Breaches};
 use crate::model::{
     Checksum, DestinationKey, DestinationSettings, Forward, Live, LiveService, Netmask, Persistence, ServiceFlags,
     ServiceKey, ServiceSettings, SyncRole, SyncSettings, Timeout, Tunnel, TunnelType,
 };
-use host::Keys;
+pub use draft::{
+    Draft, DraftCheck, DraftDestination, DraftService, draft_json, draft_toml, draft_yaml, objection_to_check,
+    objection_to_destination, objection_to_service,
+};
 pub use offer::{emit_offer, note_of};
 
 /// What a configuration is made from.
@@ -56,7 +62,10 @@ pub fn emit_yaml(import: Import<'_>) -> Emitted {
 
 /// The same as JSON, which is YAML, too. Comments have no place in it; what is left out is only in `omitted`.
 pub fn emit_json(import: Import<'_>) -> Emitted {
-    let Emitted { text, omitted } = emit_toml(import);
+    json(emit_toml(import))
+}
+
+fn json(Emitted { text, omitted }: Emitted) -> Emitted {
     let text = match super::toml::to_json(&text) {
         Ok(document) => format!("{document:#}\n"),
         // A text of ours that does not parse would be a defect; TOML that says so is better than nothing.
@@ -65,32 +74,47 @@ pub fn emit_json(import: Import<'_>) -> Emitted {
     Emitted { text, omitted }
 }
 
-/// A service that a configuration can express.
-struct Entry<'l> {
-    key: ServiceKey,
-    settings: &'l ServiceSettings,
-    destinations: Vec<(DestinationKey, DestinationSettings)>,
+/// Keys in their order, with values as both formats read them inline.
+type Keys = Vec<(&'static str, String)>;
+
+/// A table with what is said about it: a line of a comment each.
+#[derive(Default)]
+struct Item {
+    comments: Vec<String>,
+    keys: Keys,
 }
 
-/// What can be written, with values as both formats read them.
-struct Document<'l> {
-    timeouts: Keys,
-    sync: Keys,
-    services: Vec<Entry<'l>>,
+/// A service and its destinations.
+struct Entry {
+    service: Item,
+    destinations: Vec<Item>,
 }
 
-impl Document<'_> {
+/// What is written, whatever the format.
+#[derive(Default)]
+struct Document {
+    /// At the head, a line each.
+    comments: Vec<String>,
+    timeouts: Item,
+    sync: Item,
+    /// With their names, in quotes.
+    checks: Vec<(String, Item)>,
+    services: Vec<Entry>,
+}
+
+impl Document {
     /// The tables before the services that have something in them.
-    fn tables(&self) -> impl Iterator<Item = (&'static str, &Keys)> {
-        [("timeouts", &self.timeouts), ("sync", &self.sync)].into_iter().filter(|(_, keys)| !keys.is_empty())
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &Item)> {
+        [("timeouts", &self.timeouts), ("sync", &self.sync)].into_iter().filter(|(_, item)| !item.keys.is_empty())
     }
 }
 
 /// `separator` stands between key and value in braces.
-fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document<'_>)) -> Emitted {
+fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document)) -> Emitted {
     let Import { live: Live { services, unknown }, timeouts, sync } = import;
     let mut omitted: Vec<String> = unknown.iter().map(|words| one_line(words)).collect();
     let mut entries = Vec::new();
+    let mut mixed = false;
     for (key, LiveService { settings, stats: _, destinations }) in services {
         if let Some(why) = first_error(rules::service(key, settings)) {
             let with = match destinations.len() {
@@ -98,38 +122,38 @@ fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document<'_
                 1 => ", with its destination".to_owned(),
                 many => format!(", with its {many} destinations"),
             };
-            omitted.push(one_line(&format!("{key}{with}: {why}")));
+            omitted.push(one_line(&format!("{key}{with}: {}", why.message)));
             continue;
         }
         let mut kept = Vec::new();
         for (destination, live) in destinations {
             match first_error(rules::destination(key, destination, &live.settings)) {
-                Some(why) => omitted.push(one_line(&format!("{key} -> {destination}: {why}"))),
-                None => kept.push((*destination, live.settings)),
+                Some(why) => omitted.push(one_line(&format!("{key} -> {destination}: {}", why.message))),
+                None => {
+                    mixed |= destination.family() != key.family();
+                    kept.push(Item {
+                        keys: destination_keys(destination, &live.settings, separator),
+                        ..Item::default()
+                    });
+                }
             }
         }
-        entries.push(Entry { key: *key, settings, destinations: kept });
+        let mut keys = vec![("name", quoted(&name(key))), ("address", quoted(&key.to_string()))];
+        keys.extend(service_keys(settings, separator));
+        entries.push(Entry { service: Item { keys, ..Item::default() }, destinations: kept });
     }
-    let mixed = entries.iter().any(|Entry { key, destinations, .. }| {
-        destinations.iter().any(|(destination, _)| destination.family() != key.family())
-    });
     let mut others = Vec::new();
-    let timeouts = host::timeouts(timeouts, &mut others);
-    let sync = host::sync(sync, mixed, separator, &mut others);
+    let timeouts = Item { keys: host::timeouts(timeouts, &mut others), ..Item::default() };
+    let sync = Item { keys: host::sync(sync, mixed, separator, &mut others), ..Item::default() };
     omitted.extend(others.iter().map(|words| one_line(words)));
+    let comments = omitted.iter().map(|words| format!("left out: {words}")).collect();
     let mut text = String::new();
-    for words in &omitted {
-        push(&mut text, format_args!("# left out: {words}\n"));
-    }
-    if !omitted.is_empty() {
-        text.push('\n');
-    }
-    write(&mut text, &Document { timeouts, sync, services: entries });
+    write(&mut text, &Document { comments, timeouts, sync, checks: Vec::new(), services: entries });
     Emitted { text, omitted }
 }
 
-fn first_error(breaches: Breaches) -> Option<String> {
-    breaches.0.into_iter().find(|breach| breach.severity == Severity::Error).map(|breach| breach.message)
+fn first_error(breaches: Breaches) -> Option<Breach> {
+    breaches.0.into_iter().find(|breach| breach.severity == Severity::Error)
 }
 
 fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -168,7 +192,7 @@ fn quoted(text: &str) -> String {
 
 /// The keys of a service beside name, address and destinations, with values as both formats read them inline; tables
 /// are in braces with `separator` between key and value.
-fn service_keys(settings: &ServiceSettings, separator: &str) -> Vec<(&'static str, String)> {
+fn service_keys(settings: &ServiceSettings, separator: &str) -> Keys {
     let ServiceSettings { scheduler, flags, persistence } = settings;
     let mut keys = vec![("scheduler", quoted(scheduler.as_str()))];
     let named = scheduler.flags().iter().filter(|(flag, _)| flags.contains(*flag));
@@ -194,17 +218,15 @@ fn service_keys(settings: &ServiceSettings, separator: &str) -> Vec<(&'static st
 }
 
 /// The keys of a destination.
-fn destination_keys(
-    key: &DestinationKey,
-    settings: &DestinationSettings,
-    separator: &str,
-) -> Vec<(&'static str, String)> {
+fn destination_keys(key: &DestinationKey, settings: &DestinationSettings, separator: &str) -> Keys {
+    addressed_keys(&key.to_string(), settings, separator)
+}
+
+/// The same for an address that may be without a port.
+fn addressed_keys(address: &str, settings: &DestinationSettings, separator: &str) -> Keys {
     let DestinationSettings { forward, weight, max_connections, min_connections } = settings;
-    let mut keys = vec![
-        ("address", quoted(&key.to_string())),
-        ("weight", weight.to_string()),
-        ("forward", quoted(forward.name())),
-    ];
+    let mut keys =
+        vec![("address", quoted(address)), ("weight", weight.to_string()), ("forward", quoted(forward.name()))];
     if let Forward::Tunnel(Tunnel { kind, port, checksum }) = forward {
         let kind = match kind {
             TunnelType::Ipip => "ipip",
@@ -232,55 +254,81 @@ fn destination_keys(
     keys
 }
 
-fn toml(out: &mut String, document: &Document<'_>) {
+/// A line of a comment each, behind `indent`.
+fn comment(out: &mut String, indent: &str, comments: &[String]) {
+    for words in comments {
+        // DEL is no character of a comment in TOML; the others are gone already.
+        push(out, format_args!("{indent}# {}\n", one_line(words)));
+    }
+}
+
+fn head(out: &mut String, document: &Document) {
+    comment(out, "", &document.comments);
+    if !document.comments.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn toml(out: &mut String, document: &Document) {
+    head(out, document);
     out.push_str("version = 1\n");
     if document.services.is_empty() {
         out.push_str("services = []\n");
     }
-    for (table, keys) in document.tables() {
-        push(out, format_args!("\n[{table}]\n"));
+    let mut table = |header: std::fmt::Arguments<'_>, Item { comments, keys }: &Item| {
+        out.push('\n');
+        comment(out, "", comments);
+        push(out, header);
         for (key, value) in keys {
             push(out, format_args!("{key} = {value}\n"));
         }
+    };
+    for (name, item) in document.tables() {
+        table(format_args!("[{name}]\n"), item);
     }
-    for Entry { key, settings, destinations } in &document.services {
-        push(
-            out,
-            format_args!("\n[[services]]\nname = {}\naddress = {}\n", quoted(&name(key)), quoted(&key.to_string())),
-        );
-        for (key, value) in service_keys(settings, " = ") {
-            push(out, format_args!("{key} = {value}\n"));
-        }
-        for (key, settings) in destinations {
-            out.push_str("\n[[services.destinations]]\n");
-            for (key, value) in destination_keys(key, settings, " = ") {
-                push(out, format_args!("{key} = {value}\n"));
-            }
+    for (name, item) in &document.checks {
+        table(format_args!("[checks.{name}]\n"), item);
+    }
+    for Entry { service, destinations } in &document.services {
+        table(format_args!("[[services]]\n"), service);
+        for item in destinations {
+            table(format_args!("[[services.destinations]]\n"), item);
         }
     }
 }
 
-fn yaml(out: &mut String, document: &Document<'_>) {
+fn yaml(out: &mut String, document: &Document) {
+    head(out, document);
     out.push_str("version: 1\n");
-    for (table, keys) in document.tables() {
-        push(out, format_args!("{table}:\n"));
+    for (name, Item { comments, keys }) in document.tables() {
+        comment(out, "", comments);
+        push(out, format_args!("{name}:\n"));
         for (key, value) in keys {
             push(out, format_args!("  {key}: {value}\n"));
         }
     }
-    out.push_str(if document.services.is_empty() { "services: []\n" } else { "services:\n" });
-    for Entry { key, settings, destinations } in &document.services {
-        push(out, format_args!("  - name: {}\n    address: {}\n", quoted(&name(key)), quoted(&key.to_string())));
-        for (key, value) in service_keys(settings, ": ") {
+    if !document.checks.is_empty() {
+        out.push_str("checks:\n");
+    }
+    for (name, Item { comments, keys }) in &document.checks {
+        comment(out, "  ", comments);
+        push(out, format_args!("  {name}:\n"));
+        for (key, value) in keys {
             push(out, format_args!("    {key}: {value}\n"));
         }
-        if !destinations.is_empty() {
-            out.push_str("    destinations:\n");
+    }
+    out.push_str(if document.services.is_empty() { "services: []\n" } else { "services:\n" });
+    let mut listed = |indent: &str, Item { comments, keys }: &Item, more: &str| {
+        comment(out, indent, comments);
+        for (index, (key, value)) in keys.iter().enumerate() {
+            push(out, format_args!("{indent}{} {key}: {value}\n", if index == 0 { "-" } else { " " }));
         }
-        for (key, settings) in destinations {
-            for (index, (key, value)) in destination_keys(key, settings, ": ").into_iter().enumerate() {
-                push(out, format_args!("      {} {key}: {value}\n", if index == 0 { "-" } else { " " }));
-            }
+        out.push_str(more);
+    };
+    for Entry { service, destinations } in &document.services {
+        listed("  ", service, if destinations.is_empty() { "" } else { "    destinations:\n" });
+        for item in destinations {
+            listed("      ", item, "");
         }
     }
 }

@@ -16,7 +16,7 @@
 //!   `rules` are the kernel's, on the model.
 //! - [`parse_together`] and [`parse_onto`] read files with what stands on them: services that come from elsewhere, each by itself.
 //! - [`parse_for`] and [`load_for`] also warn of what the settings of a machine ([`Facts`]) would make of it.
-//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, from an [`Import`], and [`schema()`] tells the format to editors.
+//! - [`emit_toml`], [`emit_yaml`] and [`emit_json`] go the other way, from an [`Import`], as do [`draft_toml`] and its like from a [`Draft`], and [`schema()`] tells the format to editors.
 //!
 //! Promises: no input makes it panic; a fault in one file or key does not hide another, except that a file whose
 //! syntax is broken says nothing else; the same text gives the same answer.
@@ -48,15 +48,19 @@ mod yaml;
 
 use std::path::PathBuf;
 
-pub use emit::{Emitted, Import, emit_json, emit_offer, emit_toml, emit_yaml, note_of};
+pub use emit::{
+    Draft, DraftCheck, DraftDestination, DraftService, Emitted, Import, draft_json, draft_toml, draft_yaml, emit_json,
+    emit_offer, emit_toml, emit_yaml, note_of, objection_to_check, objection_to_destination, objection_to_service,
+};
 pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};
 pub use load::{Input, MAX_BYTES, default_path, gather, load, load_as, load_for, read, read_fragments};
 pub(crate) use names::nearest;
 pub use parameters::Environment;
-pub use problem::{Problem, Problems, Related, Severity};
+pub use problem::{Problem, Problems, Related, Remark, Severity};
 pub use render::render;
 pub use schema::schema;
+pub(crate) use tree::{Entry, Node, Value};
 
 use crate::model::Desired;
 use checks::Definitions;
@@ -65,7 +69,6 @@ use fault::{Fault, Faults};
 use foundation::{Ground, Harvest, Laid};
 use parameters::Filling;
 use problem::Atlas;
-use tree::{Node, Value};
 use yaml::Positions;
 
 /// The version of the format that this ipvsd reads.
@@ -232,6 +235,17 @@ fn document<'a>(
         Filling { body, base: parameters::base_of(&source.path), environment, faults }.fill(&mut document);
     }
     Some(document)
+}
+
+/// A YAML text that is no configuration (JSON is one as well) as a tree, or what is wrong with its syntax.
+pub(crate) fn yaml_tree(source: &Source) -> Result<Node<'_>, Problems> {
+    let mut faults = Faults::default();
+    let tree = yaml::parse(source.body(), 0, Positions::All, &mut faults);
+    tree.ok_or_else(|| {
+        let mut atlas = Atlas::new(vec![source]);
+        let list = faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)).collect();
+        Problems { sources: vec![source.clone()], list }
+    })
 }
 
 /// The services of a file, which are typed one by one, as each would take many times its text: an empty list stays.

@@ -121,11 +121,39 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     pub sources: Vec<Source>,
-    /// At least one error, and the warnings.
+    /// Errors and warnings.
     pub list: Vec<Problem>,
 }
 
+/// Something to be said of a text that is no configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    pub severity: Severity,
+    pub message: String,
+    /// Which of the sources.
+    pub file: usize,
+    /// Bytes of the source, without its byte order mark.
+    pub span: Range<usize>,
+    /// What stands under the caret; may be empty.
+    pub label: String,
+    pub help: String,
+}
+
 impl Problems {
+    /// Of texts in other languages.
+    pub fn of_remarks(sources: Vec<Source>, mut remarks: Vec<Remark>) -> Self {
+        remarks.sort_by_key(|remark| (remark.file, remark.span.start));
+        let mut atlas = Atlas::new(sources.iter().collect());
+        let list = remarks
+            .into_iter()
+            .map(|Remark { severity, message, file, span, label, help }| {
+                let place = Place::new(u32::try_from(file).unwrap_or(u32::MAX), span.start, span.end);
+                atlas.problem(Fault::new(place, message).severity(severity).label(label).help(help))
+            })
+            .collect();
+        Self { sources, list }
+    }
+
     /// As `rustc` draws it: the message, `file:line:column`, the line, a caret, and the help, one problem after the other.
     pub fn render(&self, color: bool) -> String {
         render(&self.sources, &self.list, color)

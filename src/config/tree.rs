@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A range of bytes in one of the sources, counted without a leading byte order mark. Sources are at most
 /// 64 MiB, so 32 bits hold it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub file: u32,
     pub start: u32,
     pub end: u32,
@@ -13,25 +13,25 @@ pub(super) struct Place {
 
 impl Place {
     /// A place of that file.
-    pub(super) fn new(file: u32, start: usize, end: usize) -> Self {
+    pub(crate) fn new(file: u32, start: usize, end: usize) -> Self {
         let start = u32::try_from(start).unwrap_or(u32::MAX);
         Self { file, start, end: u32::try_from(end).unwrap_or(u32::MAX).max(start) }
     }
 
     /// Somewhere in that file: where exactly would have taken too long to find out.
-    pub(super) fn unknown(file: u32) -> Self {
+    pub(crate) fn unknown(file: u32) -> Self {
         Self { file, start: u32::MAX, end: u32::MAX }
     }
 
     /// Whether it stands for a place that is not known.
-    pub(super) fn is_unknown(self) -> bool {
+    pub(crate) fn is_unknown(self) -> bool {
         self.start == u32::MAX
     }
 }
 
 /// A value and the place it stands at.
 #[derive(Debug, PartialEq)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     pub place: Place,
     pub value: Value<'a>,
 }
@@ -50,7 +50,7 @@ impl Node<'_> {
 
 /// A value of either format.
 #[derive(Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// YAML's `key:` without a value.
     Nothing,
     Bool(bool),
@@ -68,7 +68,7 @@ pub(super) enum Value<'a> {
 
 /// One key of a table. YAML may carry a key twice; whoever reads the table has to look.
 #[derive(Debug, PartialEq)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub key: Cow<'a, str>,
     pub place: Place,
     pub node: Node<'a>,
@@ -76,7 +76,7 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// The value, of which only the place stays.
-    pub(super) fn take(&mut self) -> Node<'a> {
+    pub(crate) fn take(&mut self) -> Node<'a> {
         let place = self.node.place;
         std::mem::replace(&mut self.node, Node { place, value: Value::Nothing })
     }
@@ -105,7 +105,7 @@ impl Value<'_> {
     }
 
     /// In words, for "expected …, found …".
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Value::Nothing => "nothing".to_owned(),
             Value::Bool(value) => format!("the boolean `{value}`"),

@@ -9,6 +9,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
+use crate::reconcile::hand_over;
+
 /// The name of the abstract socket.
 const NAME: &str = "ipvsd";
 
@@ -107,6 +109,7 @@ fn lock_directory(directory: &Path) -> Result<File, LockError> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {
+            hand_over(&file, &path).map_err(failed)?;
             // A courtesy to the next one; a full disk is no reason to leave the table as it is.
             let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
             Ok(file)

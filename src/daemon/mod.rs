@@ -9,6 +9,7 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+mod notify;
 mod offers;
 pub(crate) mod orders;
 pub(crate) mod plans;
@@ -22,6 +23,7 @@ pub use files::FileSource;
 pub use hooks::HookRunner;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
+pub use notify::Announcer;
 pub use offers::{Offers, load, load_now};
 pub use runtime::{Runtime, Spawner};
 pub use sampler::{SampleReader, Sampler};
@@ -82,11 +84,12 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
     let mut board = StatusCell::default();
     let mut overrides = StoredOverrides::new(&desired.state_dir);
     let sources = source.containers().reader();
-    answer(&desired, &spawner, (&board, Arc::clone(&sources)), &engine, wake.clone(), place.clone());
+    let broadcast = Broadcast::default();
+    let told = (board.clone(), Arc::clone(&sources), broadcast.clone());
+    answer(&desired, &spawner, told, &engine, wake.clone(), place.clone());
     spawner.spawn(source.containers().follower(&desired.state_dir, place.clone(), wake.clone()));
     spawner.spawn(source.containers().resolver(&desired.state_dir, place.clone(), wake.clone()));
     let sampler = Sampler::start(|| Ok(Box::new(Kernel::open()?))).context("cannot start the thread that samples")?;
-    let broadcast = Broadcast::default();
     let workshop = Workshop::of_this_machine(source.paths().to_vec(), desired.state_dir.clone(), place);
     let (of_all, of_some) = (engine.reader(), engine.reader_of());
     let verdicts = Box::new(move |services: Option<&BTreeSet<ServiceKey>>| match services {
@@ -104,7 +107,8 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
         offers: source.offers(),
     };
     let mut http = Http::new(stage);
-    let mut audience = Audience::new(hooks.clone(), broadcast, |api| http.want(api));
+    let mut audience = Audience::new(hooks.clone(), broadcast, |api| http.want(api))
+        .with_announcer(Announcer::of_this_process(board.clone()));
 
     source.offers().wake_by(wake.clone());
     // Whatever changed between the first reading and the watching.
@@ -148,7 +152,7 @@ pub fn run(mut source: FileSource, mut desired: Desired, force: bool) -> anyhow:
 fn answer(
     desired: &Desired,
     spawner: &Spawner,
-    (board, sources): (&StatusCell, SourcesReader),
+    (board, sources, broadcast): (StatusCell, SourcesReader, Broadcast),
     engine: &Engine,
     wake: impl Fn(Event) + Send + Sync + 'static,
     place: Place,
@@ -161,8 +165,9 @@ fn answer(
         }
     };
     let shared = Shared {
-        board: board.clone(),
+        board,
         verdicts: Some(Box::new(engine.reader())),
+        broadcast,
         sources: Some(sources),
         wake: Box::new(wake),
         clock: Box::new(|| {

@@ -13,7 +13,7 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 use rustix::net::sockopt;
 
-use super::{Batch, Body, Errno, Error, messages};
+use super::{Batch, Body, Errno, Error, messages, progress};
 
 /// The kernel answers before `send` returns; this is for a machine that is in deep trouble.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -124,6 +124,7 @@ impl Link {
         self.sequence = last.wrapping_add(1);
         let done = self.send(batch.acknowledged(), doing).and_then(|()| self.collect(first, last, doing, each));
         self.spare = batch;
+        progress::made();
         if done.is_err() {
             self.reopen()?;
         }

@@ -9,6 +9,7 @@ mod batch;
 mod datagram;
 mod error;
 mod link;
+mod progress;
 #[cfg(test)]
 mod tests;
 
@@ -18,4 +19,5 @@ pub use datagram::{Body, Malformed, Message, messages};
 pub use error::Error;
 pub use link::{Answer, Exchange, Family, Link};
 pub use neli::consts::nl::NlmF as Flags;
+pub use progress::on_exchange;
 pub use rustix::io::Errno;

@@ -59,21 +59,23 @@ impl<'a> Claim<'a> {
         self.covered || (self.owned_may_go && owned)
     }
 
-    /// Whether these destinations, without exception, may be deleted if the service may, and not if it may not.
-    fn owns_all_or_none<D>(&self, live: &BTreeMap<DestinationKey, D>) -> bool {
-        let owns_all = || self.owned.is_some_and(|owned| live.keys().eq(owned.destinations.keys()));
-        self.covered || !self.owned_may_go || owns_all()
+    /// Whether all of it is live as it is wanted, as nearly always, and all or none of it may be deleted, as the service may: one
+    /// walk, which takes a third of what a join does.
+    fn is_settled<D: AsRef<DestinationSettings>>(
+        &self,
+        live: &BTreeMap<DestinationKey, D>,
+        wanted: &BTreeMap<DestinationKey, DestinationSettings>,
+    ) -> bool {
+        let mut owned = match self.owned {
+            _ if self.covered || !self.owned_may_go => None,
+            Some(owned) if owned.destinations.len() == live.len() => Some(owned.destinations.keys()),
+            _ => return false,
+        };
+        let mut is_owned = |key| owned.as_mut().is_none_or(|owned| owned.next() == Some(key));
+        let mut both = live.iter().zip(wanted);
+        live.len() == wanted.len()
+            && both.all(|((one, found), (other, settings))| one == other && found.as_ref() == settings && is_owned(one))
     }
-}
-
-/// Whether all of it is live as it is wanted, as nearly always: this takes a third of what a join does.
-fn same<D: AsRef<DestinationSettings>>(
-    live: &BTreeMap<DestinationKey, D>,
-    wanted: &BTreeMap<DestinationKey, DestinationSettings>,
-) -> bool {
-    let mut both = live.iter().zip(wanted);
-    live.len() == wanted.len()
-        && both.all(|((one, found), (other, settings))| one == other && found.as_ref() == settings)
 }
 
 /// The destinations on record, and how they were left.
@@ -132,7 +134,7 @@ impl<'a> Differ<'a> {
             let operation = Operation::EditService { service, from: from.clone(), to: to.clone() };
             self.plan.steps.push(Step::new(operation, service_cause(claim, to)));
         }
-        if same(live, wanted) && claim.owns_all_or_none(live) {
+        if claim.is_settled(live, wanted) {
             self.plan.unchanged += live.len();
             self.plan.owned += if claim.may_delete() { live.len() } else { 0 };
             return;

@@ -25,6 +25,7 @@
 //! That holds with failures too, if the first stage is finished before the second begins and
 //! [`held_back`] is asked in between what must now wait.
 
+mod compare;
 mod diff;
 mod guard;
 mod hold;
@@ -43,6 +44,7 @@ mod laws;
 #[cfg(test)]
 mod testing;
 
+pub use compare::{About, Comparison, Difference, compare};
 pub use diff::diff;
 pub use guard::{NotAllowed, TooManyDeletes, guard, only};
 pub use hold::{Skip, SkipReason, await_first_checks, held_back, hold};

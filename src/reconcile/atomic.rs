@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,39 @@ pub(super) enum Form {
     Private,
 }
 
+/// Gives the file that root has opened at `path` to whom the directory belongs: what a command of root's writes, a daemon that is
+/// not root reads, and replaces.
+///
+/// # Errors
+///
+/// Also if another file lies at `path`: whoever owns the directory can put a link there, to a file that is not theirs.
+pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
+    if owner.uid() == 0 {
+        return Ok(());
+    }
+    let (opened, there) = (file.metadata()?, fs::symlink_metadata(path)?);
+    if !opened.is_file() || (opened.dev(), opened.ino()) != (there.dev(), there.ino()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link, or no file: move it away"));
+    }
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// A new file at `path`, whatever was there; for whom the directory belongs to.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    // No link is followed.
+    let file = File::create_new(path)?;
+    hand_over(&file, path)?;
+    Ok(file)
+}
+
 /// Replaces `path`, whose directory is made if it is not there. When it returns, the new content outlives a power cut.
 /// There must be one writer at a time.
 pub(super) fn replace(path: &Path, form: Form, document: &impl Serialize) -> Result<(), StoreError> {
@@ -74,7 +107,7 @@ pub(super) fn replace(path: &Path, form: Form, document: &impl Serialize) -> Res
 fn write(path: &Path, directory: &Path, form: Form, document: &impl Serialize) -> io::Result<()> {
     // One name, since there is one writer; what a crash leaves is overwritten.
     let draft = path.with_extension("json.new");
-    let mut writer = BufWriter::new(File::create(&draft)?);
+    let mut writer = BufWriter::new(create(&draft)?);
     match form {
         Form::Compact => serde_json::to_writer(&mut writer, document)?,
         Form::Private => {
@@ -87,4 +120,36 @@ fn write(path: &Path, directory: &Path, form: Form, document: &impl Serialize) -
     file.sync_all()?;
     fs::rename(&draft, path)?;
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_writes_belongs_to_whom_the_directory_belongs() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let owner = |name: &str| {
+            let file = fs::metadata(dir.path().join(name)).unwrap();
+            (file.uid(), file.gid())
+        };
+        for (name, uid) in [("of-root.json", 0), ("of-another.json", 4672)] {
+            std::os::unix::fs::chown(dir.path(), Some(uid), Some(uid)).unwrap();
+            for form in [Form::Compact, Form::Private] {
+                replace(&dir.path().join(name), form, &1).unwrap();
+                assert_eq!(owner(name), (uid, uid), "{name}");
+            }
+        }
+        // Whoever has the directory gets nothing by it that lies elsewhere.
+        let (elsewhere, link) = (tempfile::NamedTempFile::new().unwrap(), dir.path().join("lock"));
+        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        hand_over(&File::open(&link).unwrap(), &link).unwrap_err();
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("draft.json.new")).unwrap();
+        replace(&dir.path().join("draft.json"), Form::Compact, &1).unwrap();
+        let untouched = elsewhere.as_file().metadata().unwrap();
+        assert_eq!((untouched.uid(), untouched.len()), (0, 0));
+    }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::atomic::create;
 use crate::model::{Record, ServiceKey};
 
 /// The first line.
@@ -43,7 +44,7 @@ impl Journal {
     /// Begins the journal of the record `of`, which lies at `record`. What was there goes.
     pub(super) fn begin(record: &Path, of: u64) -> io::Result<Self> {
         let path = path(record);
-        let mut journal = Self { file: File::create(&path)?, length: 0 };
+        let mut journal = Self { file: create(&path)?, length: 0 };
         journal.write(&Head { of })?;
         if let Some(directory) = path.parent() {
             File::open(directory)?.sync_all()?;

@@ -1,6 +1,6 @@
 //! What the loop tells others when it happens, for hooks. Nobody has to listen.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -110,6 +110,11 @@ pub trait Listener {
 
     /// Comes after the notices of the pass.
     fn passed(&mut self, _: Passed<'_>) {}
+
+    /// All that was due is done, and the loop waits. Says how soon it wants to hear that again, should nothing else happen.
+    fn rests(&mut self, _: Instant) -> Option<Duration> {
+        None
+    }
 
     /// The configuration that is in force from now on. It may be the same again: somebody asked to have it read anew.
     fn configure(&mut self, _: &Desired) {}

@@ -134,6 +134,7 @@ impl OverrideStore {
         // `path` always has a parent: it was joined to one.
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(&io)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(&io)?;
+        atomic::hand_over(&file, &path).map_err(&io)?;
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {

@@ -1,6 +1,8 @@
 //! What the loop remembers of health between passes: who was up, who is on a ramp, whose checker is suspected, which
 //! service has failed. Deterministic: verdicts, the live table and the time come in; layers and notices go out.
 
+mod suspects;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use super::checker::{Assignment, Assignments, Verdicts};
 use super::notice::Notice;
 use super::observe::Inputs;
 use crate::model::{
-    Desired, DestinationKey, Health, Initial, LiveService, OnDown, Pass, Policy, ServiceKey, SharedChecks, Timing, Via,
+    Desired, DestinationKey, Health, Initial, LiveService, OnDown, Policy, Quiesced, ServiceKey, SharedChecks, Via,
 };
 use crate::plan::{Effective, Of, Ramp};
 
@@ -36,6 +38,8 @@ pub struct Standing {
     ramps: BTreeMap<Of, Begun>,
     suspects: BTreeMap<ServiceKey, BTreeSet<DestinationKey>>,
     failed: BTreeSet<ServiceKey>,
+    /// Destinations whose containers were stopping.
+    stopping: BTreeMap<Of, ()>,
     assigned: Assignments,
     /// What has happened and was not told yet: a pass may fail after it was seen.
     notices: Vec<Notice>,
@@ -63,7 +67,7 @@ impl Standing {
                 let of = (*key, *destination);
                 let mark = marks.get(&of).copied();
                 let waits = mark.is_none() && uses_vip(checks);
-                if checks.is_empty() || waits {
+                if checks.is_empty() || waits || stops(policy, destination) {
                     continue;
                 }
                 let seed = match self.assigned.get(&of) {
@@ -96,6 +100,9 @@ impl Standing {
             return known;
         }
         match (policy.initial, live_weight(of, live)) {
+            // Its container has started anew.
+            (Initial::Live, _) if self.stopping.contains_key(of) => Health::Unknown,
+            (Initial::Up, _) if self.stopping.contains_key(of) => Health::Up,
             // What was seen to be down before a restart is not put to use for what it was at its beginning.
             (Initial::Up, Some(0)) if inputs.record.owns_destination(&of.0, &of.1) => {
                 without_weight(inputs, of, policy.on_down)
@@ -120,7 +127,8 @@ impl Standing {
         let forced = |of: &Of| said(overrides, &of.0, &of.1).map(|given| given.health);
         let mut beliefs = BTreeMap::new();
         for (key, policy) in &desired.policies {
-            for (destination, checks) in policy.checks.iter().filter(|(_, checks)| !checks.is_empty()) {
+            let checked = policy.checks.iter().filter(|(_, checks)| !checks.is_empty());
+            for (destination, checks) in checked.filter(|(destination, _)| !stops(policy, destination)) {
                 let of = (*key, *destination);
                 let found = verdicts.destinations.get(&of).map(|verdict| verdict.health);
                 // A check that waits for its helper says nothing yet.
@@ -203,56 +211,14 @@ impl Standing {
                 && !begun.length.is_zero()
                 && now.saturating_duration_since(begun.at) < begun.length
         });
+        let quiesced = desired.policies.iter().filter(|(_, policy)| !policy.quiesced.is_empty());
+        let stopping = quiesced.flat_map(|(key, policy)| {
+            let stopping = policy.quiesced.keys().filter(|destination| stops(policy, destination));
+            stopping.map(|destination| ((*key, *destination), ()))
+        });
+        self.stopping = stopping.collect();
         self.suspect(inputs, now, &mut notices);
         self.notices = notices;
-    }
-
-    /// Which destinations went down together with so many others that it is rather the checker's fault. One that an
-    /// operator speaks for, or has drained, does not count: its override does not make a panic, and by itself does not end
-    /// one; and who drains servers stops them next.
-    fn suspect(&mut self, inputs: &Inputs<'_, '_>, now: Instant, notices: &mut Vec<Notice>) {
-        let Inputs { desired, overrides, .. } = *inputs;
-        let before = std::mem::take(&mut self.suspects);
-        for (key, policy) in &desired.policies {
-            let Some(threshold) = policy.panic_threshold else { continue };
-            let checked = || policy.checks.iter().filter(|(_, checks)| !checks.is_empty());
-            let window = checked().map(|(_, checks)| window(checks)).max().unwrap_or_default();
-            let was = before.get(key);
-            let known = |destination: &DestinationKey| self.known.get(&(*key, *destination));
-            let drained = |destination: &DestinationKey| {
-                if policy.quiesced.contains_key(destination) {
-                    return true;
-                }
-                let given = overrides.services.get(key).and_then(|of_service| of_service.get(destination));
-                given.is_some_and(|given| given.drained_since.is_some())
-            };
-            let counts = |destination: &DestinationKey| {
-                known(destination).is_some_and(|known| known.belief.forced.is_none()) && !drained(destination)
-            };
-            let at_once = |destination: &DestinationKey| {
-                let known = known(destination).filter(|known| known.belief.checks == Some(Health::Down))?;
-                let fresh = known.went_down.is_some_and(|at| now.saturating_duration_since(at) <= window);
-                (fresh || was.is_some_and(|was| was.contains(destination))).then_some(*destination)
-            };
-            let suspects: BTreeSet<DestinationKey> = checked().filter_map(|(key, _)| at_once(key)).collect();
-            let down = suspects.iter().filter(|destination| counts(destination)).count();
-            let of = checked().filter(|(destination, _)| was.is_none() || counts(destination)).count();
-            if down * 100 > of * usize::from(threshold) {
-                if was.is_none() {
-                    let (service, name) = (*key, name_of(desired, key));
-                    notices.push(Notice::PanicBegun { service, name, down, of });
-                }
-                self.suspects.insert(*key, suspects);
-            }
-        }
-        for key in before.keys().filter(|key| !self.suspects.contains_key(key)) {
-            notices.push(Notice::PanicEnded { service: *key, name: name_of(desired, key) });
-        }
-    }
-
-    /// The suspects of each service in which there are any.
-    pub(super) fn suspects(&self) -> &BTreeMap<ServiceKey, BTreeSet<DestinationKey>> {
-        &self.suspects
     }
 
     /// How far each ramp has come.
@@ -308,6 +274,7 @@ impl Standing {
             ramps: of(&mut self.ramps, services),
             suspects: services.iter().filter_map(|key| self.suspects.remove_entry(key)).collect(),
             failed: services.iter().filter_map(|key| self.failed.take(key)).collect(),
+            stopping: of(&mut self.stopping, services),
             assigned: of(&mut self.assigned, services),
             notices: Vec::new(),
         }
@@ -315,11 +282,12 @@ impl Standing {
 
     /// Puts back what [`Self::take_part`] took, as it is now.
     pub(super) fn put_part(&mut self, part: Self) {
-        let Self { known, ramps, suspects, failed, assigned, notices } = part;
+        let Self { known, ramps, suspects, failed, stopping, assigned, notices } = part;
         self.known.extend(known);
         self.ramps.extend(ramps);
         self.suspects.extend(suspects);
         self.failed.extend(failed);
+        self.stopping.extend(stopping);
         self.assigned.extend(assigned);
         self.notices.extend(notices);
     }
@@ -333,6 +301,12 @@ impl Standing {
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
+}
+
+/// Whether its container is stopping. What it answers meanwhile says nothing of what it will be if it starts again, and that it
+/// goes is no failure.
+fn stops(policy: &Policy, destination: &DestinationKey) -> bool {
+    policy.quiesced.get(destination) == Some(&Quiesced::Stopping)
 }
 
 /// At the start, a weight that is neither 0 nor full is a ramp that was under way: it goes on from there.
@@ -380,18 +354,6 @@ fn live_weight((service, destination): &Of, live: &LiveServices) -> Option<u32> 
 /// Whether a check goes through IPVS.
 pub(super) fn uses_vip(checks: &SharedChecks) -> bool {
     checks.list.iter().any(|named| named.check.via == Via::Vip)
-}
-
-/// How long it takes until all that fail at the same moment are seen to be down.
-fn window(checks: &SharedChecks) -> Duration {
-    let of = |timing: &Timing| {
-        let Timing { interval, timeout, fall, .. } = timing;
-        *interval * (*fall).saturating_add(1) + *timeout
-    };
-    let longest = checks.list.iter().map(|named| of(&named.check.timing)).max().unwrap_or_default();
-    // With several of which one is enough, the last of them decides.
-    let slack = if checks.pass == Pass::Any { 2 } else { 1 };
-    (longest * slack).max(Duration::from_secs(5))
 }
 
 /// The policy of a service, or of one that has none.

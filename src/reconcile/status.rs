@@ -183,6 +183,9 @@ pub struct DestinationStatus {
     pub effective: u32,
     /// Why that is not what is configured, and what an operator says of its health, in words; empty if it is as it should be.
     pub why: String,
+    /// It is on its way up to this weight: slow start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp_to: Option<u32>,
     /// What it comes from gives it no new connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiesced: Option<Quiesced>,

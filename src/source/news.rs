@@ -1,8 +1,11 @@
 //! Where a source's news go.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::reconcile::Event;
 
@@ -38,8 +41,10 @@ impl<T: Send + Sync + 'static> Keeper<T> {
 async fn keep<T: Send + Sync + 'static>(mut latest: watch::Receiver<Option<Arc<T>>>, news: Arc<News<T>>) {
     while latest.changed().await.is_ok() {
         let Some(known) = latest.borrow_and_update().clone() else { continue };
-        let keep = Arc::clone(&news.keep);
+        let (keep, begun) = (Arc::clone(&news.keep), Instant::now());
         // It has panicked, which is logged.
-        _ = tokio::task::spawn_blocking(move || keep(&known)).await;
+        _ = spawn_blocking(move || keep(&known)).await;
+        // However much it is, and however often it changes, most of the time is free.
+        sleep(begun.elapsed() * 4).await;
     }
 }

@@ -6,6 +6,7 @@ use crate::source::Source;
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
+    ("import", &["model", "config"]),
     ("plan", &["model"]),
     ("netlink", &[]),
     ("ipvs", &["model", "plan", "netlink"]),
@@ -18,9 +19,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api", &["model", "plan", "reconcile"]),
     (
         "daemon",
-        &["model", "config", "plan", "ipvs", "reconcile", "process", "health", "host", "source", "watch", "api", "cli"],
+        &[
+            "model",
+            "config",
+            "plan",
+            "netlink",
+            "ipvs",
+            "reconcile",
+            "process",
+            "health",
+            "host",
+            "source",
+            "watch",
+            "api",
+            "cli",
+        ],
     ),
-    ("cli", &["model", "config", "plan", "ipvs", "reconcile", "host", "watch", "daemon"]),
+    ("cli", &["model", "config", "import", "plan", "ipvs", "reconcile", "host", "watch", "daemon"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -36,11 +51,13 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("toml", &["config/toml/"], "a swap of the parser is one folder"),
     ("toml_parser", &["config/toml/"], "a swap of the parser is one folder"),
     ("serde_yaml", &["config/yaml/"], "a swap of the parser is one folder"),
+    ("ratatui_core", &["cli/top/"], "nothing else draws on a terminal's cells"),
+    ("ratatui_crossterm", &["cli/top/mod.rs"], "what is drawn and what keys do is known without a terminal"),
     ("neli", &["netlink/", "ipvs/", "host/rtnl/"], "nothing else speaks netlink"),
 ];
 
 /// Layers that are functions of their arguments, and the words that would make them something else.
-const PURE: &[&str] = &["model", "config", "plan"];
+const PURE: &[&str] = &["model", "config", "import", "plan"];
 const IMPURE: &[&str] = &[
     "Instant",
     "SystemTime",

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use ipvsd::daemon::{FileSource, Runtime, SourcesReader};
 use ipvsd::model::{Desired, DestinationKey, DestinationSettings, Quiesced, ServiceKey};
-use ipvsd::reconcile::{ConfigSource as _, DockerStatus, Event, Part, Place};
+use ipvsd::reconcile::{ConfigSource as _, DockerStatus, Event, Part, Place, Status};
 use serde_json::{Value, json};
 
 use super::recorded::{container, event, kill};
 use super::replayed::{Replayed, Trouble};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const WEB: &str = "tcp://192.0.2.10:80";
+pub(super) const WEB: &str = "tcp://192.0.2.10:80";
 
 /// How the engine is.
 fn docker(reader: &SourcesReader) -> Option<DockerStatus> {
@@ -25,30 +25,30 @@ fn docker(reader: &SourcesReader) -> Option<DockerStatus> {
 }
 
 /// What the loop would be, with an engine on the other side.
-struct Scene {
-    engine: Replayed,
-    source: FileSource,
-    desired: Desired,
+pub(super) struct Scene {
+    pub(super) engine: Replayed,
+    pub(super) source: FileSource,
+    pub(super) desired: Desired,
     events: Receiver<Event>,
     reader: SourcesReader,
     /// How often something came.
     parts: usize,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     runtime: Option<Runtime>,
 }
 
-fn config(engine: &Replayed, folder: &tempfile::TempDir, services: &str) -> PathBuf {
+pub(super) fn config(engine: &Replayed, folder: &tempfile::TempDir, services: &str) -> PathBuf {
     let file = folder.path().join("ipvsd.toml");
     let socket = engine.socket().display();
     fs::write(&file, format!("version = 1\n[docker]\nsocket = \"{socket}\"\nresync = \"1h\"\n{services}")).unwrap();
     file
 }
 
-const SERVICE: &str =
+pub(super) const SERVICE: &str =
     "[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\ndocker = {}\ncheck = \"none\"\n";
 
 impl Scene {
-    fn start(engine: Replayed, services: &str) -> Self {
+    pub(super) fn start(engine: Replayed, services: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = config(&engine, &folder, services);
         Self::go_on(engine, file, folder)
@@ -84,7 +84,7 @@ impl Scene {
 
     /// Takes what comes until it is so.
     #[track_caller]
-    fn wait(&mut self, what: &str, mut is_it: impl FnMut(&Desired, &DockerStatus) -> bool) {
+    pub(super) fn wait(&mut self, what: &str, mut is_it: impl FnMut(&Desired, &DockerStatus) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let status = docker(&self.reader).unwrap_or_default();
@@ -104,17 +104,17 @@ impl Scene {
         }
     }
 
-    fn list(&mut self, what: &str, want: &[&str]) {
+    pub(super) fn list(&mut self, what: &str, want: &[&str]) {
         self.wait(what, |desired, _| lines(desired) == want);
     }
 }
 
-fn key(text: &str) -> ServiceKey {
+pub(super) fn key(text: &str) -> ServiceKey {
     text.parse().unwrap()
 }
 
 /// `ADDRESS NAME WEIGHT`, and why it is quiesced.
-fn lines(desired: &Desired) -> Vec<String> {
+pub(super) fn lines(desired: &Desired) -> Vec<String> {
     let Some(service) = desired.table.services.get(&key(WEB)) else { return Vec::new() };
     let (origin, policy) = (&desired.origins[&key(WEB)], &desired.policies[&key(WEB)]);
     let line = |(key, settings): (&DestinationKey, &DestinationSettings)| {
@@ -125,7 +125,7 @@ fn lines(desired: &Desired) -> Vec<String> {
     service.destinations.iter().map(line).collect()
 }
 
-fn web(name: &str, last: u8) -> Value {
+pub(super) fn web(name: &str, last: u8) -> Value {
     container(name, &format!("172.17.0.{last}"), &[("ipvsd.service", "web")])
 }
 

@@ -62,6 +62,7 @@ mod schedulers;
 mod sessions;
 mod sync_failover;
 mod table;
+mod top;
 mod tour;
 mod traffic;
 mod tunnel_needs;

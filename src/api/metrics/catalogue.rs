@@ -72,6 +72,13 @@ metrics! {
     OUTDATED Gauge "ipvsd_configuration_outdated" "" [] "1 if the files are refused, and what is in force is older than they are.";
     LOADS Counter "ipvsd_configuration_loads" "" ["result"] "Configurations that were accepted, and that were refused.";
 
+    DOCKER_UP Gauge "ipvsd_docker_up" "" ["engine"]
+        "1 if the Docker engine is followed, 0 if it cannot be and what was known of its containers stays; absent where none is to be.";
+    DOCKER_LISTED Gauge "ipvsd_docker_last_list_timestamp_seconds" "seconds" ["engine"] "When its containers were listed last; 0 if they have not been yet.";
+    DOCKER_CONTAINERS Gauge "ipvsd_docker_containers" "" ["engine"] "Containers that are known, and tasks of its swarm.";
+    DOCKER_DESTINATIONS Gauge "ipvsd_docker_destinations" "" ["engine"] "Destinations that they make.";
+    DOCKER_FINDINGS Gauge "ipvsd_docker_findings" "" ["engine"] "What is wrong with containers, so that they are left out; 1000 at most. The status says it of each.";
+
     SAMPLED Gauge "ipvsd_kernel_sampled_timestamp_seconds" "seconds" []
         "When the counters of this page were read from the kernel; 0 if they have not been yet, and then there are none.";
     UNKNOWN Gauge "ipvsd_kernel_unknown_entries" "" [] "Entries of the kernel's table that are not understood, and left alone.";

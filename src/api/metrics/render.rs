@@ -12,8 +12,8 @@ use crate::api::traffic::{Requests, Route, TurnedAway};
 use crate::api::{About, Broadcast, Traffic};
 use crate::model::{Health, Live, LiveDestination, LiveService, Stats};
 use crate::reconcile::{
-    CheckVerdict, DestinationStatus, Durations, Fault, Kind, Outcome, PassEnd, ServiceStatus, Sort, Status, Tally,
-    Trigger, Verdicts,
+    CheckVerdict, DestinationStatus, DockerStatus, Durations, Fault, Kind, Outcome, PassEnd, ServiceStatus, Sort,
+    Status, Tally, Trigger, Verdicts,
 };
 
 /// What a page is made of.
@@ -67,6 +67,7 @@ pub fn render(scene: &Scene<'_>) -> String {
     page.family(&of::BUILD_INFO).sample(&labels([("version", &about.version)]), 1);
     page.single(&of::START, about.started);
     of_ipvsd(&mut page, status);
+    of_docker(&mut page, status.docker.as_ref());
     // As the kernel's clock has it, to the millisecond.
     page.single(&of::SAMPLED, format_args!("{}.{:03}", sampled / 1000, sampled % 1000));
     page.single(&of::UNKNOWN, live.unknown.len());
@@ -131,6 +132,21 @@ fn of_ipvsd(page: &mut Page, status: &Status) {
     let mut family = page.family(&of::LOADS);
     family.sample_of("", "accepted", configuration.accepted);
     family.sample_of("", "refused", configuration.refused);
+}
+
+/// Without an engine its families have no samples.
+fn of_docker(page: &mut Page, docker: Option<&DockerStatus>) {
+    let mut told = |metric, value: fn(&DockerStatus) -> u64| {
+        let mut family = page.family(metric);
+        if let Some(docker) = docker {
+            family.sample(&labels([("engine", &docker.engine)]), value(docker));
+        }
+    };
+    told(&of::DOCKER_UP, |docker| (docker.trouble.is_none() && docker.listed_at.is_some()).into());
+    told(&of::DOCKER_LISTED, |docker| docker.listed_at.unwrap_or(0));
+    told(&of::DOCKER_CONTAINERS, |docker| docker.containers as u64);
+    told(&of::DOCKER_DESTINATIONS, |docker| docker.destinations as u64);
+    told(&of::DOCKER_FINDINGS, |docker| docker.findings.len() as u64);
 }
 
 fn of_http(page: &mut Page, traffic: &Traffic, broadcast: &Broadcast) {

@@ -18,7 +18,8 @@ use crate::model::{
     Stats,
 };
 use crate::reconcile::{
-    CheckVerdict, DestinationStatus, DrainStatus, Event, Fault, ServiceStatus, Sort, Status, Verdict, Verdicts,
+    CheckVerdict, DestinationStatus, DockerFinding, DockerStatus, DrainStatus, Event, Fault, ServiceStatus, Sort,
+    Status, Verdict, Verdicts,
 };
 
 fn about() -> About {
@@ -84,6 +85,14 @@ fn everything() -> (Status, Verdicts, Live) {
     status.helpers.insert("fwmark:7".parse().unwrap());
     status.tally.configuration.sha256 = "abc".into();
     status.failures = [(Sort::Service, [(Fault::Unavailable, 2)].into())].into();
+    status.docker = Some(DockerStatus {
+        engine: "/var/run/docker.sock".into(),
+        listed_at: Some(4001),
+        containers: 7,
+        destinations: 5,
+        findings: vec![DockerFinding::default(); 2],
+        ..DockerStatus::default()
+    });
     status.tally.whole.add(Duration::from_millis(30));
     let check = CheckVerdict {
         name: "web".into(),
@@ -186,6 +195,12 @@ fn the_page_is_openmetrics_and_has_everything() {
     assert_eq!(get("ipvsd_destination_draining", &up), None);
     assert_eq!(get("ipvsd_destination_connections", foreign), Some(42.0), "what is foreign is counted, too");
     assert_eq!(get("ipvsd_destination_bytes", &format!("{up},direction=\"out\"")), Some((1_u64 << 40) as f64));
+    let engine = "engine=\"/var/run/docker.sock\"";
+    assert_eq!(get("ipvsd_docker_up", engine), Some(1.0));
+    assert_eq!(get("ipvsd_docker_last_list_timestamp_seconds", engine), Some(4001.0));
+    assert_eq!(get("ipvsd_docker_containers", engine), Some(7.0));
+    assert_eq!(get("ipvsd_docker_destinations", engine), Some(5.0));
+    assert_eq!(get("ipvsd_docker_findings", engine), Some(2.0));
     let check = format!("{up},check=\"web\",kind=\"http\"");
     assert_eq!(get("ipvsd_destination_check_duration_seconds", &check), Some(0.0015));
     let helped = families["ipvsd_service_connections"].iter().any(|(_, labels, _)| labels.contains("fwmark:7"));

@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err, reason = "what is refused gets an answer, which is what the large one is")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -45,6 +46,8 @@ pub(super) struct Gate {
     asked: Arc<Purse>,
     /// Answers that are on their way.
     lending: Lending,
+    /// Something large has gone out, and something else may still have to.
+    has_left: AtomicBool,
 }
 
 /// Who asks.
@@ -72,12 +75,25 @@ impl Petition {
 
 impl Gate {
     pub(super) fn new(router: Router) -> Self {
-        Self { router, received: Purse::of(BODIES_MAX), asked: Purse::of(ASKED_MAX), lending: Lending::default() }
+        Self {
+            router,
+            received: Purse::of(BODIES_MAX),
+            asked: Purse::of(ASKED_MAX),
+            lending: Lending::default(),
+            has_left: AtomicBool::new(false),
+        }
     }
 
-    /// Whether there is memory to give back.
+    /// Whether there is memory to give back: after much has gone out, and once more when nobody asks for anything, as what lay between
+    /// has gone by then, too.
     pub(super) fn leaves_much(&self) -> bool {
-        self.lending.leaves_much()
+        let leaves_much = self.lending.leaves_much();
+        let is_quiet = self.received.is_whole() && self.asked.is_whole() && self.lending.is_quiet();
+        let is_over = !leaves_much && is_quiet && self.has_left.swap(false, Ordering::Relaxed);
+        if leaves_much {
+            self.has_left.store(true, Ordering::Relaxed);
+        }
+        leaves_much || is_over
     }
 
     /// The answer, whatever it is.

@@ -19,7 +19,7 @@ const SMALL: u64 = 64 << 10;
 /// The rest goes out in pieces of this size.
 const PIECE: usize = 64 << 10;
 /// All large answers together, in bytes.
-const MOST: usize = 256 << 20;
+const MOST: usize = 128 << 20;
 /// When so much has gone out the allocator has it to give back.
 const MUCH: usize = 32 << 20;
 /// All streams together.
@@ -57,6 +57,11 @@ impl Lending {
     /// Whether much has gone out, since somebody asked.
     pub(super) fn leaves_much(&self) -> bool {
         self.bytes.has_sunk(MUCH)
+    }
+
+    /// Whether nothing large is on its way.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.bytes.is_whole()
     }
 
     /// The answer as it goes out, or what there is too much of.
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn only_so_much_is_on_its_way() {
         let lending = Lending::default();
-        let many = |number| (0..100).map_while(|_| lend(&lending, number, answer(10 << 20)).ok()).collect::<Vec<_>>();
+        let many = |number| (0..100).map_while(|_| lend(&lending, number, answer(5 << 20)).ok()).collect::<Vec<_>>();
         let lent = [many(1), many(2), many(3)];
         assert_eq!(lent.each_ref().map(Vec::len), [12, 12, 1], "one client has half of it at most");
         assert!(lend(&lending, 1, answer(1000)).is_ok(), "small ones are nothing");

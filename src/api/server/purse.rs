@@ -54,6 +54,11 @@ impl Purse {
         has_sunk
     }
 
+    /// Whether nobody has anything of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lent().all == 0
+    }
+
     #[cfg(test)]
     pub(super) fn all(&self) -> usize {
         self.lent().all
@@ -130,10 +135,10 @@ mod tests {
     fn what_was_lent_is_remembered_until_somebody_asks() {
         let purse = Purse::of(100);
         let (first, second) = (take(&purse, 1, 40).unwrap(), take(&purse, 2, 40).unwrap());
-        assert!(!purse.has_sunk(30), "it is all still lent");
+        assert!(!purse.has_sunk(30) && !purse.is_whole(), "it is all still lent");
         drop(first);
         assert!(!purse.has_sunk(60) && purse.has_sunk(30) && !purse.has_sunk(30));
         drop(second);
-        assert!(purse.has_sunk(30) && !purse.has_sunk(30));
+        assert!(purse.has_sunk(30) && !purse.has_sunk(30) && purse.is_whole());
     }
 }

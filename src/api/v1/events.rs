@@ -46,19 +46,8 @@ struct Happened {
     data: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Put together from what is JSON already: there may be much of it.
 pub(super) async fn history(State(stage): State<Stage>) -> Response {
-    let kept = stage.broadcast().kept();
-    let mut body = String::with_capacity(kept.iter().map(|occurrence| occurrence.json.len() + 100).sum());
-    for Occurrence { id, event, json } in kept.iter().map(|occurrence| &**occurrence) {
-        body.push_str(if body.is_empty() { "{\"events\":[" } else { "," });
-        // The names of events are ours, and plain.
-        body.push_str(&format!("{{\"id\":{id},\"event\":\"{event}\",\"data\":"));
-        body.push_str(json);
-        body.push('}');
-    }
-    body.push_str(if body.is_empty() { "{\"events\":[]}" } else { "]}" });
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], stage.broadcast().history()).into_response()
 }
 
 pub(super) async fn stream(State(stage): State<Stage>, headers: HeaderMap) -> Result<Response, Problem> {

@@ -189,8 +189,19 @@ fn destination(
     given: Option<Override>,
 ) -> Destination {
     let plain = DestinationStatus::default();
-    let DestinationStatus { health, checks, reason, since, flapping, configured, effective, why, quiesced: _, drain } =
-        status.unwrap_or(&plain);
+    let DestinationStatus {
+        health,
+        checks,
+        reason,
+        since,
+        flapping,
+        configured,
+        effective,
+        why,
+        ramp_to: _,
+        quiesced: _,
+        drain,
+    } = status.unwrap_or(&plain);
     Destination {
         address,
         configured: *configured,

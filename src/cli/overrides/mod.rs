@@ -6,7 +6,7 @@ mod wait;
 
 pub(super) use list::{ListOverrides, lines};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -43,55 +43,75 @@ pub(super) struct Wait {
     pub(super) timeout: Option<Duration>,
 }
 
-impl About {
-    /// Gives an override, or takes one back.
-    pub(super) fn give(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
-        let (mut known, state_dir) = wanted(global, out)?;
-        let live = live(&known.resolve_service(&self.service).unwrap_or_default());
-        let record = look::record(&state_dir, out)?;
-        let overrides = look::overrides(&state_dir)?;
-        known = known.with(live.as_ref().ok(), &record, &overrides);
-        let targets = known.resolve(&self.service, &self.destination).map_err(Failure::Usage)?;
-        if let Some(refusal) = targets.iter().find_map(|target| action.refusal(&known, *target)) {
-            return Err(Failure::Other(anyhow::Error::msg(refusal)));
-        }
-        if let Err(error) = &live
-            && wait.is_none()
-        {
+/// What was ordered, and what came of it.
+pub(super) struct Ordered {
+    known: Known,
+    state_dir: PathBuf,
+    targets: Vec<Target>,
+    pub(super) given: Vec<Given>,
+    /// A daemon is there, and was told.
+    pub(super) daemon: bool,
+    /// For whoever wants to wait.
+    kernel: Option<Kernel>,
+}
+
+/// Gives an override, or takes one back. Whoever `waits` is to read the table: better to fail before the override than after it.
+pub(super) fn order(
+    action: Action,
+    (service, destination): (&str, &str),
+    waits: bool,
+    global: &Global,
+    out: &Out,
+) -> Result<Ordered, Failure> {
+    let (mut known, state_dir) = wanted(global, out)?;
+    let live = live(&known.resolve_service(service).unwrap_or_default());
+    let record = look::record(&state_dir, out)?;
+    let overrides = look::overrides(&state_dir)?;
+    known = known.with(live.as_ref().ok(), &record, &overrides);
+    let targets = known.resolve(service, destination).map_err(Failure::Usage)?;
+    if let Some(refusal) = targets.iter().find_map(|target| action.refusal(&known, *target)) {
+        return Err(Failure::Other(anyhow::Error::msg(refusal)));
+    }
+    let kernel = match live {
+        Err(error) if waits => return Err(error.into()),
+        Err(error) => {
             out.warn(&format!("the override is given without a look at the kernel's table: {error}"));
+            None
         }
-        // To wait is to read the table: better to fail before the override than after it.
-        let kernel = match (wait, live) {
-            (Some(_), Err(error)) => return Err(error.into()),
-            (Some(wait), Ok(_)) => Some((wait, Kernel::open()?)),
-            (None, _) => None,
-        };
-        for warning in targets.iter().filter_map(|target| action.warning(&known, *target)) {
-            out.warn(&warning);
-        }
-        let given = orders::give(action, &known, &targets, &state_dir, unix_now())?;
-        let daemon = tell_overrides(&state_dir).unwrap_or_else(|error| {
-            out.warn(&format!("{}: it will find the override at its next pass", with_reasons(&error.into())));
-            true
-        });
+        Ok(_) if waits => Some(Kernel::open()?),
+        Ok(_) => None,
+    };
+    for warning in targets.iter().filter_map(|target| action.warning(&known, *target)) {
+        out.warn(&warning);
+    }
+    let given = orders::give(action, &known, &targets, &state_dir, unix_now())?;
+    let daemon = tell_overrides(&state_dir).unwrap_or_else(|error| {
+        out.warn(&format!("{}: it will find the override at its next pass", with_reasons(&error.into())));
+        true
+    });
+    Ok(Ordered { known, state_dir, targets, given, daemon, kernel })
+}
+
+impl About {
+    /// Gives an override, or takes one back, and says so.
+    pub(super) fn give(&self, action: Action, wait: Option<Wait>, global: &Global, out: &mut Out) -> Outcome {
+        let Ordered { known, state_dir, targets, given, daemon, kernel } =
+            order(action, (&self.service, &self.destination), wait.is_some(), global, out)?;
         if self.output == Format::Text {
             let text: String = given.iter().map(|given| format!("{}\n", given.sentence)).collect();
             out.text(&text)?;
         }
         if !daemon && given.iter().any(|given| given.before != given.after) {
-            out.warn(&format!(
-                "no daemon is running with state directory {}: the override takes effect with the next `ipvsd apply` or `ipvsd run`",
-                state_dir.display()
-            ));
+            out.warn(&no_daemon(&state_dir));
         }
         let mut document = given_document(&known, &given, daemon);
-        let exit = match kernel {
-            Some((wait, mut kernel)) => {
+        let exit = match (wait, kernel) {
+            (Some(wait), Some(mut kernel)) => {
                 let (end, left) = self.wait(&mut kernel, &targets, wait, out)?;
                 document["left"] = json!(left);
                 end
             }
-            None => Exit::Done,
+            (None, _) | (_, None) => Exit::Done,
         };
         if self.output == Format::Json {
             out.json(&document)?;
@@ -145,9 +165,16 @@ impl About {
     }
 }
 
+fn no_daemon(state_dir: &Path) -> String {
+    format!(
+        "no daemon is running with state directory {}: the override takes effect with the next `ipvsd apply` or `ipvsd run`",
+        state_dir.display()
+    )
+}
+
 /// What is configured, and where the state is. With a configuration that is not good, what the daemon has in force is
 /// what overrides are about: a slip in a file is no reason to leave clients on a broken server.
-fn wanted(global: &Global, out: &mut Out) -> Result<(Known, PathBuf), Failure> {
+fn wanted(global: &Global, out: &Out) -> Result<(Known, PathBuf), Failure> {
     match global.load(out) {
         Ok(desired) => Ok((Known::of_desired(&desired), desired.state_dir)),
         Err(Failure::Config(problems)) => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Picture;
+use crate::cli::picture::Picture;
 use crate::daemon::control::Answer;
 use crate::daemon::orders;
 use crate::model::{DestinationKey, LiveDestination, LiveService, Override, ServiceKey};
@@ -34,7 +34,7 @@ pub(super) fn document(picture: &Picture) -> Value {
         "missing": missing_services(picture),
         "timeouts": picture.settings.timeouts,
         "sync": picture.settings.sync,
-        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_ref()),
+        "overrides": orders::document(&picture.overrides, origins, picture.desired.as_deref()),
         "daemon": picture.daemon.as_ref().map(of_daemon),
     })
 }
@@ -85,6 +85,7 @@ fn of_destination(picture: &Picture, service: &ServiceKey, key: &DestinationKey,
     let LiveDestination { settings, active_connections, inactive_connections, persistent_connections, stats } = live;
     json!({
         "address": key,
+        "name": picture.called(service, key),
         "owner": picture.owner(service, Some(key)),
         "settings": render::destination_json(settings),
         "active_connections": active_connections,
@@ -118,6 +119,7 @@ fn missing_services(picture: &Picture) -> Vec<Value> {
 fn missing_destination(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> Value {
     json!({
         "address": key,
+        "name": picture.called(service, key),
         "status": picture.destination_status(service, key).map(destination_status),
         "override": given(picture, service, key),
     })
@@ -139,19 +141,26 @@ fn destination_status(status: &DestinationStatus) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::cli::show::testing::{NOW, night, quiet};
+    use crate::cli::picture::testing::{NOW, WEB, destination, night, quiet, service};
 
     #[test]
     fn all_of_it_is_there_and_what_was_there_stays() {
-        let table = document(&night());
+        let mut picture = night();
+        let origins = &mut Arc::make_mut(picture.desired.as_mut().unwrap()).origins;
+        let origin = origins.get_mut(&service(WEB)).unwrap();
+        origin.destinations.insert(destination("10.0.0.11:80"), "web-1".into());
+        origin.destinations.insert(destination("10.0.0.18:80"), "web-8".into());
+        let table = document(&picture);
         let web = &table["services"][0];
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(keys(&table), "daemon helpers missing overrides services sync timeouts unknown");
         assert_eq!(keys(web), "address destinations missing name owner settings stats status");
         assert_eq!(
             keys(&web["destinations"][0]),
-            "active_connections address inactive_connections override owner persistent_connections settings stats status"
+            "active_connections address inactive_connections name override owner persistent_connections settings stats status"
         );
         assert_eq!(web["status"], json!({ "up": 1, "of": 4, "failed": true, "panic": false, "fallback": true }));
         assert_eq!(web["destinations"][1]["override"], json!({ "drained_since": NOW - 600 }));
@@ -161,7 +170,12 @@ mod tests {
         assert_eq!(down["reason"], "http: status 500, expected 200-299");
         assert_eq!(down["since"], NOW - 120);
         assert_eq!(web["destinations"][4]["status"]["drain"], json!({ "connections": 13, "until": NOW + 270 }));
-        assert_eq!(web["missing"][0]["address"], "10.0.0.18:80");
+        assert_eq!(web["destinations"][0]["name"], "web-1");
+        assert_eq!(web["destinations"][1]["name"], Value::Null);
+        assert_eq!(
+            (&web["missing"][0]["address"], &web["missing"][0]["name"]),
+            (&json!("10.0.0.18:80"), &json!("web-8"))
+        );
         assert_eq!(web["missing"][0]["status"]["reason"], "exec: exit status 1: \u{1b}[31mno\nroute", "as it is");
         assert_eq!(table["services"].as_array().unwrap().len(), 2, "helpers stand apart");
         assert_eq!(table["helpers"][0]["checks"]["destination"], "10.0.0.11:80");

@@ -1,18 +1,16 @@
 //! The live table for people: a line for each service, and under it one for each destination.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Picture;
-use super::health::{self, Mood, Said};
-use super::layout::{PLAIN, Row, cut, lay_out};
+use crate::cli::layout::{Columns, PLAIN, Row, lay_out, scaled, wrap};
 use crate::cli::overrides;
+use crate::cli::picture::Picture;
+use crate::cli::picture::health::{self, Mood, Said};
 use crate::ipvs::KernelSettings;
-use crate::model::{DestinationKey, Health, LiveDestination, LiveService, ServiceKey, Stats};
+use crate::model::{DestinationKey, LiveDestination, LiveService, ServiceKey, Stats};
 use crate::plan::render::{sync_settings, words};
-use crate::reconcile::DestinationStatus;
 
 const HEADINGS: [&str; 10] = [
     "SERVICE / DESTINATION",
@@ -26,8 +24,11 @@ const HEADINGS: [&str; 10] = [
     "OUT B/S",
     "OWNER",
 ];
-/// Columns that hold numbers stand to the right.
-const NUMBERS: std::ops::Range<usize> = 2..9;
+const COLUMNS: Columns<'static> = Columns {
+    numbers: 2..9,
+    // CONNECTIONS, OUT B/S, SCHEDULER / FORWARD, IN B/S, OWNER, INACTIVE, CONN/S
+    spare: &[5, 8, 1, 7, 9, 4, 6],
+};
 
 const HEADING: Style = Style::new().dimmed();
 const SERVICE: Style = Style::new().bold();
@@ -41,7 +42,7 @@ pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> Stri
     let with_health = status.is_some_and(health::is_known);
     let mut rows = vec![headings(with_health)];
     let (mut services, mut destinations, mut helpers) = (0, 0, 0);
-    for key in keys(picture) {
+    for key in picture.service_keys() {
         if !picture.all && picture.is_helper(&key) {
             helpers += 1;
             continue;
@@ -53,39 +54,46 @@ pub(super) fn text(picture: &Picture, color: bool, width: Option<usize>) -> Stri
     }
     let mut text = if rows.len() > 1 {
         let totals = format!("{}, {}\n", words::count(services, "service"), words::count(destinations, "destination"));
-        lay_out(&rows, &NUMBERS, color, width) + &totals
+        lay_out(&rows, &COLUMNS, color, width) + &totals
     } else {
         "The table is empty.\n".to_owned()
     };
     if helpers > 0 {
-        let _ = writeln!(text, "{} of checks not shown; --all shows them", words::count(helpers, "helper service"));
+        let helpers = words::count(helpers, "helper service");
+        push(&mut text, &format!("{helpers} of checks not shown; --all shows them"), "", width);
     }
-    text += &settings(&picture.settings);
+    for line in settings(&picture.settings) {
+        push(&mut text, &line, "", width);
+    }
     for unknown in &picture.live.unknown {
-        let _ = writeln!(text, "not understood: {unknown}");
+        push(&mut text, &format!("not understood: {unknown}"), "", width);
     }
     let none = std::collections::BTreeMap::new();
-    let overrides =
-        overrides::lines(&picture.overrides, picture.origins().unwrap_or(&none), picture.desired.as_ref(), picture.now);
-    section(&mut text, "Overrides, until they are lifted:", overrides.lines(), None);
+    let overrides = overrides::lines(
+        &picture.overrides,
+        picture.origins().unwrap_or(&none),
+        picture.desired.as_deref(),
+        picture.now,
+    );
+    section(&mut text, "Overrides, until they are lifted:", overrides.lines(), width);
     let attention = status.map(|status| health::attention(status, picture.now)).unwrap_or_default();
     section(&mut text, "Attention:", attention.iter().map(String::as_str), width);
     text
 }
 
 /// The kernel's own settings, where they are not as they are at boot.
-fn settings(KernelSettings { timeouts, sync }: &KernelSettings) -> String {
-    let mut text = String::new();
+fn settings(KernelSettings { timeouts, sync }: &KernelSettings) -> Vec<String> {
+    let mut lines = Vec::new();
     if timeouts.iter().any(|(timeout, seconds)| *seconds != timeout.at_boot()) {
         let timeouts = timeouts
             .iter()
             .map(|(timeout, seconds)| format!("{} {}", timeout.as_str(), words::duration(u64::from(*seconds))));
-        let _ = writeln!(text, "timeouts: {}", timeouts.collect::<Vec<_>>().join(", "));
+        lines.push(format!("timeouts: {}", timeouts.collect::<Vec<_>>().join(", ")));
     }
     for (role, settings) in sync {
-        let _ = writeln!(text, "connections are synchronised as {}: {}", role.as_str(), sync_settings(settings));
+        lines.push(format!("connections are synchronised as {}: {}", role.as_str(), sync_settings(settings)));
     }
-    text
+    lines
 }
 
 fn section<'l>(text: &mut String, title: &str, lines: impl Iterator<Item = &'l str>, width: Option<usize>) {
@@ -93,8 +101,18 @@ fn section<'l>(text: &mut String, title: &str, lines: impl Iterator<Item = &'l s
         if number == 0 {
             let _ = writeln!(text, "\n{title}");
         }
-        let line = width.map_or_else(|| line.to_owned(), |width| cut(line, width.saturating_sub(2)));
-        let _ = writeln!(text, "  {line}");
+        push(text, line, "  ", width);
+    }
+}
+
+/// A line, or what a terminal makes of it: the second part and those after it stand in a little more.
+fn push(text: &mut String, line: &str, indent: &str, width: Option<usize>) {
+    let parts = match width {
+        Some(width) => wrap(line, width.saturating_sub(indent.len() + 2)),
+        None => vec![line.to_owned()],
+    };
+    for (number, part) in parts.iter().enumerate() {
+        let _ = writeln!(text, "{indent}{}{part}", if number == 0 { "" } else { "  " });
     }
 }
 
@@ -105,13 +123,6 @@ fn headings(with_health: bool) -> Row {
     }
     cells.push("HEALTH".to_owned());
     Row { cells, tail: "WHY".to_owned(), style: HEADING }
-}
-
-/// What is live, and what should be by name.
-fn keys(picture: &Picture) -> BTreeSet<ServiceKey> {
-    let status = picture.daemon.iter().flat_map(|daemon| &daemon.status.services);
-    let wanted = status.filter_map(|(key, service)| service.name.as_ref().map(|_| *key));
-    picture.live.services.keys().copied().chain(wanted).collect()
 }
 
 fn of_service(picture: &Picture, key: &ServiceKey, live: Option<&LiveService>, with_health: bool) -> Vec<Row> {
@@ -135,19 +146,11 @@ fn of_service(picture: &Picture, key: &ServiceKey, live: Option<&LiveService>, w
     };
     cells.push(live.map_or_else(String::new, |_| picture.owner(key, None).to_owned()));
     let mut rows = vec![row(cells, said, style, with_health)];
-    for destination in destination_keys(picture, key, live) {
+    for destination in picture.destination_keys(key) {
         let live = live.and_then(|live| live.destinations.get(&destination));
         rows.push(of_destination(picture, key, &destination, live, with_health));
     }
     rows
-}
-
-/// Those that are live, and those that are not although they should be, or because they are down.
-fn destination_keys(picture: &Picture, service: &ServiceKey, live: Option<&LiveService>) -> BTreeSet<DestinationKey> {
-    let is_missed = |status: &DestinationStatus| status.health == Some(Health::Down) || status.effective > 0;
-    let known = picture.status(service).into_iter().flat_map(|status| &status.destinations);
-    let missed = known.filter(|(_, status)| is_missed(status)).map(|(key, _)| *key);
-    live.into_iter().flat_map(|live| live.destinations.keys().copied()).chain(missed).collect()
 }
 
 fn of_destination(
@@ -158,6 +161,7 @@ fn of_destination(
     with_health: bool,
 ) -> Row {
     let said = health::destination(picture, service, key, live);
+    let called = picture.called(service, key).map(|name| format!(" ({name})")).unwrap_or_default();
     let style = match said.mood {
         Mood::Plain => PLAIN,
         Mood::Quiesced => QUIESCED,
@@ -167,25 +171,12 @@ fn of_destination(
         Some(LiveDestination { settings, active_connections, inactive_connections, stats, .. }) => {
             let counts = (u64::from(*active_connections), u64::from(*inactive_connections));
             let forward = words::forward(&settings.forward).into_owned();
-            cells(
-                format!("  {key}{}", called(picture, service, key)),
-                forward,
-                settings.weight.to_string(),
-                counts,
-                stats,
-            )
+            cells(format!("  {key}{}", called), forward, settings.weight.to_string(), counts, stats)
         }
-        None => no_cells(format!("  {key}{}", called(picture, service, key))),
+        None => no_cells(format!("  {key}{}", called)),
     };
     cells.push(live.map_or_else(String::new, |_| picture.owner(service, Some(key)).to_owned()));
     row(cells, said, style, with_health)
-}
-
-/// The name that it has, behind it: a container's, or what came over the API.
-fn called(picture: &Picture, service: &ServiceKey, key: &DestinationKey) -> String {
-    let origin = picture.origins().and_then(|origins| origins.get(service));
-    let name = origin.and_then(|origin| origin.destinations.get(key)).filter(|name| **name != key.to_string());
-    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 fn row(mut cells: Vec<String>, said: Said, style: Style, with_health: bool) -> Row {
@@ -214,24 +205,8 @@ fn cells(what: String, how: String, weight: String, (active, inactive): (u64, u6
 /// Of what is not in the kernel.
 fn no_cells(what: String) -> Vec<String> {
     let mut cells = vec![what];
-    cells.resize(NUMBERS.end, "–".to_owned());
+    cells.resize(COLUMNS.numbers.end, "–".to_owned());
     cells
-}
-
-/// `999`, `1.5k`, `20M`: at most four characters up to the largest.
-fn scaled(number: u64) -> String {
-    let mut value = number as f64;
-    for unit in ["", "k", "M", "G", "T", "P"] {
-        if value < 999.5 {
-            return match unit {
-                "" => number.to_string(),
-                _ if value < 9.95 => format!("{value:.1}{unit}"),
-                _ => format!("{value:.0}{unit}"),
-            };
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.0}E")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) use probes::{RCODES, RECORDS};
+pub(super) use timing::plain as plain_timing;
 
 use super::decode::{At, Field, Named};
 use super::fault::{Fault, Faults};

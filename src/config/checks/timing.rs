@@ -14,7 +14,7 @@ const DOWN_AFTER: Bounds = Bounds { least: (Duration::ZERO, "0s"), most: (DAY.sa
 const FLAP: Bounds = Bounds { least: (SECOND, "1s"), most: (DAY, "1d") };
 
 /// Of a check that does not say it.
-pub(super) fn plain() -> Timing {
+pub(in crate::config) fn plain() -> Timing {
     Timing {
         interval: Duration::from_secs(2),
         timeout: SECOND,

@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::quoted;
+use super::{Keys, quoted};
 use crate::config::host;
 use crate::model::{SyncRole, SyncSettings, Timeout};
-
-/// A table in a table, with values as both formats read them: `timeouts` has `tcp = "20m"`, `sync` has
-/// `master = { … }`.
-pub(super) type Keys = Vec<(&'static str, String)>;
 
 /// The timeouts that are not as they are at boot; those that a configuration cannot have are said.
 pub(super) fn timeouts(timeouts: &BTreeMap<Timeout, u32>, omitted: &mut Vec<String>) -> Keys {

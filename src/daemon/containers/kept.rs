@@ -54,6 +54,14 @@ impl Kept {
         fs::rename(&draft, state_dir.join(self.file))
     }
 
+    /// Nothing is known any more.
+    pub(super) fn remove(self, state_dir: &Path) -> io::Result<()> {
+        match fs::remove_file(state_dir.join(self.file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// What was kept. One that cannot be read is as good as none: what is owned tells the rest.
     pub(super) fn read<T: DeserializeOwned>(self, state_dir: &Path) -> Option<T> {
         let path = state_dir.join(self.file);

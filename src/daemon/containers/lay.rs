@@ -84,6 +84,12 @@ impl Laid {
         (docker.is_some() || !plain.is_empty()).then_some(Self { docker, ground, plain, every: desired.resolve })
     }
 
+    /// A service is no more what was written of it.
+    pub(super) fn let_go(&mut self, key: &ServiceKey) {
+        self.ground.bases.remove(key);
+        self.plain.remove(key);
+    }
+
     /// What follows from the containers that were seen.
     pub(super) fn gather(&self, seen: &Snapshot) -> (AllGiven, BTreeSet<Finding>) {
         let Some(docker) = &self.docker else { return Default::default() };
@@ -131,10 +137,9 @@ impl Laid {
             let named = &plain.policy.named;
             given.addresses = named.iter().map(|named| meant(named, key.family(), answers)).collect();
             let written = plain.written();
-            if given.addresses.iter().any(Vec::is_empty) {
-                given.named = held.get(key).cloned().unwrap_or_default();
-                given.named.retain(|destination, _| !written.contains(destination));
-            }
+            let is_unknown = given.addresses.iter().any(Vec::is_empty);
+            given.named = held.get(key).filter(|_| is_unknown).cloned().unwrap_or_default();
+            given.named.retain(|destination, _| !written.contains(destination));
             for (named, addresses) in named.iter().zip(&given.addresses) {
                 for address in addresses {
                     let destination = DestinationKey { address: *address, port: named.port };
@@ -145,6 +150,10 @@ impl Laid {
                     }
                 }
             }
+            // What is only held for containers gives way to what is known.
+            let Given { destinations, named, .. } = given;
+            destinations
+                .retain(|destination, contributed| !contributed.id.is_empty() || !named.contains_key(destination));
         }
     }
 
@@ -153,9 +162,19 @@ impl Laid {
     pub(super) fn hold(&self, record: &Record) -> AllGiven {
         let mut all = AllGiven::new();
         for (key, base) in &self.ground.bases {
-            let checks = base.selector.checks.clone().filter(|checks| !checks.is_empty());
-            let destinations = owned(record, key, &base.written, base.selector.weight, checks.as_ref());
-            all.insert(*key, Given { destinations, ..Given::default() });
+            all.insert(*key, Given { destinations: of_record(record, key, base), ..Given::default() });
+        }
+        // Nobody knows any more what they were called.
+        let auto = self.docker.as_ref().and_then(|docker| docker.auto.as_ref()).map(|auto| &auto.selector);
+        for (key, selector) in
+            record.services.keys().filter_map(|key| Some((key, auto.filter(|_| self.may_be_auto(key))?)))
+        {
+            let (selector, written) = (Arc::new(selector.clone()), BTreeSet::new());
+            let base = Base { name: key.to_string(), selector, written };
+            let destinations = of_record(record, key, &base);
+            if !destinations.is_empty() {
+                all.insert(*key, Given { auto: Some(base.name), destinations, ..Given::default() });
+            }
         }
         all
     }
@@ -174,25 +193,23 @@ impl Laid {
 
     /// What services have now of which not all names are known yet.
     pub(super) fn hold_as_before(&self, before: &Desired, answers: &Answers) -> Held {
-        let of = |(key, plain): (&ServiceKey, &Plain)| {
-            let named = &plain.policy.named;
-            let unknown = named.iter().any(|named| meant(named, key.family(), answers).is_empty());
-            let (service, policy) = (before.table.services.get(key)?, before.policies.get(key)?);
-            let names = before.origins.get(key).map(|origin| &origin.destinations);
-            let held = service.destinations.iter().filter(|_| unknown).map(|(destination, settings)| {
-                let name = names.and_then(|names| names.get(destination)).cloned();
-                let contributed = Contributed {
-                    settings: *settings,
-                    name: name.unwrap_or_else(|| destination.to_string()),
-                    id: HELD.to_owned(),
-                    checks: policy.checks.get(destination).cloned(),
-                    quiesced: policy.quiesced.get(destination).copied(),
-                };
-                (*destination, contributed)
-            });
-            Some((*key, held.collect())).filter(|_| unknown)
-        };
-        self.named().filter_map(of).collect()
+        let of = |key: ServiceKey| Some((key, as_before(before, &key, HELD)?));
+        self.unknown(answers).into_iter().filter_map(of).collect()
+    }
+
+    /// Whether a service can have come about by itself.
+    pub(super) fn may_be_auto(&self, key: &ServiceKey) -> bool {
+        let ServiceKey::Address { address, .. } = key else { return false };
+        let auto = self.docker.as_ref().and_then(|docker| docker.auto.as_ref());
+        auto.is_some_and(|auto| auto.addresses.contains(address)) && !self.ground.names.contains_key(key)
+    }
+
+    /// What is in force, for the first configuration that asks for containers: what may be one stays until it is known what is.
+    pub(super) fn stay(&self, key: &ServiceKey, before: &Desired) -> Option<Given> {
+        let base = self.ground.bases.get(key)?;
+        let mut destinations = as_before(before, key, "")?;
+        destinations.retain(|destination, _| !base.written.contains(destination));
+        Some(Given { destinations, ..Given::default() })
     }
 
     /// Puts what a service gets into `desired`, in the place of what it has there.
@@ -272,4 +289,27 @@ fn owned(
         Some((*destination, Contributed { settings, name, id: String::new(), checks, quiesced: None }))
     });
     held.collect()
+}
+
+fn of_record(record: &Record, key: &ServiceKey, base: &Base) -> Destinations {
+    let checks = base.selector.checks.clone().filter(|checks| !checks.is_empty());
+    owned(record, key, &base.written, base.selector.weight, checks.as_ref())
+}
+
+/// What a service has in a configuration.
+fn as_before(before: &Desired, key: &ServiceKey, id: &str) -> Option<Destinations> {
+    let (service, origin) = (before.table.services.get(key)?, before.origins.get(key)?);
+    let policy = before.policies.get(key);
+    let of = |(destination, settings): (&DestinationKey, &DestinationSettings)| {
+        let name = origin.destinations.get(destination).cloned();
+        let contributed = Contributed {
+            settings: *settings,
+            name: name.unwrap_or_else(|| destination.to_string()),
+            id: id.to_owned(),
+            checks: policy.and_then(|policy| policy.checks.get(destination).cloned()),
+            quiesced: policy.and_then(|policy| policy.quiesced.get(destination).copied()),
+        };
+        (*destination, contributed)
+    };
+    Some(service.destinations.iter().map(of).collect())
 }

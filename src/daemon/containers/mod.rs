@@ -42,6 +42,15 @@ struct Told {
     destinations: usize,
 }
 
+/// A configuration that was read.
+struct Next {
+    laid: Option<Laid>,
+    given: AllGiven,
+    given_by: String,
+    /// The engine was listed before.
+    is_listed: bool,
+}
+
 /// See the module.
 pub struct Containers {
     window: Window,
@@ -50,11 +59,13 @@ pub struct Containers {
     /// What is in force.
     laid: Option<Laid>,
     /// What was read and is not in force yet, and what each service got with it.
-    next: Option<(Option<Laid>, AllGiven)>,
+    next: Option<Next>,
     /// Something was given on the old ground since then.
     given_since: bool,
     /// What each service got last.
     given: AllGiven,
+    /// Who said so.
+    given_by: String,
     /// What the first pass goes by while nothing is known of containers.
     held: Option<AllGiven>,
     names: Names,
@@ -76,6 +87,7 @@ impl Default for Containers {
             next: None,
             given_since: false,
             given: AllGiven::new(),
+            given_by: String::new(),
             held: None,
             names: Names::default(),
             ended: BTreeMap::new(),
@@ -109,7 +121,8 @@ impl Containers {
             *held = laid.hold(record);
         }
         self.names.held = laid.hold_names(record, &self.names.answers());
-        (self.given, _) = self.gather(&laid);
+        let (snapshot, is_listed) = self.look();
+        (self.given, _) = self.gather(&laid, (&snapshot, is_listed));
         for (key, given) in &self.given {
             laid.put(desired, *key, given, &BTreeSet::new());
         }
@@ -125,7 +138,12 @@ impl Containers {
     ) -> impl Future<Output = ()> + Send + 'static {
         let state_dir = state_dir.to_owned();
         let keep = move |seen: &Snapshot| {
-            if let Err(error) = kept::DOCKER.write(&state_dir, &place, seen) {
+            let kept = if seen.origin.is_empty() {
+                kept::DOCKER.remove(&state_dir)
+            } else {
+                kept::DOCKER.write(&state_dir, &place, seen)
+            };
+            if let Err(error) = kept {
                 warn!("what is known of containers is not kept over a restart: {error}");
             }
         };
@@ -155,56 +173,81 @@ impl Containers {
     /// Lays containers over a configuration that was read.
     pub(super) fn lay(&mut self, desired: &mut Desired) {
         let laid = Laid::of(desired);
-        let mut all = AllGiven::new();
+        let (mut all, mut given_by) = (AllGiven::new(), String::new());
+        let (snapshot, is_listed) = self.look();
         if let Some(laid) = &laid {
-            let (given, findings) = self.gather(laid);
-            self.note_ended(&given, &self.window.snapshot(), Instant::now());
+            let (given, findings) = self.gather(laid, (&snapshot, is_listed));
+            self.note_ended(&given, &snapshot, Instant::now());
+            given_by.clone_from(&snapshot.origin);
             for (key, given) in &given {
                 laid.put(desired, *key, given, &self.ended_of(key));
             }
             self.say(findings);
             all = given;
         }
-        self.next = Some((laid, all));
+        self.next = Some(Next { laid, given: all, given_by, is_listed });
         self.given_since = false;
     }
 
-    /// What is about to take the place of `before` has what that has where names are not known yet.
-    pub(super) fn replaces(&mut self, before: &Desired, desired: &mut Desired) {
-        let (laid, all) = match self.next.take() {
-            Some((Some(laid), all)) => (laid, all),
-            other => return self.next = other,
-        };
-        let held = laid.hold_as_before(before, &self.names.answers());
-        if held.is_empty() {
-            return self.next = Some((Some(laid), all));
-        }
-        let services: Vec<ServiceKey> = held.keys().copied().collect();
-        self.names.held.extend(held);
-        let (all, _) = self.gather(&laid);
-        for key in services {
-            if let Some(given) = all.get(&key) {
-                laid.put(desired, key, given, &self.ended_of(&key));
-            }
-        }
-        self.next = Some((Some(laid), all));
+    /// What is known of containers, and whether the engine was listed: that first, since a list is there no later than that.
+    fn look(&self) -> (Arc<Snapshot>, bool) {
+        let is_listed = self.window.is_listed();
+        (self.window.snapshot(), is_listed)
     }
 
-    fn gather(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
-        let (mut all, findings) = self.gather_containers(laid);
+    /// What is about to take the place of `before` has what that has where it is not known yet what it gets: where a service comes to
+    /// ask for containers, and nothing is known of them, and where a name is not known.
+    pub(super) fn replaces(&mut self, before: &Desired, desired: &mut Desired) {
+        let Some(Next { laid: Some(laid), mut given, given_by, is_listed }) =
+            self.next.take_if(|next| next.laid.is_some())
+        else {
+            return;
+        };
+        let was = given.clone();
+        if let Some(held) = self.held.as_mut().filter(|_| !is_listed) {
+            for key in laid.ground.bases.keys() {
+                let Some(stays) = laid.stay(key, before).filter(|_| !held.contains_key(key)) else { continue };
+                given.insert(*key, stays.clone());
+                held.insert(*key, stays);
+            }
+        }
+        let answers = self.names.answers();
+        let mut held = laid.hold_as_before(before, &answers);
+        for (key, held) in &mut held {
+            // Whether a container is there is known otherwise.
+            let containers = self.given.get(key).map(|given| &given.destinations);
+            held.retain(|destination, _| {
+                let container = containers.and_then(|all| all.get(destination));
+                container.is_none_or(|container| container.id.is_empty())
+            });
+        }
+        self.names.held.extend(held);
+        laid.resolve(&mut given, &answers, &self.names.held);
+        for (key, given) in given.iter().filter(|(key, given)| was.get(key) != Some(given)) {
+            laid.put(desired, *key, given, &self.ended_of(key));
+        }
+        self.next = Some(Next { laid: Some(laid), given, given_by, is_listed });
+    }
+
+    fn gather(&self, laid: &Laid, (snapshot, is_listed): (&Snapshot, bool)) -> (AllGiven, BTreeSet<Finding>) {
+        let (mut all, findings) = self.gather_containers(laid, (snapshot, is_listed));
         laid.resolve(&mut all, &self.names.answers(), &self.names.held);
         (all, findings)
     }
 
-    fn gather_containers(&self, laid: &Laid) -> (AllGiven, BTreeSet<Finding>) {
+    fn gather_containers(
+        &self,
+        laid: &Laid,
+        (snapshot, is_listed): (&Snapshot, bool),
+    ) -> (AllGiven, BTreeSet<Finding>) {
         match &self.held {
-            Some(held) if laid.docker.is_some() && !self.window.is_listed() => {
+            Some(held) if laid.docker.is_some() && !is_listed => {
                 // A service that does not ask for containers any more lets go of them.
-                let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key);
+                let asks = |key: &ServiceKey| laid.ground.bases.contains_key(key) || laid.may_be_auto(key);
                 let held = held.iter().filter(|(key, _)| asks(key));
                 (held.map(|(key, given)| (*key, given.clone())).collect(), BTreeSet::new())
             }
-            _ => laid.gather(&self.window.snapshot()),
+            _ => laid.gather(snapshot),
         }
     }
 
@@ -214,7 +257,7 @@ impl Containers {
 
     /// What was laid last has come into force.
     pub(super) fn in_force(&mut self) {
-        let Some((next, given)) = self.next.take() else { return };
+        let Some(Next { laid: next, given, given_by, .. }) = self.next.take() else { return };
         let engine = next.as_ref().and_then(|laid| laid.docker.clone());
         self.names.want(next.as_ref());
         if self.laid.is_some() || next.is_some() {
@@ -224,11 +267,13 @@ impl Containers {
         }
         if engine.is_none() {
             self.say(BTreeSet::new());
+            // The window is emptied by who looks through it.
+            self.held = Some(AllGiven::new());
         }
         self.laid = next;
         // That has taken the place of what is in force now.
         self.afresh |= self.given_since;
-        self.given = given;
+        (self.given, self.given_by) = (given, given_by);
         self.seen = None;
         self.wanted.send_if_modified(|wanted| {
             let changed = *wanted != engine;
@@ -245,6 +290,8 @@ impl Containers {
                 Some(origin) => drop(laid.ground.names.insert(*key, origin.name.clone())),
                 None => drop(laid.ground.names.remove(key)),
             }
+            laid.let_go(key);
+            self.given.remove(key);
         }
         if laid.docker.as_ref().is_some_and(|docker| docker.auto.is_some()) {
             self.seen = None;
@@ -266,22 +313,22 @@ impl Containers {
 
     fn changes(&mut self, laid: &Laid, now: Instant) -> Option<Part> {
         let forgotten = self.forget_ended(now);
-        let is_listed = self.window.is_listed();
-        if is_listed {
+        let (snapshot, is_listed) = self.look();
+        // Where no engine is followed any more, the window may not be empty yet.
+        if is_listed && laid.docker.is_some() {
             self.held = None;
         }
-        let snapshot = self.window.snapshot();
-        let same =
-            (self.held.is_some() && !is_listed) || self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &snapshot));
+        let same = self.held.is_some() || self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &snapshot));
         if same && !self.names.have_changed() && forgotten.is_empty() && !self.afresh {
             return None;
         }
-        let (mut given, findings) = self.gather(laid);
+        let (mut given, findings) = self.gather(laid, (&snapshot, is_listed));
         self.say(findings);
         self.note_ended(&given, &snapshot, now);
         let before = std::mem::take(&mut self.given);
         for (key, was) in &before {
-            if !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
+            let is_free = !laid.ground.names.contains_key(key);
+            if is_free && !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
                 given.insert(*key, Given { auto: was.auto.clone(), ..Given::default() });
             }
         }
@@ -298,23 +345,36 @@ impl Containers {
         part.services.extend(gone);
         let destinations = count(&given);
         self.told.lock().unwrap_or_else(PoisonError::into_inner).destinations = destinations;
-        self.given = given;
-        self.seen = Some(snapshot);
+        (self.given, self.given_by) = (given, snapshot.origin.clone());
+        // What is held says nothing of what was seen.
+        self.seen = Some(snapshot).filter(|_| self.held.is_none());
         self.given_since |= !part.services.is_empty();
         (!part.services.is_empty()).then_some(part)
     }
 
     /// Of containers that have ended nothing is waited for, nor of their service.
     fn note_ended(&mut self, given: &AllGiven, snapshot: &Snapshot, now: Instant) {
+        // What is there again has not ended: when it leaves, its connections are waited for.
+        let is_there = |key: &ServiceKey, destination: &DestinationKey| {
+            given
+                .get(key)
+                .is_some_and(|is| is.destinations.contains_key(destination) || is.named.contains_key(destination))
+        };
+        self.ended.retain(|key, ended| {
+            ended.retain(|destination, _| !is_there(key, destination));
+            !ended.is_empty()
+        });
+        // Another engine knows nothing of what the one before had.
+        if snapshot.origin != self.given_by {
+            return;
+        }
         let listed: BTreeSet<&str> = snapshot.containers.iter().map(|container| container.id.as_str()).collect();
         for (key, was) in &self.given {
-            let is = given.get(key);
             for (destination, contributed) in &was.destinations {
-                let has_gone = is.is_none_or(|is| !is.destinations.contains_key(destination));
                 // One that has died loses its address before it is gone.
                 let id = contributed.id.as_str();
-                let is_over = !listed.contains(id) || snapshot.stopping.contains(id);
-                if has_gone && !id.is_empty() && is_over {
+                let is_over = !listed.contains(id) || snapshot.dead.contains(id);
+                if !id.is_empty() && is_over && !is_there(key, destination) {
                     self.ended.entry(*key).or_default().insert(*destination, now);
                 }
             }

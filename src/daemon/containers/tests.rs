@@ -1,6 +1,9 @@
+mod names;
+
 use super::*;
 use crate::config::{self, Source};
 use crate::model::{DestinationSettings, Forward, OwnedService};
+use crate::source::docker::{Addresses, Container, Port};
 use crate::source::names::Answers;
 
 const WEB: &str = "tcp://192.0.2.10:80";
@@ -59,16 +62,8 @@ fn what_is_owned_stays_where_nothing_is_known() {
 
 #[test]
 fn what_was_kept_is_what_commands_and_the_next_daemon_go_by() {
-    use crate::source::docker::{Addresses, Container};
     let folder = tempfile::tempdir().unwrap();
-    let container = Container {
-        id: "a".into(),
-        name: "one".into(),
-        labels: [("ipvsd.service".to_owned(), "web".to_owned())].into(),
-        networks: [("bridge".to_owned(), Addresses { v4: Some([172, 17, 0, 2].into()), v6: None })].into(),
-        ..Container::default()
-    };
-    let seen = Snapshot::new(vec![container], BTreeSet::new());
+    let seen = Snapshot::new(vec![container("a", 2)], BTreeSet::new());
     let here = Place::here().unwrap();
     kept::DOCKER.write(folder.path(), &here, &seen).unwrap();
     assert_eq!(kept::DOCKER.read::<Snapshot>(folder.path()), Some(seen.clone()));
@@ -94,123 +89,150 @@ fn what_was_kept_is_what_commands_and_the_next_daemon_go_by() {
     assert_eq!(kept::DOCKER.read::<Snapshot>(folder.path()), None);
 }
 
-const NAMED: &str = "version = 1\n[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\n\
-                     [[services.destinations]]\naddress = \"10.0.0.1\"\n\
-                     [[services.destinations]]\naddress = \"web.internal:8080\"\nweight = 9\n";
+fn container(id: &str, last: u8) -> Container {
+    Container {
+        id: id.into(),
+        name: format!("c-{id}"),
+        image: "web:1".into(),
+        labels: [("ipvsd.service".to_owned(), "web".to_owned())].into(),
+        networks: [("bridge".to_owned(), Addresses { v4: Some([172, 17, 0, last].into()), v6: None })].into(),
+        ..Container::default()
+    }
+}
 
-fn answers(list: &[(&str, &[&str])]) -> Answers {
-    let of = |(host, addresses): &(&str, &[&str])| {
-        ((*host).to_owned(), addresses.iter().map(|address| address.parse().unwrap()).collect())
-    };
-    list.iter().map(of).collect()
+/// As it is after a list.
+fn sees(containers: &mut Containers, all: Vec<Container>) -> Snapshot {
+    let seen = Snapshot { origin: "engine".into(), ..Snapshot::new(all, BTreeSet::new()) };
+    containers.window = Window::new(seen.clone());
+    seen
+}
+
+/// With this text in force.
+fn in_force(containers: &mut Containers, text: &str) -> Desired {
+    let mut wanted = desired(text);
+    containers.lay(&mut wanted);
+    containers.in_force();
+    wanted
+}
+
+fn ended(desired: &Desired) -> Vec<String> {
+    desired.policies[&web()].ended.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_name_is_what_it_stands_for_in_the_family_of_its_service() {
-    let folder = tempfile::tempdir().unwrap();
-    let known = answers(&[("web.internal", &["10.0.0.3", "10.0.0.2", "2001:db8::2", "10.0.0.1"])]);
-    let mut wanted = desired(NAMED);
-    lay_known(&mut wanted, folder.path(), known.clone());
-    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.1:8080 9", "10.0.0.2:8080 9", "10.0.0.3:8080 9"]);
-    let names = &wanted.origins[&web()].destinations;
-    assert_eq!(names[&"10.0.0.2:8080".parse().unwrap()], "web.internal@10.0.0.2");
-    assert_eq!(wanted.policies[&web()].named[0].addresses.len(), 3);
+fn whoever_stops_and_leaves_by_a_change_of_the_file_drains_and_whoever_has_died_does_not() {
+    for (dies, gone) in [(false, &[][..]), (true, &["172.17.0.2:80"][..])] {
+        let mut containers = Containers::default();
+        let mut seen = sees(&mut containers, vec![container("a", 2)]);
+        in_force(&mut containers, TEXT);
+        seen.stopping.insert("a".into());
+        if dies {
+            seen.dead.insert("a".into());
+        }
+        containers.window = Window::new(seen);
+        let after = in_force(&mut containers, &TEXT.replace("weight = 7", "label = \"other\""));
+        assert_eq!(weights(&after), ["10.0.0.1:80 100"]);
+        assert_eq!(ended(&after), gone, "{dies}");
+    }
+}
 
-    let mut wanted = desired(&NAMED.replace("weight = 9", "weight = 9\nresolve = \"first\""));
-    lay_known(&mut wanted, folder.path(), known.clone());
-    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.3:8080 9"]);
-    // What is written goes before a name, and of two names the first.
-    let mut wanted = desired(&format!(
-        "{}\n[[services.destinations]]\naddress = \"other:8080\"\n",
-        NAMED.replace("10.0.0.1\"", "10.0.0.2:8080\"")
-    ));
-    lay_known(
-        &mut wanted,
-        folder.path(),
-        answers(&[("web.internal", &["10.0.0.2", "10.0.0.3"]), ("other", &["10.0.0.3", "10.0.0.4"])]),
+#[test]
+fn what_is_there_again_has_not_ended() {
+    let mut containers = Containers::default();
+    sees(&mut containers, vec![container("a", 2)]);
+    in_force(&mut containers, TEXT);
+    sees(&mut containers, vec![]);
+    assert_eq!(ended(&containers.part().unwrap().desired), ["172.17.0.2:80"]);
+    sees(&mut containers, vec![container("b", 2)]);
+    assert_eq!(ended(&containers.part().unwrap().desired), [""; 0]);
+    // It leaves a minute later, alive.
+    let after = in_force(&mut containers, &TEXT.replace("weight = 7", "label = \"other\""));
+    assert_eq!((weights(&after), ended(&after)), (vec!["10.0.0.1:80 100".to_owned()], vec![]));
+}
+
+#[test]
+fn what_another_engine_does_not_know_drains() {
+    let mut containers = Containers::default();
+    sees(&mut containers, vec![container("a", 2)]);
+    in_force(&mut containers, TEXT);
+    let seen = Snapshot { origin: "another".into(), ..Snapshot::new(vec![container("b", 3)], BTreeSet::new()) };
+    containers.window = Window::new(seen.clone());
+    let Part { desired, .. } = containers.part().unwrap();
+    assert_eq!((weights(&desired).len(), ended(&desired)), (2, vec![]), "its containers may run there still");
+    containers.window = Window::new(Snapshot { containers: vec![], ..seen });
+    assert_eq!(ended(&containers.part().unwrap().desired), ["172.17.0.3:80"], "of its own it knows");
+}
+
+#[test]
+fn a_first_configuration_with_containers_takes_nothing_away_before_they_are_known() {
+    let plain = TEXT.replace("docker = { weight = 7 }\n", "") + "[[services.destinations]]\naddress = \"10.0.0.2\"\n";
+    let mut containers = Containers::default();
+    containers.recall(tempfile::tempdir().unwrap().path());
+    let before = in_force(&mut containers, &plain);
+    let mut wanted = desired(TEXT);
+    containers.lay(&mut wanted);
+    containers.replaces(&before, &mut wanted);
+    containers.in_force();
+    let both = ["10.0.0.1:80 100", "10.0.0.2:80 100"];
+    assert_eq!(weights(&wanted), both);
+    assert!(containers.part().is_none());
+    assert_eq!(weights(&in_force(&mut containers, TEXT)), both, "nor does the next");
+    // And from the first list on that counts.
+    let known = Snapshot { origin: "engine".into(), ..Snapshot::new(vec![container("a", 2)], BTreeSet::new()) };
+    containers.window.shows(known);
+    let Part { desired, .. } = containers.part().unwrap();
+    assert_eq!(
+        (weights(&desired), ended(&desired)),
+        (vec!["10.0.0.1:80 100".into(), "172.17.0.2:80 7".into()], vec![])
     );
-    assert_eq!(weights(&wanted), ["10.0.0.2:8080 100", "10.0.0.3:8080 9", "10.0.0.4:8080 100"]);
+}
+
+const AUTO: &str = "version = 1\nservices = []\n[docker]\nhost = \"192.0.2.10\"\nauto = true\n";
+
+fn published(id: &str, last: u8) -> Container {
+    let public = Some((None, 32_768 + u16::from(last)));
+    let ports = vec![Port { protocol: 6, private: 80, public, family: None }];
+    Container { labels: BTreeMap::new(), ports, ..container(id, last) }
 }
 
 #[test]
-fn what_is_owned_stays_while_a_name_is_not_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let record = record(&[("10.0.0.1:80", 5), ("10.0.0.7:8080", 3), ("10.0.0.8:8080", 0)]);
-    let held = ["10.0.0.1:80 100", "10.0.0.7:8080 3", "10.0.0.8:8080 9"];
-    let mut for_a_command = desired(NAMED);
-    lay_known(&mut for_a_command, folder.path(), Answers::new());
-    hold_unknown(&mut for_a_command, &record, folder.path());
-    assert_eq!(weights(&for_a_command), held);
-    let mut for_a_command = desired(NAMED);
-    lay_known(&mut for_a_command, folder.path(), answers(&[("web.internal", &["10.0.0.2"])]));
-    hold_unknown(&mut for_a_command, &record, folder.path());
-    assert_eq!(weights(&for_a_command), ["10.0.0.1:80 100", "10.0.0.2:8080 9"], "what is known is all that there is");
-
-    // A start without anything that was kept.
+fn a_service_that_somebody_else_has_come_to_have_is_theirs() {
     let mut containers = Containers::default();
-    let mut wanted = desired(NAMED);
+    sees(&mut containers, vec![published("a", 2), published("b", 3)]);
+    in_force(&mut containers, AUTO);
+    // One has ended a moment ago when somebody puts a service there over the API.
+    sees(&mut containers, vec![published("b", 3)]);
+    assert!(containers.part().unwrap().services.contains(&web()));
+    let theirs = desired(&TEXT.replace("docker = { weight = 7 }\n", ""));
+    let theirs = Part { services: [web()].into(), desired: theirs, look: BTreeSet::new() };
+    containers.note(&theirs);
+    assert!(containers.part().is_none_or(|part| !part.services.contains(&web())));
+
+    // And so is one whose file asked for containers until then.
+    in_force(&mut containers, TEXT);
+    sees(&mut containers, vec![container("c", 4)]);
+    assert!(containers.part().unwrap().services.contains(&web()));
+    containers.note(&theirs);
+    sees(&mut containers, vec![container("d", 5)]);
+    assert!(containers.part().is_none_or(|part| !part.services.contains(&web())));
+}
+
+#[test]
+fn what_may_have_come_about_by_itself_is_held_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut containers = Containers::default();
+    let mut wanted = desired(AUTO);
     containers.recall(folder.path());
     containers.lay(&mut wanted);
     containers.in_force();
+    let record = record(&[("192.0.2.10:32770", 100)]);
     containers.hold(&record, &mut wanted);
-    assert_eq!(weights(&wanted), held);
-    assert!(containers.part().is_none_or(|part| weights(&part.desired) == held));
-    // Two names, of which one is known: the rest stays.
-    let two = format!("{NAMED}[[services.destinations]]\naddress = \"db:8080\"\nweight = 1\n");
-    containers.names.tell(answers(&[("web.internal", &["10.0.0.7"])]));
-    let mut again = desired(&two);
-    containers.lay(&mut again);
-    containers.replaces(&wanted, &mut again);
-    containers.in_force();
-    assert_eq!(weights(&again), ["10.0.0.1:80 100", "10.0.0.7:8080 9", "10.0.0.8:8080 9"]);
-    assert!(containers.part().is_none_or(|part| weights(&part.desired) == weights(&again)));
-    containers.names.tell(answers(&[("web.internal", &["10.0.0.7"]), ("db", &["10.0.0.5"])]));
-    let part = containers.part().unwrap();
-    assert_eq!(weights(&part.desired), ["10.0.0.1:80 100", "10.0.0.5:8080 1", "10.0.0.7:8080 9"]);
-    assert!(containers.part().is_none(), "it was said");
-    // One address goes, another comes.
-    containers.names.tell(answers(&[("web.internal", &["10.0.0.6"]), ("db", &["10.0.0.5"])]));
-    assert_eq!(weights(&containers.part().unwrap().desired), ["10.0.0.1:80 100", "10.0.0.5:8080 1", "10.0.0.6:8080 9"]);
-}
-
-#[test]
-fn what_names_stood_for_is_kept_over_a_boot() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = Place::here().unwrap();
-    kept::NAMES.write(folder.path(), &here, &answers(&[("web.internal", &["10.0.0.2"])])).unwrap();
-    let file = folder.path().join("names.json");
-    let boot = serde_json::to_value(&here).unwrap()["boot_id"].as_str().unwrap().to_owned();
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace(&boot, "another")).unwrap();
-    let mut containers = Containers::default();
-    let mut wanted = desired(NAMED);
-    containers.recall(folder.path());
-    containers.lay(&mut wanted);
-    containers.in_force();
-    containers.hold(&record(&[("10.0.0.7:8080", 3)]), &mut wanted);
-    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.2:8080 9"]);
-    // A command that cannot look it up goes by it, too.
-    let mut wanted = desired(NAMED);
-    lay_known(&mut wanted, folder.path(), Answers::new());
-    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.2:8080 9"]);
-}
-
-#[test]
-fn containers_and_names_are_destinations_of_one_service() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = NAMED.replace(
-        "[[services.destinations]]\naddress = \"10.0.0.1\"",
-        "docker = { weight = 7 }\n[[services.destinations]]\naddress = \"10.0.0.1\"",
-    );
-    let mut containers = Containers::default();
-    let mut wanted = desired(&text);
-    containers.recall(folder.path());
-    containers.lay(&mut wanted);
-    containers.in_force();
-    let record = record(&[("172.17.0.2:80", 3)]);
-    containers.hold(&record, &mut wanted);
-    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "172.17.0.2:80 3"]);
-    // The name is known, and the engine is not listed yet: what may be a container stays.
-    containers.names.tell(answers(&[("web.internal", &["10.0.0.2"])]));
-    assert_eq!(weights(&containers.part().unwrap().desired), ["10.0.0.1:80 100", "10.0.0.2:8080 9", "172.17.0.2:80 3"]);
+    assert_eq!(weights(&wanted), ["192.0.2.10:32770 100"]);
+    assert_eq!(weights(&in_force(&mut containers, AUTO)), ["192.0.2.10:32770 100"]);
+    let mut for_a_command = desired(AUTO);
+    hold_unknown(&mut for_a_command, &record, folder.path());
+    assert_eq!(weights(&for_a_command), ["192.0.2.10:32770 100"]);
+    let mut elsewhere = desired(&AUTO.replace(".10", ".11"));
+    hold_unknown(&mut elsewhere, &record, folder.path());
+    assert!(elsewhere.table.services.is_empty(), "what is at another address is nobody's");
 }

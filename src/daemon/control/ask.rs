@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Answer, Ask, PATH_MAX, Request, path};
+use super::{Answer, Ask, Happened, PATH_MAX, Request, path};
 
 /// How long a daemon may be silent.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +35,16 @@ struct Failed {
 
 #[derive(Deserialize)]
 struct Nothing {}
+
+#[derive(Deserialize)]
+struct History {
+    events: Vec<Happened>,
+}
+
+/// Asks the daemon of `state_dir` what happened last, the oldest first; `None` if there is none.
+pub fn ask_events(state_dir: &Path) -> Result<Option<Vec<Happened>>, AskError> {
+    Ok(ask::<History>(state_dir, Ask::Events)?.map(|history| history.events))
+}
 
 /// Asks the daemon of `state_dir` for its status; `None` if there is none.
 pub fn ask_status(state_dir: &Path) -> Result<Option<Answer>, AskError> {

@@ -5,6 +5,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `{"ask":"status"}` | an [`Answer`] |
+//! | `{"ask":"events"}` | `{"events":[…]}`: what happened last, the oldest first, as `/v1/history` tells it |
 //! | `{"ask":"overrides"}` | `{}`, and the loop reads the overrides again |
 //! | anything else | `{"error":"…"}` |
 //!
@@ -15,7 +16,7 @@ mod ask;
 mod overlay;
 mod serve;
 
-pub use ask::{AskError, ask_status, tell_overrides};
+pub use ask::{AskError, ask_events, ask_status, tell_overrides};
 pub use overlay::{overlay_verdicts, service_status};
 pub use serve::{ControlError, ControlSocket, Shared, bind, serve};
 
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::model::ServiceKey;
 use crate::reconcile::{Board, Place, Status, Tally};
@@ -39,6 +41,7 @@ fn path(state_dir: &Path) -> PathBuf {
 #[serde(rename_all = "snake_case")]
 enum Ask {
     Status,
+    Events,
     Overrides,
 }
 
@@ -58,6 +61,16 @@ pub struct Answer {
     pub place: Place,
     /// All at its defaults, with a `pass_at` of 0, before the first pass has ended.
     pub status: Status,
+}
+
+/// Something that happened: `data` is what `/v1/events` says of it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Happened {
+    /// Grows, over restarts too.
+    pub id: u64,
+    /// `pass`, `destination_down`, …
+    pub event: String,
+    pub data: Value,
 }
 
 /// The last status, shared by the loop, which replaces it, and those who show it. A clone is the same cell.

@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::{Answer, Ask, PATH_MAX, Request, StatusCell, overlay_verdicts, path};
+use crate::api::Broadcast;
 use crate::daemon::SourcesReader;
 use crate::reconcile::{Event, Place, Verdicts};
 
@@ -93,6 +94,8 @@ pub struct Shared {
     pub board: StatusCell,
     /// What the checkers say at the moment, if there are any.
     pub verdicts: Option<Box<dyn Fn() -> Arc<Verdicts> + Send + Sync>>,
+    /// What happened last.
+    pub broadcast: Broadcast,
     /// How that is which destinations come from.
     pub sources: Option<SourcesReader>,
     /// Wakes the loop.
@@ -114,6 +117,7 @@ impl Shared {
     fn answer(&self, request: &[u8]) -> String {
         let json = match serde_json::from_slice(request) {
             Ok(Request { ask: Ask::Status }) => serde_json::to_string(&self.status()),
+            Ok(Request { ask: Ask::Events }) => return self.broadcast.history(),
             Ok(Request { ask: Ask::Overrides }) => {
                 (self.wake)(Event::Overrides);
                 return "{}".to_owned();

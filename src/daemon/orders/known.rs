@@ -46,6 +46,22 @@ pub(crate) struct Standing {
     pub(crate) given: Override,
 }
 
+/// Which of them may be meant.
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    Ours,
+    Anybodys,
+}
+
+impl Whose {
+    fn has(self, standing: &Standing) -> bool {
+        match self {
+            Self::Ours => standing.is_ours(),
+            Self::Anybodys => true,
+        }
+    }
+}
+
 impl Standing {
     /// Whether it is any of ipvsd's business.
     fn is_ours(&self) -> bool {
@@ -90,17 +106,25 @@ impl Known {
 
     /// From what a daemon has in force, where the configuration is not good.
     pub(crate) fn of_status(status: &Status) -> Self {
-        let mut known = Self::default();
+        Self::default().and_status(status)
+    }
+
+    /// With what a daemon has in force and the files do not say: destinations that are containers.
+    pub(crate) fn and_status(mut self, status: &Status) -> Self {
         for (key, service) in &status.services {
-            let of = known.services.entry(*key).or_default();
-            of.name.clone_from(&service.name);
-            of.fallback = service.fallback_to;
-            of.ignores_down = service.ignores_down;
+            let of = self.services.entry(*key).or_insert_with(|| KnownService {
+                name: service.name.clone(),
+                fallback: service.fallback_to,
+                ignores_down: service.ignores_down,
+                destinations: BTreeMap::new(),
+            });
             for (destination, state) in &service.destinations {
-                of.destinations.entry(*destination).or_default().configured = state.configured;
+                of.destinations
+                    .entry(*destination)
+                    .or_insert_with(|| Standing { configured: state.configured, ..Standing::default() });
             }
         }
-        known
+        self
     }
 
     /// With what the kernel has, what is owned there, and what is overridden. Helper services are left out.
@@ -153,17 +177,26 @@ impl Known {
     ///
     /// In words, if there are none, or if it is not clear which.
     pub(crate) fn resolve(&self, service: &str, destination: &str) -> Result<Vec<Target>, String> {
-        let keys = self.resolve_service(service)?;
+        self.resolve_of(Whose::Ours, service, destination)
+    }
+
+    /// The same of all that is known, be it ipvsd's or not: for whoever only looks.
+    pub(crate) fn look_up(&self, service: &str, destination: &str) -> Result<Vec<Target>, String> {
+        self.resolve_of(Whose::Anybodys, service, destination)
+    }
+
+    fn resolve_of(&self, whose: Whose, service: &str, destination: &str) -> Result<Vec<Target>, String> {
+        let keys = self.resolve_service_of(whose, service)?;
         let mut targets = Vec::new();
         for key in &keys {
-            targets.extend(self.resolve_destination(*key, destination)?);
+            targets.extend(self.resolve_destination(whose, *key, destination)?);
         }
         if !targets.is_empty() {
             return Ok(targets);
         }
-        let listed: Vec<String> = self.destinations(&keys, Standing::is_ours);
+        let listed: Vec<String> = self.destinations(&keys, |standing| whose.has(standing));
         let named = destination.parse::<DestinationKey>().map_or(destination.to_owned(), |key| key.to_string());
-        if self.destinations(&keys, |standing| !standing.is_ours()).contains(&named) {
+        if self.destinations(&keys, |standing| !whose.has(standing)).contains(&named) {
             return Err(format!(
                 "{named} of {service} is in the kernel's table, but it is not ipvsd's: no override holds there"
             ));
@@ -177,6 +210,10 @@ impl Known {
     ///
     /// As [`Self::resolve`].
     pub(crate) fn resolve_service(&self, text: &str) -> Result<Vec<ServiceKey>, String> {
+        self.resolve_service_of(Whose::Ours, text)
+    }
+
+    fn resolve_service_of(&self, whose: Whose, text: &str) -> Result<Vec<ServiceKey>, String> {
         let named: Vec<ServiceKey> = self
             .services
             .iter()
@@ -185,8 +222,9 @@ impl Known {
         if !named.is_empty() {
             return Ok(named);
         }
-        let ours =
-            |service: &KnownService| service.name.is_some() || service.destinations.values().any(Standing::is_ours);
+        let ours = |service: &KnownService| {
+            service.name.is_some() || service.destinations.values().any(|standing| whose.has(standing))
+        };
         match text.parse::<ServiceKey>() {
             Ok(key) => match self.services.get(&key) {
                 Some(service) if ours(service) => return Ok(vec![key]),
@@ -218,13 +256,13 @@ impl Known {
         Err(format!("no service `{text}`{}", suggest(text, &listed)))
     }
 
-    fn resolve_destination(&self, key: ServiceKey, text: &str) -> Result<Option<Target>, String> {
+    fn resolve_destination(&self, whose: Whose, key: ServiceKey, text: &str) -> Result<Option<Target>, String> {
         let target = |destination| Target { service: key, destination };
         let default = DestinationKey::parse(text, key.port().unwrap_or(0))
             .map_err(|error| format!("`{text}` is no destination: {error}"))?;
         let Some(service) = self.services.get(&key) else { return Ok(None) };
         let is_ours =
-            |destination: &DestinationKey| service.destinations.get(destination).is_some_and(Standing::is_ours);
+            |destination: &DestinationKey| service.destinations.get(destination).is_some_and(|found| whose.has(found));
         if is_ours(&default) {
             return Ok(Some(target(default)));
         }

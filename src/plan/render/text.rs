@@ -19,8 +19,7 @@ pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
     let drift = plan.steps.iter().filter(|step| step.cause == Cause::Drift);
     let heading = style.paint(DRIFT, "Drift: somebody else changed the table; this puts it right.");
     section(&mut out, heading, drift, origins, style);
-    let change = plan.steps.iter().filter(|step| step.cause == Cause::Change);
-    section(&mut out, style.paint(HEADING, "Changes:"), change, origins, style);
+    changes(&mut out, plan, origins, style);
     if !plan.stage(Stage::Delete).is_empty() && plan.stage(Stage::Delete).start > 0 {
         let order = "Carried out in this order: adds and raises, then lowerings, then deletes.";
         let _ = writeln!(out, "{}\n", style.paint(FAINT, order));
@@ -37,6 +36,12 @@ pub fn text(plan: &Plan, origins: &Origins, style: Style) -> String {
     }
     let _ = writeln!(out, "{}", style.paint(HEADING, summary(plan)));
     out
+}
+
+/// What is no drift.
+pub(super) fn changes(out: &mut String, plan: &Plan, origins: &Origins, style: Style) {
+    let change = plan.steps.iter().filter(|step| step.cause == Cause::Change);
+    section(out, style.paint(HEADING, "Changes:"), change, origins, style);
 }
 
 /// A service's steps of one cause.

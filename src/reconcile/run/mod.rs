@@ -73,8 +73,8 @@ pub trait ConfigSource {
     }
     /// A pass has ended over the services that it `covers`, with all in force that was given before it. Nothing waits.
     fn passed(&mut self, _covers: &dyn Fn(&ServiceKey) -> bool, _result: &Result<Report, PassError>) {}
-    /// `desired`, which [`load`](Self::load) gave, is about to take the place of `before`: what is not known yet of what it asks for
-    /// is as it was.
+    /// `desired`, which [`load`](Self::load) gave last, is about to take the place of `before`, and may keep something of that: what is
+    /// not known yet of what it asks for is as it was.
     fn replaces(&mut self, _before: &Desired, _desired: &mut Desired) {}
     /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
     fn in_force(&mut self) {}
@@ -184,7 +184,7 @@ impl<'a> Loop<'a> {
             self.turn(clock);
             // Take what has come in before the next pass; one pass answers all of it. Not without end, so that
             // no flood of events can hold up what is due.
-            let mut next = events.recv_timeout(self.idle(clock().at));
+            let mut next = events.recv_timeout(self.rest(clock().at));
             for _ in 0..MOST_EVENTS {
                 match next {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
@@ -202,6 +202,12 @@ impl<'a> Loop<'a> {
                 });
             }
         }
+    }
+
+    /// How long to wait for an event, at most.
+    pub(super) fn rest(&mut self, now: Instant) -> Duration {
+        let wanted = self.company.listener.rests(now);
+        wanted.into_iter().chain([self.idle(now)]).min().unwrap_or_default()
     }
 
     /// How long nothing is due.

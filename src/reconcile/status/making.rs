@@ -141,14 +141,16 @@ fn service(
     let Overlaid { up, of, failed, panic, fallback, awaited: _, destinations } = overlaid;
     let destinations = destinations.iter().map(|(key, weighed)| {
         let Weighed { configured, effective, because, forced: _ } = *weighed;
-        let quiesced = match because {
-            Because::Quiesced(why) => Some(why),
-            _ => None,
+        let (quiesced, ramp_to) = match because {
+            Because::Quiesced(why) => (Some(why), None),
+            Because::Ramp(full) => (None, Some(full)),
+            _ => (None, None),
         };
         let mut status = DestinationStatus {
             configured: Some(configured),
             effective: effective.unwrap_or(0),
             why: weighed.why(),
+            ramp_to,
             quiesced,
             ..DestinationStatus::default()
         };

@@ -6,6 +6,7 @@ mod host;
 mod looping;
 mod narrating;
 mod passes;
+mod resting;
 mod surroundings;
 mod tallying;
 mod telling;

@@ -33,7 +33,7 @@ pub(super) const LONG: Duration = Duration::from_secs(60);
 pub(super) const SMALL: usize = 4 << 20;
 /// … no list, …
 pub(super) const LARGE: usize = 64 << 20;
-/// … and no event.
+/// … and an event that is longer says no more than that something has happened.
 const LINE: usize = 1 << 20;
 const AGENT: &str = concat!("ipvsd/", env!("CARGO_PKG_VERSION"));
 
@@ -66,6 +66,9 @@ pub(super) struct Answer {
     pub clock: Option<u64>,
 }
 
+/// What it answers if it does not do it, and that in words.
+type Refusal = (StatusCode, String);
+
 impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|error| format!("its answer is not understood: {error}"))
@@ -75,15 +78,34 @@ impl Answer {
 impl Client {
     /// Asks for a path with its query, which begins with a slash.
     pub(super) async fn get(&self, path: &str, most: usize, patience: Duration) -> Result<Answer, String> {
+        self.whole(path, most, patience).await?.map_err(|(_, why)| why)
+    }
+
+    /// The same, of what an engine, or whoever stands before it, may keep to itself: then it is nothing.
+    pub(super) async fn get_if_allowed(
+        &self,
+        path: &str,
+        most: usize,
+        patience: Duration,
+    ) -> Result<Option<Answer>, String> {
+        match self.whole(path, most, patience).await? {
+            Ok(answer) => Ok(Some(answer)),
+            Err((status, _)) if status.is_client_error() => Ok(None),
+            Err((_, why)) => Err(why),
+        }
+    }
+
+    /// An answer, or what was answered in its place.
+    async fn whole(&self, path: &str, most: usize, patience: Duration) -> Result<Result<Answer, Refusal>, String> {
         let asked = async {
             let (answer, _driver) = self.ask(path).await?;
             let clock = clock(&answer);
             let status = answer.status();
             let body = collect(answer.into_body(), if status.is_success() { most } else { SMALL }).await?;
             if !status.is_success() {
-                return Err(refused(status, &body, path));
+                return Ok(Err((status, refused(status, &body, path))));
             }
-            Ok(Answer { body, clock })
+            Ok(Ok(Answer { body, clock }))
         };
         let late = |_| format!("no answer to {} within {}s", plain(path), patience.as_secs());
         timeout(patience, asked).await.map_err(late)?
@@ -98,7 +120,7 @@ impl Client {
                 let body = collect(answer.into_body(), SMALL).await?;
                 return Err(refused(status, &body, path));
             }
-            Ok(Lines { body: answer.into_body(), held: Vec::new(), searched: 0, _driver: driver })
+            Ok(Lines { body: answer.into_body(), held: Vec::new(), searched: 0, passes: false, _driver: driver })
         };
         let late = |_| format!("no answer to {} within {}s", plain(path), SHORT.as_secs());
         timeout(SHORT, asked).await.map_err(late)?
@@ -155,18 +177,25 @@ pub(super) struct Lines {
     held: Vec<u8>,
     /// So many bytes of it are known to have no line end.
     searched: usize,
+    /// What comes belongs to a line that is too long.
+    passes: bool,
     _driver: Driver,
 }
 
 impl Lines {
-    /// The next that is not empty; nothing at the end. Whatever is dropped while it waits, no byte is lost.
+    /// The next that is not empty, or an empty one in the place of one that is too long; nothing at the end. Whatever is dropped
+    /// while it waits, no byte is lost.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {
             if let Some(line) = self.at_hand() {
                 return Ok(Some(line));
             }
             if self.held.len() > LINE {
-                return Err(format!("an event is longer than {LINE} bytes"));
+                self.held = Vec::new();
+                self.searched = 0;
+                if !std::mem::replace(&mut self.passes, true) {
+                    return Ok(Some(Vec::new()));
+                }
             }
             match self.body.frame().await {
                 None => return Ok(None),
@@ -187,6 +216,9 @@ impl Lines {
             let mut line = std::mem::replace(&mut self.held, rest);
             self.searched = 0;
             line.truncate(line.trim_ascii_end().len());
+            if std::mem::take(&mut self.passes) {
+                continue;
+            }
             if !line.trim_ascii_start().is_empty() {
                 return Some(line);
             }

@@ -92,6 +92,20 @@ impl Port {
     }
 }
 
+/// What an engine lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub containers: Vec<Container>,
+    /// The IDs of tasks that run still, and whose service was removed.
+    pub orphans: BTreeSet<String>,
+}
+
+impl From<Vec<Container>> for Listed {
+    fn from(containers: Vec<Container>) -> Self {
+        Self { containers, orphans: BTreeSet::new() }
+    }
+}
+
 /// What was seen last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -100,6 +114,10 @@ pub struct Snapshot {
     pub containers: Vec<Container>,
     /// The IDs of those that were told to stop, or have died, and are listed still.
     pub stopping: BTreeSet<String>,
+    /// Those of them that have died.
+    pub dead: BTreeSet<String>,
+    /// Which engine has said so, and whether it spoke for a swarm. What another one does not know need not have ended.
+    pub origin: String,
 }
 
 impl Snapshot {
@@ -107,6 +125,6 @@ impl Snapshot {
     pub fn new(mut containers: Vec<Container>, stopping: BTreeSet<String>) -> Self {
         containers
             .sort_by(|one, other| (one.created, &one.name, &one.id).cmp(&(other.created, &other.name, &other.id)));
-        Self { containers, stopping }
+        Self { containers, stopping, ..Self::default() }
     }
 }

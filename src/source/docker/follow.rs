@@ -3,85 +3,35 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::client::{Client, LARGE, LONG, SHORT, SMALL};
-use super::facts::{Container, Snapshot};
-use super::machine::{Condition, Heed, Machine, Terms, Word};
+use super::client::{Client, LARGE, LONG, Lines, SHORT, SMALL};
+use super::facts::{Listed, Snapshot};
+use super::machine::{Heed, Machine, Terms, Word};
+use super::questions::{Questions, Reply};
 use super::swarm;
-use super::wire::{Event, Info, Inspected, Summary, Version};
+use super::window::Window;
+use super::wire::{Event, Info, Summary, Version};
 use crate::model::Docker;
 use crate::reconcile::Event as Wake;
 use crate::source::news::{Keeper, News};
 
 /// The newest version of the interface that this was written for.
 const NEWEST: (u32, u32) = (1, 47);
-/// So many containers are asked at a time what tells them to stop.
-const MOST_INSPECTED: usize = 64;
-
-/// What is known of an engine, for whoever asks.
-#[derive(Debug, Default)]
-struct Seen {
-    snapshot: Arc<Snapshot>,
-    condition: Condition,
-    version: String,
-    /// A list has come since the start.
-    listed: bool,
-}
-
-/// The window on an engine. A clone is the same.
-#[derive(Clone, Default)]
-pub struct Window(Arc<Mutex<Seen>>);
-
-/// What is to be shown of an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct View {
-    /// What the engine calls its version; empty before it was reached.
-    pub version: String,
-    /// Why it cannot be followed, and since when.
-    pub trouble: Option<(String, Instant)>,
-    /// When it was listed last.
-    pub listed_at: Option<Instant>,
-    pub containers: usize,
-}
-
-impl Window {
-    /// One that shows what was known before.
-    pub fn new(known: Snapshot) -> Self {
-        Self(Arc::new(Mutex::new(Seen { snapshot: Arc::new(known), ..Seen::default() })))
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Seen) -> T) -> T {
-        // Whoever held it did nothing but copy, or replace what is whole at any time.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What was seen last.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.with(|seen| Arc::clone(&seen.snapshot))
-    }
-
-    /// Whether the engine has been listed since the start.
-    pub fn is_listed(&self) -> bool {
-        self.with(|seen| seen.listed)
-    }
-
-    pub fn view(&self) -> View {
-        self.with(|seen| View {
-            version: seen.version.clone(),
-            trouble: seen.condition.trouble.clone(),
-            listed_at: seen.condition.listed_at,
-            containers: seen.snapshot.containers.len(),
-        })
-    }
-}
+/// An engine tells what has been while nobody listened at once, and no longer than that is waited for it.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAST: Duration = Duration::from_millis(500);
+/// How often an engine is asked whether it has come to manage a swarm.
+const MANAGER: Duration = Duration::from_secs(60);
+/// So often it is given time to know that itself.
+const MOST_TRIES: u32 = 3;
 
 /// Follows whichever engine is `wanted`, for ever.
 pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Window, news: News<Snapshot>) {
@@ -90,7 +40,13 @@ pub async fn follow(mut wanted: watch::Receiver<Option<Arc<Docker>>>, window: Wi
         let engine = wanted.borrow_and_update().clone();
         let work = async {
             match engine {
-                None => pending::<()>().await,
+                None => {
+                    // Nobody tells what becomes of what is known.
+                    if window.forget() {
+                        keeper.keep(Arc::default());
+                    }
+                    pending::<()>().await;
+                }
                 Some(engine) => Task::new(engine, window.clone(), &keeper).run().await,
             }
         };
@@ -114,11 +70,11 @@ struct Task<'k> {
 struct Paths {
     /// `/v1.41`, or nothing.
     prefix: String,
+    list: &'static str,
     swarm: bool,
 }
 
-type Listing = Pin<Box<dyn Future<Output = Result<Vec<Container>, String>> + Send>>;
-type Signals = JoinSet<(String, u32, Result<u32, String>)>;
+type Listing = Pin<Box<dyn Future<Output = Result<Listed, String>> + Send>>;
 
 impl<'k> Task<'k> {
     fn new(docker: Arc<Docker>, window: Window, keeper: &'k Keeper<Snapshot>) -> Self {
@@ -146,14 +102,17 @@ impl<'k> Task<'k> {
         let version: Version = answer.json()?;
         let prefix = prefix(&version);
         debug!(version = version.version, prefix, "the Docker engine answers");
-        let swarm = self.docker.swarm && self.is_manager(&prefix).await;
-        let paths = Paths { prefix, swarm };
+        let swarm = self.docker.swarm && self.is_manager(&prefix).await?;
+        let paths = Paths { prefix, list: version.list(), swarm };
         let since = self.machine.events_since(answer.clock);
         let mut events = self.client.stream(&events_path(&paths.prefix, since)).await?;
-        self.window.with(|seen| seen.version.clone_from(&version.version));
+        self.window.answers(&version.version);
         self.machine.connected(swarm, Instant::now());
+        let mut questions = Questions::new(self.client.clone(), paths.prefix.clone());
+        self.past(&mut events, &mut questions).await?;
         let mut listing: Option<Listing> = None;
-        let mut signals = Signals::new();
+        let may_manage = self.docker.swarm && !swarm;
+        let mut manages = Box::pin(comes_to_manage(self.client.clone(), paths.prefix.clone()));
         loop {
             let due = self.machine.due();
             tokio::select! {
@@ -162,7 +121,7 @@ impl<'k> Task<'k> {
                     // What came with it is looked at before anything is told: a burst is one change.
                     let (mut line, mut has_changed) = (Some(first), false);
                     while let Some(event) = line {
-                        has_changed |= self.event(&event, &paths, &mut signals);
+                        has_changed |= self.event(&event, &mut questions);
                         line = events.at_hand();
                     }
                     if has_changed {
@@ -173,9 +132,8 @@ impl<'k> Task<'k> {
                     listing = None;
                     let now = Instant::now();
                     let over = match listed {
-                        Ok(containers) => {
-                            let silent = self.machine.listed(containers, now);
-                            self.window.with(|seen| seen.listed = true);
+                        Ok(all) => {
+                            let silent = self.machine.listed(all, now);
                             silent.then(|| "the stream of events has kept quiet about a change".to_owned())
                         }
                         Err(why) => self.machine.list_failed(why.clone(), now).then_some(why),
@@ -191,14 +149,13 @@ impl<'k> Task<'k> {
                         None => {}
                     }
                 }
-                Some(signal) = signals.join_next() => {
-                    if let Ok((id, signal, Ok(stop_signal))) = signal {
-                        let heed = self.machine.inspected(id, signal, stop_signal, Instant::now());
-                        if self.heed(heed, &paths, &mut signals) {
-                            self.tell();
-                        }
+                Some(Reply { of, signal, stop_signal }) = questions.next() => {
+                    let heed = self.machine.inspected(of, signal, stop_signal, Instant::now());
+                    if Self::heed(heed, &mut questions) {
+                        self.tell();
                     }
                 }
+                () = &mut manages, if may_manage => return Ok(()),
                 () = async { match due { Some(due) => sleep_until(due.into()).await, None => pending().await } } => {
                     if self.machine.begin_list(Instant::now()) {
                         listing = Some(Box::pin(list(self.client.clone(), paths.clone())));
@@ -208,8 +165,22 @@ impl<'k> Task<'k> {
         }
     }
 
+    /// Takes what has been while nobody listened for one change, which the first list makes whole: it may be over already.
+    async fn past(&mut self, events: &mut Lines, questions: &mut Questions) -> Result<(), String> {
+        let (until, mut has_changed) = (Instant::now() + PAST, false);
+        while Instant::now() < until {
+            let Ok(line) = timeout(PAUSE, events.next()).await else { break };
+            let Some(line) = line? else { return Err("the stream of events has ended".to_owned()) };
+            has_changed |= self.event(&line, questions);
+        }
+        if has_changed {
+            self.tell();
+        }
+        Ok(())
+    }
+
     /// Whether there is something to tell.
-    fn event(&mut self, line: &[u8], paths: &Paths, signals: &mut Signals) -> bool {
+    fn event(&mut self, line: &[u8], questions: &mut Questions) -> bool {
         let now = Instant::now();
         let heed = match serde_json::from_slice::<Event>(line) {
             Ok(event) => self.machine.event(&event, now),
@@ -218,33 +189,29 @@ impl<'k> Task<'k> {
                 Heed::Nothing
             }
         };
-        self.heed(heed, paths, signals)
+        Self::heed(heed, questions)
     }
 
     /// Whether there is something to tell.
-    fn heed(&mut self, heed: Heed, paths: &Paths, signals: &mut Signals) -> bool {
+    fn heed(heed: Heed, questions: &mut Questions) -> bool {
         match heed {
             Heed::Nothing => false,
             Heed::Changed => true,
-            Heed::Inspect { id, signal } => {
-                let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                if is_id && signals.len() < MOST_INSPECTED {
-                    let (client, path) = (self.client.clone(), format!("{}/containers/{id}/json", paths.prefix));
-                    signals.spawn(async move {
-                        let answer = client.get(&path, SMALL, SHORT).await;
-                        let found = answer.and_then(|answer| Ok(answer.json::<Inspected>()?.stop_signal()));
-                        (id, signal, found)
-                    });
-                }
+            Heed::Inspect { id, of, signal } => {
+                questions.ask(id, of, signal);
                 false
             }
         }
     }
 
-    /// Whether it manages a swarm. One that does not say, or lets nobody ask, does not.
-    async fn is_manager(&self, prefix: &str) -> bool {
-        let answer = self.client.get(&format!("{prefix}/info"), SMALL, SHORT).await;
-        answer.and_then(|answer| answer.json::<Info>()).is_ok_and(|info| info.is_manager())
+    /// Whether it manages a swarm. One that lets nobody ask does not; but one that fails to say so may, and then its tasks would
+    /// be gone.
+    async fn is_manager(&self, prefix: &str) -> Result<bool, String> {
+        match manages(&self.client, prefix).await {
+            Ok(is_manager) => Ok(is_manager),
+            Err(why) if self.machine.has_tasks() || self.machine.tries() < MOST_TRIES => Err(why),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Puts what is known where others find it, and wakes the loop if it is news.
@@ -256,11 +223,11 @@ impl<'k> Task<'k> {
                     warn!(engine = %endpoint, "the Docker engine cannot be followed, what is known of its containers stays: {why}");
                 }
                 Word::Away { why, since } => {
-                    let since = humantime::format_duration(std::time::Duration::from_secs(since.as_secs()));
+                    let since = humantime::format_duration(Duration::from_secs(since.as_secs()));
                     warn!(engine = %endpoint, "the Docker engine cannot be followed since {since}, what is known stays: {why}");
                 }
                 Word::Back { after } => {
-                    let after = humantime::format_duration(std::time::Duration::from_secs(after.as_secs()));
+                    let after = humantime::format_duration(Duration::from_secs(after.as_secs()));
                     info!(engine = %endpoint, "the Docker engine is followed again, after {after}");
                 }
                 Word::DoesNotStop { id } => {
@@ -268,20 +235,7 @@ impl<'k> Task<'k> {
                 }
             }
         }
-        let snapshot = self.machine.snapshot();
-        let condition = self.machine.condition().clone();
-        let news = self.window.with(|seen| {
-            let is_first = condition.listed_at.is_some() && seen.condition.listed_at.is_none();
-            let is_told = seen.condition.trouble.is_some() != condition.trouble.is_some();
-            let has_changed = *seen.snapshot != snapshot;
-            seen.condition = condition;
-            if has_changed {
-                seen.snapshot = Arc::new(snapshot);
-            }
-            // That there are none is worth keeping, too.
-            let kept = (is_first || has_changed).then(|| Arc::clone(&seen.snapshot));
-            (is_first || is_told || has_changed).then_some(kept)
-        });
+        let news = self.window.show(self.machine.snapshot(), self.machine.condition().clone());
         let Some(kept) = news else { return };
         (self.keeper.news.wake)(Wake::Docker);
         if let Some(snapshot) = kept {
@@ -290,18 +244,38 @@ impl<'k> Task<'k> {
     }
 }
 
+/// Whether an engine manages a swarm; an error if it does not know yet.
+async fn manages(client: &Client, prefix: &str) -> Result<bool, String> {
+    match client.get_if_allowed(&format!("{prefix}/info"), SMALL, SHORT).await? {
+        Some(answer) => answer.json::<Info>()?.is_manager(),
+        None => Ok(false),
+    }
+}
+
+/// Comes to its end when it does.
+async fn comes_to_manage(client: Client, prefix: String) {
+    loop {
+        sleep(MANAGER).await;
+        if manages(&client, &prefix).await == Ok(true) {
+            return;
+        }
+    }
+}
+
 /// All containers, and the tasks of the swarm's services.
-async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
-    let Paths { prefix, swarm } = paths;
-    let answer = client.get(&format!("{prefix}/containers/json"), LARGE, LONG).await?;
-    let summaries: Vec<Summary> = answer.json()?;
+async fn list(client: Client, paths: Paths) -> Result<Listed, String> {
+    let Paths { prefix, list, swarm } = paths;
+    let answer = client.get(&format!("{prefix}{list}"), LARGE, LONG).await?;
+    // To read a large one takes a while, and others wait on this thread.
+    let summaries =
+        spawn_blocking(move || answer.json::<Vec<Summary>>()).await.map_err(|error| error.to_string())??;
     // Where a swarm speaks for a container, that is its task; what it knows less well is the addresses here.
-    let (mut containers, mut of_tasks) = (Vec::new(), HashMap::new());
+    let (mut listed, mut of_tasks) = (Listed::default(), HashMap::new());
     for summary in summaries {
         let task = summary.task().filter(|_| swarm).map(str::to_owned);
         match (task, summary.container()) {
             (_, None) => {}
-            (None, Some(container)) => containers.push(container),
+            (None, Some(container)) => listed.containers.push(container),
             (Some(task), Some(container)) => drop(of_tasks.insert(task, container)),
         }
     }
@@ -313,9 +287,11 @@ async fn list(client: Client, paths: Paths) -> Result<Vec<Container>, String> {
         // Without them published ports are at the host that is configured.
         let nodes = client.get(&format!("{prefix}/nodes"), LARGE, LONG).await;
         let nodes: Vec<swarm::Node> = nodes.and_then(|nodes| nodes.json()).unwrap_or_default();
-        containers.extend(swarm::containers((services, tasks, &nodes), &of_tasks));
+        let Listed { containers, orphans } = swarm::containers((services, tasks, &nodes), &of_tasks);
+        listed.containers.extend(containers);
+        listed.orphans = orphans;
     }
-    Ok(containers)
+    Ok(listed)
 }
 
 /// Of the newest version that both sides have, as docker clients do.

@@ -223,9 +223,7 @@ impl View<'_> {
         network: Option<&str>,
         container: &Container,
     ) -> Result<(IpAddr, Option<String>), String> {
-        let shared = container.shares.as_ref();
-        let shared = shared.and_then(|id| self.seen.containers.iter().find(|other| other.id == *id));
-        let networks = &shared.unwrap_or(container).networks;
+        let networks = &self.host_of(container).networks;
         let word = word(family);
         if let Some(name) = network {
             let addresses = networks.get(name).ok_or_else(|| format!("it is not on the network `{}`", quoted(name)))?;
@@ -251,10 +249,18 @@ impl View<'_> {
         }
     }
 
+    /// Whose network it has: its own, or another container's.
+    fn host_of<'c>(&'c self, container: &'c Container) -> &'c Container {
+        let shared = container.shares.as_ref();
+        let shared = shared.and_then(|id| self.seen.containers.iter().find(|other| other.id == *id));
+        shared.unwrap_or(container)
+    }
+
     /// Where its host has a port of it.
     fn published(&self, service: &ServiceKey, port: u16, container: &Container) -> Result<DestinationKey, String> {
         let (family, protocol) = (service.family(), protocol_of(service));
-        let mut fitting = container
+        let mut fitting = self
+            .host_of(container)
             .ports
             .iter()
             .filter(|of| of.private == port && protocol.is_none_or(|protocol| of.protocol() == protocol))
@@ -306,10 +312,16 @@ impl View<'_> {
             destinations.insert(key, contributed);
             return None;
         };
+        if first.id == container.id {
+            // It may be seen twice.
+            return None;
+        }
         let of_first = self.seen.containers.iter().find(|other| other.id == first.id);
-        let same_swarm = of_first.is_some_and(|other| other.swarm.is_some() && other.swarm == container.swarm);
-        // A swarm has one port on a node for all of a service's tasks; and one container may be seen twice.
-        if same_swarm || first.id == container.id {
+        if of_first.is_some_and(|other| other.swarm.is_some() && other.swarm == container.swarm) {
+            // A swarm has one port on a node for all of a service's tasks: one that takes new connections is enough.
+            if first.quiesced.is_some() && contributed.quiesced.is_none() {
+                destinations.insert(key, contributed);
+            }
             return None;
         }
         Some(format!("{key} of `{service}` is the container {} already; it is left out", quoted(&first.name)))

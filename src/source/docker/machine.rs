@@ -3,10 +3,11 @@
 //! An event is a hint to list again. Besides that it is heeded at once where waiting for a list would hurt: of a container that
 //! was told to stop, or has died, no list says so in time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::facts::{Container, Snapshot};
+use super::facts::{Container, Listed, Snapshot};
+use super::marks::{Marks, SETTLED};
 use super::wire::{Event, KILL, TASK_LABEL, TERM, signal};
 use crate::model::Docker;
 
@@ -23,33 +24,20 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MOST_FAILURES: u32 = 3;
 /// How often it is said again that an engine is away.
 const REMINDER: Duration = Duration::from_secs(600);
-/// An engine tells of a death before its lists do: for a moment they have the container still, and running.
-const SETTLED: Duration = Duration::from_secs(5);
-/// So many containers are remembered to be stopping.
-const MOST_STOPPING: usize = 65_536;
 
 /// How an engine is followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Terms {
+    /// Which one it is.
+    pub engine: String,
     pub resync: Duration,
     pub stop_timeout: Duration,
 }
 
 impl From<&Docker> for Terms {
     fn from(docker: &Docker) -> Self {
-        Self { resync: docker.resync, stop_timeout: docker.stop_timeout }
+        Self { engine: docker.endpoint.to_string(), resync: docker.resync, stop_timeout: docker.stop_timeout }
     }
-}
-
-/// Why a container that is listed gets no new connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    /// It was told to stop.
-    Told(Instant),
-    /// It has died. A list that has it still means that it runs again only if it was begun [`SETTLED`] after this.
-    Died(Instant),
-    /// So it was before a restart, which is not known any better.
-    Before(Instant),
 }
 
 /// What an event asks for at once.
@@ -61,6 +49,8 @@ pub(super) enum Heed {
     /// A container got a signal; whether that tells it to stop, only the container says.
     Inspect {
         id: String,
+        /// What it is known by here: itself, or its task.
+        of: String,
         signal: u32,
     },
 }
@@ -95,16 +85,21 @@ pub(super) struct Condition {
 pub(super) struct Machine {
     terms: Terms,
     containers: Vec<Container>,
-    /// By the IDs of containers.
-    marks: BTreeMap<String, Mark>,
+    /// Which engine has listed them.
+    origin: String,
+    marks: Marks,
     /// The first event since the last list began, and the last.
     pending: Option<(Instant, Instant)>,
     next_list: Option<Instant>,
+    /// No event asks for a list before.
+    rest: Option<Instant>,
     /// When the list began that is under way.
     listing: Option<Instant>,
     /// No event is the reason for that list.
     quiet_list: bool,
     swarm: bool,
+    /// Nothing was listed since the stream of events was opened.
+    fresh: bool,
     failures: u32,
     tries: u32,
     retry: Option<Instant>,
@@ -113,21 +108,25 @@ pub(super) struct Machine {
     words: Vec<Word>,
     /// When the last event was, by the engine's clock, in nanoseconds since 1970.
     last_event: Option<i64>,
+    /// When the stream was asked for, by the same clock: what is older was there before.
+    opened: Option<i64>,
 }
 
 impl Machine {
     /// With what was known before.
     pub(super) fn new(terms: Terms, known: &Snapshot, now: Instant) -> Self {
-        let marks = known.stopping.iter().map(|id| (id.clone(), Mark::Before(now))).collect();
         Self {
             terms,
             containers: known.containers.clone(),
-            marks,
+            origin: known.origin.clone(),
+            marks: Marks::of(&known.stopping, now),
             pending: None,
             next_list: None,
+            rest: None,
             listing: None,
             quiet_list: false,
             swarm: false,
+            fresh: true,
             failures: 0,
             tries: 0,
             retry: None,
@@ -135,13 +134,17 @@ impl Machine {
             said: None,
             words: Vec::new(),
             last_event: None,
+            opened: None,
         }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let listed: BTreeSet<&str> = self.containers.iter().map(|container| container.id.as_str()).collect();
-        let stopping = self.marks.keys().filter(|id| listed.contains(id.as_str())).cloned().collect();
-        Snapshot::new(self.containers.clone(), stopping)
+        let marked = |is_so: &dyn Fn(&str) -> bool| {
+            self.containers.iter().map(|container| &container.id).filter(|id| is_so(id)).cloned().collect()
+        };
+        let stopping = marked(&|id| self.marks.is_marked(id));
+        let dead = marked(&|id| self.marks.is_dead(id));
+        Snapshot { dead, origin: self.origin.clone(), ..Snapshot::new(self.containers.clone(), stopping) }
     }
 
     pub(super) fn condition(&self) -> &Condition {
@@ -154,17 +157,19 @@ impl Machine {
 
     /// From when on events are wanted, in nanoseconds since 1970 by the engine's clock: after the last one that was seen, or, at
     /// the start, for as long back as a container may be stopping. `clock` is the engine's, in seconds.
-    pub(super) fn events_since(&self, clock: Option<u64>) -> Option<i64> {
-        let start = || {
-            let seconds = clock?.saturating_sub(self.terms.stop_timeout.as_secs());
-            i64::try_from(seconds).ok()?.checked_mul(1_000_000_000)
-        };
+    pub(super) fn events_since(&mut self, clock: Option<u64>) -> Option<i64> {
+        let nanos = |seconds: u64| i64::try_from(seconds).ok()?.checked_mul(1_000_000_000);
+        // It tells no fractions of a second.
+        self.opened = clock.and_then(|clock| nanos(clock.saturating_add(1)));
+        let start = || nanos(clock?.saturating_sub(self.terms.stop_timeout.as_secs()));
         self.last_event.map(|last| last.saturating_add(1)).or_else(start)
     }
 
     /// The stream of events is there: everything may have changed meanwhile.
     pub(super) fn connected(&mut self, swarm: bool, now: Instant) {
         self.swarm = swarm;
+        self.fresh = true;
+        self.marks.ask_no_more();
         self.listing = None;
         self.failures = 0;
         self.retry = None;
@@ -180,7 +185,18 @@ impl Machine {
         let wait = FIRST.saturating_mul(1 << self.tries.min(10)).min(LONGEST);
         self.tries = self.tries.saturating_add(1);
         self.retry = Some(now + wait);
+        self.marks.believe_starts();
         self.trouble(why, now);
+    }
+
+    /// How often in a row it came to nothing.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Whether tasks of a swarm are among what is known.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.containers.iter().any(|container| container.swarm.is_some())
     }
 
     fn trouble(&mut self, why: String, now: Instant) {
@@ -205,6 +221,7 @@ impl Machine {
     /// When something is to be done: a list, or a look at what does not stop. Nothing while a list is under way.
     pub(super) fn due(&self) -> Option<Instant> {
         let after_events = self.pending.map(|(first, last)| (last + QUIET).min(first + PATIENCE));
+        let after_events = after_events.map(|at| self.rest.map_or(at, |rest| at.max(rest)));
         let list = after_events.into_iter().chain(self.next_list).min();
         // After a failure events do not hurry it.
         let list = match self.next_list {
@@ -227,12 +244,18 @@ impl Machine {
     }
 
     /// A list has come. Says whether the stream of events is to be opened anew: it has kept quiet about something.
-    pub(super) fn listed(&mut self, containers: Vec<Container>, now: Instant) -> bool {
+    pub(super) fn listed(&mut self, listed: impl Into<Listed>, now: Instant) -> bool {
         let Some(begun) = self.listing.take() else { return false };
+        let Listed { mut containers, orphans } = listed.into();
+        // They serve those whom they have, until their grace is over.
+        let left = self.containers.iter().filter(|container| orphans.contains(&container.id));
+        containers.extend(left.map(|container| Container { ending: true, ..container.clone() }));
         let heard = self.pending.is_some();
-        let first = self.condition.listed_at.is_none() || self.condition.trouble.is_some();
+        // Nor is it the fault of a stream what was so before it.
+        let first = std::mem::take(&mut self.fresh) || self.condition.trouble.is_some();
         let before = std::mem::replace(&mut self.containers, Snapshot::new(containers, BTreeSet::new()).containers);
         let silent = !first && !heard && self.quiet_list && before != self.containers && !self.swarm;
+        self.origin = if self.swarm { format!("{}, a swarm", self.terms.engine) } else { self.terms.engine.clone() };
         self.failures = 0;
         self.tries = 0;
         if let Some((_, since)) = self.condition.trouble.take() {
@@ -240,35 +263,18 @@ impl Machine {
             self.said = None;
         }
         self.condition.listed_at = Some(now);
+        // However long a list takes, half of the time is free.
+        self.rest = Some(now + now.saturating_duration_since(begun).min(LONGEST));
         self.next_list = Some(now + if self.swarm { self.terms.resync.min(SWARM) } else { self.terms.resync });
-        self.forget_marks(begun, now);
+        let Self { containers, marks, words, terms, .. } = self;
+        let listed: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
+        let running = marks.forget(&listed, (begun, now), terms.stop_timeout);
+        words.extend(running.into_iter().map(|id| Word::DoesNotStop { id }));
         // What has died and is listed is looked at again soon: were its start missed, nobody else would say that it runs.
-        let is_dying = |id: &str| matches!(self.marks.get(id), Some(Mark::Died(_)));
-        if self.containers.iter().any(|container| is_dying(&container.id)) {
+        if self.containers.iter().any(|container| self.marks.is_dead(&container.id)) {
             self.next_list = self.next_list.map(|next| next.min(now + SETTLED));
         }
         silent
-    }
-
-    fn forget_marks(&mut self, begun: Instant, now: Instant) {
-        let Self { containers, marks, words, terms, .. } = self;
-        let listed: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
-        marks.retain(|id, mark| {
-            // It may come to be listed: a signal can be faster than a list.
-            let is_listed = listed.contains(id.as_str());
-            match *mark {
-                Mark::Died(at) if is_listed => begun < at + SETTLED,
-                Mark::Died(at) => at >= begun,
-                Mark::Told(at) | Mark::Before(at) if !is_listed => at >= begun,
-                Mark::Told(at) | Mark::Before(at) => {
-                    let too_long = now.saturating_duration_since(at) >= terms.stop_timeout;
-                    if too_long {
-                        words.push(Word::DoesNotStop { id: id.clone() });
-                    }
-                    !too_long
-                }
-            }
-        });
     }
 
     /// A list has failed. Says whether the connection is to be given up.
@@ -277,6 +283,7 @@ impl Machine {
         self.failures = self.failures.saturating_add(1);
         let wait = (FIRST * 4).saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.next_list = Some(now + wait);
+        self.marks.believe_starts();
         self.trouble(why, now);
         self.failures >= MOST_FAILURES
     }
@@ -304,37 +311,32 @@ impl Machine {
         // Where a swarm speaks for it, it goes by its task.
         let task = event.actor.attributes.get(TASK_LABEL).filter(|task| self.swarm && !task.is_empty());
         let id = task.unwrap_or(&event.actor.id).clone();
-        match action {
-            "kill" => {
-                let said = event.actor.attributes.get("signal").and_then(|word| signal(word));
-                match said.unwrap_or(TERM) {
-                    KILL | TERM => self.mark(id, Mark::Told(now)),
-                    signal if task.is_none() => Heed::Inspect { id, signal },
-                    _ => Heed::Nothing,
+        let is_past = nanos > 0 && self.opened.is_some_and(|opened| nanos < opened);
+        let is_news = match action {
+            "kill" => match event.actor.attributes.get("signal").and_then(|word| signal(word)) {
+                Some(KILL | TERM) => self.marks.told(id, now),
+                Some(signal) => {
+                    self.marks.ask(&id);
+                    return Heed::Inspect { id: event.actor.id.clone(), of: id, signal };
                 }
+                // Podman does not say which: it may have been any, and only a list tells what became of that.
+                None => false,
+            },
+            "die" | "died" => self.marks.died(id, now),
+            "start" => {
+                self.marks.started(&id, is_past, now);
+                false
             }
-            "die" | "died" => self.mark(id, Mark::Died(now)),
-            "start" if self.marks.remove(&id).is_some() => Heed::Changed,
-            _ => Heed::Nothing,
-        }
-    }
-
-    /// What the container says of the signal that it got.
-    pub(super) fn inspected(&mut self, id: String, signal: u32, stop_signal: u32, now: Instant) -> Heed {
-        if signal == stop_signal { self.mark(id, Mark::Told(now)) } else { Heed::Nothing }
-    }
-
-    fn mark(&mut self, id: String, mark: Mark) -> Heed {
-        if id.is_empty() || (self.marks.len() >= MOST_STOPPING && !self.marks.contains_key(&id)) {
-            return Heed::Nothing;
-        }
-        // The first word counts for how long it has been.
-        let is_news = match (self.marks.get(&id), mark) {
-            (Some(Mark::Told(_)), Mark::Told(_)) => return Heed::Nothing,
-            (before, _) => before.is_none(),
+            _ => false,
         };
-        self.marks.insert(id, mark);
-        if is_news { Heed::Changed } else { Heed::Nothing }
+        // What was before the stream is told with the first list, when all of it is known: it may have started since.
+        if is_news && !is_past { Heed::Changed } else { Heed::Nothing }
+    }
+
+    /// What the container says of the signal that it got; `of` as it was asked for.
+    pub(super) fn inspected(&mut self, of: String, signal: u32, stop_signal: u32, now: Instant) -> Heed {
+        let stops = signal == stop_signal && self.marks.is_asked(&of);
+        if stops && self.marks.told(of, now) { Heed::Changed } else { Heed::Nothing }
     }
 }
 

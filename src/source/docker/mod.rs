@@ -15,12 +15,16 @@ mod follow;
 mod gather;
 mod labels;
 mod machine;
+mod marks;
+mod questions;
 mod swarm;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod window;
 mod wire;
 
 pub use facts::{Addresses, Container, Health, Port, Snapshot};
-pub use follow::{View, Window, follow};
+pub use follow::follow;
 pub use gather::{Base, Contributed, Destinations, Finding, Gathered, Ground, gather};
+pub use window::{View, Window};

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 
-use super::facts::{Addresses, Container, Port};
+use super::facts::{Addresses, Container, Listed, Port};
 use super::wire::{or_default, protocol};
 
 /// One of `GET /services`
@@ -157,21 +157,24 @@ impl Node {
 }
 
 /// The tasks that run; those whose containers are `here` have the addresses that those have. Labels of the service go before those of its containers.
+/// And the IDs of those that run still, and whose service was removed: only who knew them before can say what they are.
 pub(super) fn containers(
     (services, tasks, nodes): (Vec<Service>, Vec<Task>, &[Node]),
     here: &HashMap<String, Container>,
-) -> Vec<Container> {
+) -> Listed {
     let services: HashMap<&str, &Service> = services.iter().map(|service| (service.id.as_str(), service)).collect();
     let nodes: HashMap<&str, IpAddr> =
         nodes.iter().filter_map(|node| Some((node.id.as_str(), node.address()?))).collect();
     let running = tasks.into_iter().filter(|task| task.status.state == "running" && !task.id.is_empty());
-    running
-        .filter_map(|task| {
-            let service = services.get(task.service_id.as_str())?;
-            let here = here.get(&task.id);
-            Some(container(task, service, (&nodes, here)))
-        })
-        .collect()
+    let mut listed = Listed::default();
+    for task in running {
+        let here = here.get(&task.id);
+        match services.get(task.service_id.as_str()) {
+            Some(service) => listed.containers.push(container(task, service, (&nodes, here))),
+            None => drop(listed.orphans.insert(task.id)),
+        }
+    }
+    listed
 }
 
 fn container(task: Task, service: &Service, (nodes, here): (&HashMap<&str, IpAddr>, Option<&Container>)) -> Container {

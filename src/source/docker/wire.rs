@@ -16,6 +16,23 @@ pub(super) struct Version {
     pub api_version: String,
     #[serde(rename = "MinAPIVersion")]
     pub min_api_version: String,
+    #[serde(deserialize_with = "or_default")]
+    components: Vec<Component>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Component {
+    #[serde(deserialize_with = "or_default")]
+    name: String,
+}
+
+impl Version {
+    /// What lists all containers that have not ended. Podman leaves out what is paused or stopping, unless it is asked for all.
+    pub(super) fn list(&self) -> &'static str {
+        let is_podman = self.components.iter().any(|component| component.name.starts_with("Podman"));
+        if is_podman { "/containers/json?all=1" } else { "/containers/json" }
+    }
 }
 
 /// `GET /info`
@@ -28,12 +45,22 @@ pub(super) struct Info {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Swarm {
+    #[serde(deserialize_with = "or_default")]
     control_available: bool,
+    /// `inactive`, `pending`, `active`, `error`, `locked`
+    #[serde(deserialize_with = "or_default")]
+    local_node_state: String,
 }
 
 impl Info {
-    pub(super) fn is_manager(&self) -> bool {
-        self.swarm.control_available
+    /// Whether it manages a swarm; an error while it does not know.
+    pub(super) fn is_manager(&self) -> Result<bool, String> {
+        match self.swarm.local_node_state.as_str() {
+            state @ ("pending" | "error" | "locked") if !self.swarm.control_available => {
+                Err(format!("the engine's part in a swarm is \"{state}\""))
+            }
+            _ => Ok(self.swarm.control_available),
+        }
     }
 }
 
@@ -134,8 +161,10 @@ impl Summary {
     pub(super) fn container(self) -> Option<Container> {
         let Self { id, names, image, created, labels, state, status, health, ports, host_config, network_settings } =
             self;
-        let paused = state == "paused";
-        if id.is_empty() || !(paused || state == "running" || (state.is_empty() && status.starts_with("Up"))) {
+        // Podman says so from when it was told to stop.
+        let (paused, ending) = (state == "paused", state == "stopping");
+        if id.is_empty() || !(paused || ending || state == "running" || (state.is_empty() && status.starts_with("Up")))
+        {
             return None;
         }
         // Links give it names with two slashes.
@@ -162,7 +191,7 @@ impl Summary {
             on_host: mode == "host",
             shares: mode.strip_prefix("container:").map(str::to_owned),
             swarm: None,
-            ending: false,
+            ending,
             id,
         })
     }

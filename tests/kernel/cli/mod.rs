@@ -258,7 +258,7 @@ destinations = [{ address = "2001:db8:1::1", forward = "tunnel", tunnel = { type
     assert_eq!(keys(&detailed).len(), known.len() + 1);
     assert_eq!(
         detailed["operations"][4]["text"],
-        "edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 100 → 0, max_connections 0 → 10"
+        "edit destination 10.0.0.1:80 of tcp://192.0.2.10:80: weight 1 → 0, max_connections none → 10"
     );
     assert_eq!(detailed["operations"][0]["origin"]["line"], json!(6));
     assert_eq!(detailed["unchanged_entries"], json!([]));

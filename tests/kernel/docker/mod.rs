@@ -6,6 +6,7 @@ mod engine;
 mod fates;
 mod macvlan;
 mod requests;
+mod restarts;
 
 use engine::Engine;
 

@@ -8,7 +8,7 @@ use super::{ALL, Kind, page_of, parse, root};
 /// Labels that Prometheus adds.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 /// Labels whose values are other people's.
-const OF_OTHERS: [&str; 7] = ["instance", "job", "service", "address", "destination", "check", "le"];
+const OF_OTHERS: [&str; 8] = ["instance", "engine", "job", "service", "address", "destination", "check", "le"];
 
 /// The series that there are, each with its labels and their values.
 fn known() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {

@@ -1,22 +1,7 @@
 use super::*;
-use crate::cli::show::testing::{NOW, WEB, destination, night, overridden, quiet, service};
-use crate::model::{Forced, HealthOverride, Override};
-
-#[test]
-fn rates_stay_short() {
-    for (number, want) in [
-        (0, "0"),
-        (999, "999"),
-        (1_000, "1.0k"),
-        (9_949, "9.9k"),
-        (9_950, "10k"),
-        (999_499, "999k"),
-        (999_500, "1.0M"),
-        (u64::MAX, "18E"),
-    ] {
-        assert_eq!(scaled(number), want);
-    }
-}
+use crate::cli::layout::length;
+use crate::cli::picture::testing::{NOW, WEB, destination, night, overridden, quiet, service};
+use crate::model::{Forced, Health, HealthOverride, Override};
 
 #[test]
 fn without_health_the_table_is_what_it_was() {
@@ -146,31 +131,33 @@ Attention:
 fn on_a_narrow_terminal_reasons_stand_under_their_rows() {
     assert_eq!(
         text(&night(), false, Some(100)),
-        r"SERVICE / DESTINATION      SCHEDULER / FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  CONN/S  IN B/S  OUT B/S  OWNER  HEALTH
-tcp://192.0.2.10:80 (web)  wlc                              17         0            0       0       0        0  owned  failed
+        r"SERVICE / DESTINATION      WEIGHT  ACTIVE  INACTIVE  CONN/S  IN B/S  OWNER  HEALTH
+tcp://192.0.2.10:80 (web)              17         0       0       0  owned  failed
       failed: 1 of 4 up, min_healthy 2; fallback in use
-  10.0.0.11:80             nat                     100       3         0            0       0       0        0  owned  up
+  10.0.0.11:80                100       3         0       0       0  owned  up
       last check: http: timeout after 1s
-  10.0.0.12:80             nat                       0       0         0            0       0       0        0  owned  drained
+  10.0.0.12:80                  0       0         0       0       0  owned  drained
       drained by override since 13:40 UTC
-  10.0.0.13:80             nat                       0       2         0            0       0       0        0  owned  down
+  10.0.0.13:80                  0       2         0       0       0  owned  down
       down 2m: http: status 500, expected 200-299
-  10.0.0.14:80             nat                      40       0         0            0       0       0        0  owned  up
+  10.0.0.14:80                 40       0         0       0       0  owned  up
       slow start: 40 of 100
-  10.0.0.15:80             nat                       0      12         0            0       0       0        0  owned  draining
+  10.0.0.15:80                  0      12         0       0       0  owned  draining
       draining: 12 connections, at most 4m30s more
-  10.0.0.16:80             nat                       0       0         0            0       0       0        0  owned  flapping
+  10.0.0.16:80                  0       0         0       0       0  owned  flapping
       down 15s: tcp: 6 changes in 1m, held down for 45s more
-  10.0.0.17:80             nat                     100       0         0            0       0       0        0  owned  unknown
-  10.0.0.18:80             –                         –       –         –            –       –       –        –         down
+  10.0.0.17:80                100       0         0       0       0  owned  unknown
+  10.0.0.18:80                  –       –         –       –       –         down
       down 1d1h: exec: exit status 1: \u{1b}[31mno\nroute; not in the kernel's table
-tcp://192.0.2.11:80 (api)  wlc                               0         0            0       0       0        0  owned  panic
-      panic: 1 of 1 up, and so many went down at once that the checker is suspected: weights are ke…
-  10.0.0.11:80             nat                     100       0         0            0       0       0        0  owned  –
+tcp://192.0.2.11:80 (api)               0         0       0       0  owned  panic
+      panic: 1 of 1 up, and so many went down at once that the checker is suspected: weights are
+      kept
+  10.0.0.11:80                100       0         0       0       0  owned  –
 2 services, 8 destinations
 1 helper service of checks not shown; --all shows them
 timeouts: tcp 1m30s, tcp_fin 1m30s, udp 1m30s
-connections are synchronised as master: interface eth1 id 7 group 224.0.0.81 port 8848 ttl 1 sync_maxlen 1472
+connections are synchronised as master: interface eth1 id 7 group 224.0.0.81 port 8848 ttl 1
+  sync_maxlen 1472
 
 Overrides, until they are lifted:
   10.0.0.12:80 of tcp://192.0.2.10:80 (web): drained by override since 13:40 UTC
@@ -182,4 +169,20 @@ Attention:
   sysctl net.ipv4.vs.conntrack: /proc/sys is mounted read-only
 "
     );
+}
+
+#[test]
+fn no_terminal_is_too_narrow() {
+    let mut picture = night();
+    overridden(&mut picture);
+    let long = "http: the body does not hold what it should: 世界 ".repeat(4);
+    picture.daemon.as_mut().unwrap().status.suspicions.push(long);
+    for width in [40, 60, 80, 100, 200] {
+        let text = text(&picture, false, Some(width));
+        let wide = text.lines().max_by_key(|line| length(line)).unwrap();
+        assert!(length(wide) <= width, "{width}: {wide}");
+        for needed in ["WEIGHT", "HEALTH", "10.0.0.13:80", "flapping", "status 500", "is this host"] {
+            assert!(text.contains(needed), "no {needed} on {width} columns:\n{text}");
+        }
+    }
 }

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
-use crate::daemon::control::{AskError, ask_status, tell_overrides};
-use crate::reconcile::{Board as _, Status};
+use crate::daemon::control::{AskError, ask_events, ask_status, tell_overrides};
+use crate::reconcile::{Board as _, DrainEnd, Listener as _, Notice, Status};
 
 /// A daemon's side, served by a thread with a runtime of its own until it is dropped.
 struct Served {
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
     board: StatusCell,
+    broadcast: Broadcast,
     woken: Arc<Mutex<Vec<Event>>>,
 }
 
@@ -20,11 +21,13 @@ impl Served {
     fn start(state_dir: &Path) -> Self {
         let socket = bind(state_dir).unwrap();
         let board = StatusCell::default();
+        let broadcast = Broadcast::default();
         let woken = Arc::new(Mutex::new(Vec::new()));
         let events = Arc::clone(&woken);
         let shared = Arc::new(Shared {
             board: board.clone(),
             verdicts: None,
+            broadcast: broadcast.clone(),
             sources: None,
             wake: Box::new(move |event| events.lock().unwrap().push(event)),
             clock: Box::new(|| (Instant::now(), 0)),
@@ -41,7 +44,7 @@ impl Served {
                 }
             });
         });
-        Self { stop: Some(stop), thread: Some(thread), board, woken }
+        Self { stop: Some(stop), thread: Some(thread), board, broadcast, woken }
     }
 }
 
@@ -86,6 +89,28 @@ fn a_daemon_tells_its_status_and_takes_a_poke() {
     drop(served);
     assert!(!tell_overrides(dir.path()).unwrap());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the file of the socket is gone");
+}
+
+#[test]
+fn a_daemon_tells_what_happened_whether_it_has_an_http_side_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(ask_events(dir.path()).unwrap(), None);
+    let mut served = Served::start(dir.path());
+    assert_eq!(ask_events(dir.path()).unwrap(), Some(Vec::new()));
+    for destination in ["10.0.0.1:80", "10.0.0.2:80"] {
+        served.broadcast.notice(&Notice::DrainDone {
+            service: "fwmark:7".parse().unwrap(),
+            name: None,
+            destination: destination.parse().unwrap(),
+            connections: 3,
+            why: DrainEnd::Deadline,
+        });
+    }
+    let events = ask_events(dir.path()).unwrap().unwrap();
+    let told: Vec<(&str, &str)> =
+        events.iter().map(|of| (of.event.as_str(), of.data["destination"].as_str().unwrap())).collect();
+    assert_eq!(told, [("drain_done", "10.0.0.1:80"), ("drain_done", "10.0.0.2:80")]);
+    assert!(events[0].id < events[1].id);
 }
 
 #[test]

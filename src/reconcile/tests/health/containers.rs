@@ -57,3 +57,27 @@ fn with_all_of_them_paused_the_fallback_is_in_use() {
     );
     assert!(!world.status().services[&key(WEB)].fallback);
 }
+
+#[test]
+fn one_that_starts_again_waits_for_a_check_whatever_it_was_before() {
+    let world = World::new();
+    let slow = Policy { slow_start: Duration::from_secs(30), ..plain() };
+    let mut wanted = checked(&[(A, 100), (B, 100)], slow);
+    let mut process = up(&world, &wanted, &[A, B]);
+    policy(&mut wanted).quiesced.insert(destination(A), Quiesced::Stopping);
+    process.configure(&wanted);
+    assert_eq!(world.weight_of(A), Some(0));
+    // Nobody asks it how it is, so its end is no failure.
+    assert!(!world.oracle.0.borrow().assigned.contains_key(&(key(WEB), destination(A))));
+    process.wait(20_000);
+    assert_eq!(world.notices().len(), 0);
+    // It runs, and what runs in it may take its time.
+    policy(&mut wanted).quiesced.clear();
+    process.configure(&wanted);
+    process.wait(20_000);
+    assert_eq!((world.weight_of(A), world.weight_of(B)), (Some(0), Some(100)));
+    process.found(&[(A, Health::Up)]);
+    assert_eq!(world.weight_of(A), Some(1), "along its ramp");
+    process.wait(31_000);
+    assert_eq!(world.weight_of(A), Some(100));
+}

@@ -123,6 +123,51 @@ fn lines_come_whole_whatever_pieces_they_come_in() {
     });
 }
 
+#[test]
+fn a_line_that_is_too_long_is_a_hint_and_the_next_is_read() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = Client { endpoint: Endpoint::Unix(path), tls: None };
+        let long = format!("40000\r\n{}\r\n", "x".repeat(0x4_0000));
+        let mut pieces = vec!["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\n{}\n\r\n"];
+        pieces.extend([long.as_str(); 11]);
+        pieces.extend(["6\r\nxx\n{}\n\r\n", "0\r\n\r\n"]);
+        let serve = async { answer(listener.accept().await.unwrap().0, &pieces).await };
+        let read = async {
+            let mut lines = client.stream("/events").await.unwrap();
+            let mut found = Vec::new();
+            while let Some(line) = lines.next().await.unwrap() {
+                found.push(String::from_utf8(line).unwrap());
+            }
+            found
+        };
+        let (found, _) = tokio::join!(read, serve);
+        assert_eq!(found, ["{}", "", "{}"]);
+    });
+}
+
+#[test]
+fn what_may_be_refused_is_nothing_and_what_fails_is_an_error() {
+    let ask = |status: &'static str| {
+        run(async move {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("docker.sock");
+            let listener = UnixListener::bind(&path).unwrap();
+            let client = Client { endpoint: Endpoint::Unix(path), tls: None };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n");
+            let pieces = [head.as_str(), "{}"];
+            let serve = async { answer(listener.accept().await.unwrap().0, &pieces).await };
+            let (answer, _) = tokio::join!(client.get_if_allowed("/info", 9, SHORT), serve);
+            answer.map(|answer| answer.is_some())
+        })
+    };
+    assert_eq!(ask("200 OK"), Ok(true));
+    assert_eq!(ask("403 Forbidden"), Ok(false));
+    assert_eq!(ask("500 Internal Server Error"), Err("it answers 500 to /info".into()));
+}
+
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,

@@ -211,6 +211,14 @@ fn published_ports_are_at_the_host_or_where_they_are_bound() {
     let docker = Docker { hosts: vec![[192, 0, 2, 20].into()], ..docker() };
     let gathered = gather(&docker, &ground(&[(WEB, "web", selector)]), &seen(containers));
     assert_eq!(lines(&gathered, WEB), ["192.0.2.20:8082 free 100", "198.51.100.7:8081 bound 100"]);
+
+    // What is published for one that has its network from another is published by that one.
+    let mut bearer = published("bearer", 4, 80, 8084);
+    bearer.labels.clear();
+    let guest = Container { shares: Some("id-bearer".into()), networks: BTreeMap::new(), ..web("guest", 9) };
+    let of = ground(&[(WEB, "web", Selector { reach: Reach::Published, ..self::selector() })]);
+    let gathered = gather(&docker, &of, &seen(vec![bearer, guest]));
+    assert_eq!((lines(&gathered, WEB), said(&gathered)), (vec!["192.0.2.20:8084 guest 100".into()], vec![]));
 }
 
 fn auto(reach: Reach) -> Docker {
@@ -284,4 +292,16 @@ fn tasks_of_a_swarm_may_share_a_port_of_a_node() {
     };
     let gathered = alone(selector, vec![task("web.1.a", 2), task("web.2.b", 3)]);
     assert_eq!((lines(&gathered, WEB), said(&gathered)), (vec!["192.0.2.31:30000 web.1.a 100".into()], vec![]));
+
+    // One that ends takes no new connections, and the port leads to the others.
+    let mut both = seen(vec![task("web.1.a", 2), task("web.2.b", 3)]);
+    both.containers[0].ending = true;
+    let of = ground(&[(WEB, "web", Selector { reach: Reach::Published, ..self::selector() })]);
+    assert_eq!(lines(&gather(&docker(), &of, &both), WEB), ["192.0.2.31:30000 web.2.b 100"]);
+    both.stopping.insert("id-web.2.b".into());
+    assert_eq!(
+        lines(&gather(&docker(), &of, &both), WEB),
+        ["192.0.2.31:30000 web.1.a 100 (its container is stopping)"],
+        "unless all do"
+    );
 }

@@ -3,6 +3,7 @@
 mod client;
 mod gather;
 mod machine;
+mod marks;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::facts::{Addresses, Container, Snapshot};
+use super::facts::{Addresses, Container, Listed, Snapshot};
 use super::gather::{Base, Ground};
 use super::wire::{Event, Summary};
 use crate::model::{Docker, Forward, Reach, SERVICE_LABEL, Selector, ServiceKey, Tunnel};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::source::docker::facts::{Health, Port};
 use crate::source::docker::swarm;
-use crate::source::docker::wire::{Inspected, signal};
+use crate::source::docker::wire::{Info, Inspected, Version, signal};
 
 #[test]
 fn lists_of_a_real_engine() {
@@ -69,14 +69,18 @@ fn tasks_of_a_real_swarm() {
     };
     let tasks = serde_json::from_str(&recorded("swarm.plain.tasks")).unwrap();
     let found = swarm::containers((services, tasks, &[]), &here);
-    assert_eq!(found.len(), 3);
-    for task in &found {
+    assert_eq!((found.containers.len(), found.orphans.len()), (3, 0));
+    for task in &found.containers {
         assert!(task.name.starts_with("plain.") && task.name.ends_with(&task.id), "{}", task.name);
         assert_eq!(task.swarm.as_deref(), Some("plain"));
         assert_eq!(task.image, "web:1");
         assert!(!task.ending && task.created > 1_700_000_000);
         assert!(task.networks.values().any(|of| of.v4.is_some()), "its container is here: {task:?}");
     }
+    let tasks = serde_json::from_str(&recorded("swarm.plain.tasks")).unwrap();
+    let removed = swarm::containers((Vec::new(), tasks, &[]), &here);
+    let known: BTreeSet<String> = found.containers.into_iter().map(|task| task.id).collect();
+    assert_eq!((removed.containers.len(), removed.orphans), (0, known), "without their service they are not forgotten");
 }
 
 #[test]
@@ -123,4 +127,31 @@ fn signals_by_number_and_name() {
     assert_eq!(of(r#"{"Config":{"StopSignal":28}}"#), 28);
     assert_eq!(of(r#"{"Config":{}}"#), 15);
     assert_eq!(of("{}"), 15);
+}
+
+#[test]
+fn what_an_engine_is_in_a_swarm() {
+    let of = |state: &str, control: bool| {
+        let info = serde_json::json!({ "Swarm": { "LocalNodeState": state, "ControlAvailable": control } });
+        serde_json::from_value::<Info>(info).unwrap().is_manager()
+    };
+    assert_eq!(of("active", true), Ok(true));
+    assert_eq!((of("active", false), of("inactive", false)), (Ok(false), Ok(false)));
+    // It has just started, and will know.
+    assert_eq!(of("pending", false), Err("the engine's part in a swarm is \"pending\"".into()));
+    assert_eq!(serde_json::from_str::<Info>("{}").unwrap().is_manager(), Ok(false));
+}
+
+#[test]
+fn podman_lists_what_is_paused_or_stopping_only_with_all_others() {
+    let of = |version: serde_json::Value| serde_json::from_value::<Version>(version).unwrap().list();
+    assert_eq!(
+        of(serde_json::json!({ "Components": [{ "Name": "Podman Engine" }, { "Name": "Conmon" }] })),
+        "/containers/json?all=1"
+    );
+    assert_eq!(of(serde_json::from_str(&recorded("version.json")).unwrap()), "/containers/json");
+    let mut one: serde_json::Value = serde_json::from_str(&recorded("start.list")).unwrap();
+    (one[0]["State"], one[0]["Status"]) = ("stopping".into(), "Stopping".into());
+    let one = serde_json::from_value::<Vec<Summary>>(one).unwrap().remove(0).container();
+    assert!(one.is_some_and(|one| one.ending), "it serves those whom it has");
 }

@@ -11,7 +11,7 @@ use crate::reconcile::{
 
 /// How a row is to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(in crate::cli) enum Mood {
     Plain,
     Quiesced,
     Bad,
@@ -19,14 +19,14 @@ pub(super) enum Mood {
 
 /// What is said behind a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) health: String,
-    pub(super) why: String,
-    pub(super) mood: Mood,
+pub(in crate::cli) struct Said {
+    pub(in crate::cli) health: String,
+    pub(in crate::cli) why: String,
+    pub(in crate::cli) mood: Mood,
 }
 
 /// Whether there is anything to say of anybody's health.
-pub(super) fn is_known(status: &Status) -> bool {
+pub(in crate::cli) fn is_known(status: &Status) -> bool {
     status.services.values().any(|service| {
         service.failed
             || service.panic
@@ -38,7 +38,7 @@ pub(super) fn is_known(status: &Status) -> bool {
 }
 
 /// Of a destination: `down`, and `down 2m: http: status 500, expected 200-299`.
-pub(super) fn destination(
+pub(in crate::cli) fn destination(
     picture: &Picture,
     service: &ServiceKey,
     key: &DestinationKey,
@@ -118,7 +118,7 @@ fn of_checks(status: &DestinationStatus, forced: Option<Forced>, now: u64) -> Op
 }
 
 /// Of a service: `failed`, and `failed: 1 of 4 up, min_healthy 2`.
-pub(super) fn service(picture: &Picture, key: &ServiceKey) -> Said {
+pub(in crate::cli) fn service(picture: &Picture, key: &ServiceKey) -> Said {
     let Some(status) = picture.status(key) else {
         return Said { health: String::new(), why: String::new(), mood: Mood::Plain };
     };
@@ -165,7 +165,7 @@ fn min_healthy(picture: &Picture, key: &ServiceKey) -> Option<String> {
 }
 
 /// What somebody should look at, a line each.
-pub(super) fn attention(status: &Status, now: u64) -> Vec<String> {
+pub(in crate::cli) fn attention(status: &Status, now: u64) -> Vec<String> {
     let mut lines = Vec::new();
     if status.pass_at == 0 {
         lines.push("the daemon has not ended its first pass yet".to_owned());
@@ -215,7 +215,7 @@ fn of_name(name: &NameStatus, now: u64) -> Option<String> {
 }
 
 /// Without what a terminal would act on: some of the words are a server's.
-fn clean(text: &str) -> String {
+pub(in crate::cli) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

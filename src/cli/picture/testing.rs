@@ -8,19 +8,25 @@ use crate::model::{
     SyncSettings, Timeout, WeightOverride,
 };
 use crate::reconcile::{DestinationStatus, DrainStatus, HostTrouble, Place, ServiceStatus, Status};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2026-01-05T13:50:00Z
-pub(super) const NOW: u64 = 1_767_621_000;
+pub(in crate::cli) const NOW: u64 = 1_767_621_000;
 
-pub(super) const WEB: &str = "tcp://192.0.2.10:80";
+pub(in crate::cli) const WEB: &str = "tcp://192.0.2.10:80";
 
-pub(super) fn service(text: &str) -> ServiceKey {
+pub(in crate::cli) fn service(text: &str) -> ServiceKey {
     text.parse().unwrap()
 }
 
-pub(super) fn destination(text: &str) -> DestinationKey {
+pub(in crate::cli) fn destination(text: &str) -> DestinationKey {
     text.parse().unwrap()
+}
+
+/// The configuration, to change it.
+pub(in crate::cli) fn desired(picture: &mut Picture) -> &mut Desired {
+    Arc::make_mut(picture.desired.as_mut().unwrap())
 }
 
 fn live(picture: &mut Picture, key: &str, destinations: &[(&str, u32, u32)]) {
@@ -43,7 +49,7 @@ fn live(picture: &mut Picture, key: &str, destinations: &[(&str, u32, u32)]) {
 }
 
 /// A service with two destinations, and a helper service; no daemon, no overrides.
-pub(super) fn quiet() -> Picture {
+pub(in crate::cli) fn quiet() -> Picture {
     let mut picture = Picture { now: NOW, ..Picture::default() };
     live(&mut picture, WEB, &[("10.0.0.11:80", 100, 3), ("10.0.0.12:80", 0, 0)]);
     live(&mut picture, "fwmark:1768947712", &[("10.0.0.11:80", 1, 0)]);
@@ -58,12 +64,12 @@ pub(super) fn quiet() -> Picture {
     };
     desired.origins.insert(service(WEB), origin);
     desired.table.services.insert(service(WEB), picture.live.services[&service(WEB)].to_service());
-    picture.desired = Some(desired);
+    picture.desired = Some(Arc::new(desired));
     picture
 }
 
 /// Overrides for the two destinations, and for one that is not configured.
-pub(super) fn overridden(picture: &mut Picture) {
+pub(in crate::cli) fn overridden(picture: &mut Picture) {
     let drained = Override { drained_since: Some(NOW - 600), ..Override::default() };
     picture.overrides.set(service(WEB), destination("10.0.0.9:80"), drained);
     let weight = WeightOverride { weight: 10, since: NOW - 60, until: Some(NOW + 900) };
@@ -76,7 +82,7 @@ pub(super) fn overridden(picture: &mut Picture) {
 }
 
 /// With a daemon, and everything that it can say.
-pub(super) fn night() -> Picture {
+pub(in crate::cli) fn night() -> Picture {
     let mut picture = quiet();
     live(
         &mut picture,
@@ -113,7 +119,10 @@ pub(super) fn night() -> Picture {
                 ..down.clone()
             },
         ),
-        ("10.0.0.14:80", DestinationStatus { effective: 40, why: "slow start: 40 of 100".into(), ..up.clone() }),
+        (
+            "10.0.0.14:80",
+            DestinationStatus { effective: 40, why: "slow start: 40 of 100".into(), ramp_to: Some(100), ..up.clone() },
+        ),
         (
             "10.0.0.15:80",
             DestinationStatus {
@@ -173,9 +182,7 @@ pub(super) fn night() -> Picture {
         Some(Answer { pid: 42, version: "0.1.0".into(), started: NOW - 9000, place: Place::here().unwrap(), status });
     let mut policy = Policy::new(Duration::ZERO);
     policy.min_healthy = Some(Share::Count(2));
-    if let Some(desired) = &mut picture.desired {
-        desired.policies.insert(service(WEB), policy);
-    }
+    desired(&mut picture).policies.insert(service(WEB), policy);
     let drained = Override { drained_since: Some(NOW - 600), ..Override::default() };
     picture.overrides.set(service(WEB), destination("10.0.0.12:80"), drained);
     picture

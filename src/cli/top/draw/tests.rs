@@ -1,0 +1,264 @@
+use super::*;
+use crate::cli::picture::Picture;
+use crate::cli::picture::testing::{NOW, WEB, destination, night, quiet, service};
+use crate::cli::top::events::Happening;
+use crate::cli::top::state::{Key, News};
+use crate::cli::top::table::Table;
+use crate::daemon::orders::Target;
+use crate::model::{Action, LiveDestination, Stats};
+use ratatui_core::backend::TestBackend;
+use ratatui_core::style::{Color, Modifier};
+use ratatui_core::terminal::Terminal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn state(picture: Picture, events: Vec<Happening>) -> State {
+    State::new(Arc::new(Table::new(picture, events, Vec::new(), Duration::from_secs(2))))
+}
+
+/// A night, with traffic.
+fn busy() -> Picture {
+    let mut picture = night();
+    for (number, at) in ["10.0.0.11:80", "10.0.0.14:80", "10.0.0.17:80"].into_iter().enumerate() {
+        let web = picture.live.services.get_mut(&service(WEB)).unwrap();
+        let live: &mut LiveDestination = web.destinations.get_mut(&destination(at)).unwrap();
+        let number = number as u64 + 1;
+        live.inactive_connections = 1200 * number as u32;
+        live.stats = Stats {
+            connections: 123_456 * number,
+            connection_rate: 120 * number,
+            in_byte_rate: 45_600 * number,
+            out_byte_rate: 7_890_000 * number,
+            ..Stats::default()
+        };
+        web.stats =
+            Stats { connection_rate: 720, in_byte_rate: 273_600, out_byte_rate: 47_340_000, ..Stats::default() };
+    }
+    picture
+}
+
+fn happened() -> Vec<Happening> {
+    let of = |ago: u64, at: Option<&str>, text: &str, bad| Happening {
+        at: NOW - ago,
+        service: Some(service(WEB)),
+        destination: at.map(destination),
+        text: text.to_owned(),
+        bad,
+    };
+    vec![
+        of(20, Some("10.0.0.13:80"), "edit destination 10.0.0.13:80: weight 100 → 0", false),
+        of(21, Some("10.0.0.13:80"), "10.0.0.13:80 is down: http: status 500, expected 200-299", true),
+        of(60, Some("10.0.0.12:80"), "10.0.0.12:80 is up", false),
+        of(300, None, "failed: 1 of 4 up", true),
+    ]
+}
+
+fn drawn(state: &mut State, width: u16, height: u16) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal
+        .draw(|frame| {
+            let areas = fit(state, frame.area());
+            page(state, &areas, Palette { color: true }, frame.buffer_mut());
+        })
+        .unwrap();
+    terminal
+}
+
+/// The page as text, lines without the blanks at their ends.
+fn text(state: &mut State, width: u16, height: u16) -> String {
+    let terminal = drawn(state, width, height);
+    let buffer = terminal.backend().buffer();
+    let mut text = String::new();
+    for y in 0..height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip == 0 {
+                line += symbol;
+                skip = length(symbol).saturating_sub(1);
+            } else {
+                skip -= 1;
+            }
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn expect(name: &str, found: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/top/draw/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, found).unwrap();
+    } else {
+        assert_eq!(
+            found,
+            std::fs::read_to_string(&file).unwrap_or_default(),
+            "{name}: UPDATE_GOLDEN=1 writes it again"
+        );
+    }
+}
+
+#[test]
+fn pages_of_two_sizes_in_good_and_bad_weather() {
+    for (name, picture) in [("night", busy()), ("quiet", quiet())] {
+        for (width, height) in [(60, 20), (120, 40)] {
+            let mut state = state(picture_of(&picture), happened());
+            for _ in 0..5 {
+                state.key(Key::Down);
+            }
+            expect(&format!("{name}-{width}x{height}.txt"), &text(&mut state, width, height));
+        }
+    }
+}
+
+/// Pictures are made anew, for they cannot be copied.
+fn picture_of(picture: &Picture) -> Picture {
+    if picture.daemon.is_some() { busy() } else { quiet() }
+}
+
+#[test]
+fn help_filter_and_question_have_their_place() {
+    let mut state = state(busy(), Vec::new());
+    state.key(Key::Char('?'));
+    expect("help-60x20.txt", &text(&mut state, 60, 20));
+    state.key(Key::Escape);
+
+    state.key(Key::Char('/'));
+    for character in "status 500".chars() {
+        state.key(Key::Char(character));
+    }
+    let page = text(&mut state, 60, 20);
+    assert!(page.contains("filter: status 500▏"), "{page}");
+    assert!(page.contains("10.0.0.13:80") && !page.contains("10.0.0.14:80"), "{page}");
+    state.key(Key::Enter);
+    assert!(text(&mut state, 60, 20).contains("filter: status 500  esc clears it"));
+
+    let target = Target { service: service(WEB), destination: destination("10.0.0.11:80") };
+    let warnings = vec!["no other destination of web has weight: it refuses new connections".to_owned()];
+    let text_of = "drain 10.0.0.11:80 of web (3 connections open)?".to_owned();
+    state.hear(News::Prepared(Question { target, action: Action::Drain, text: text_of, warnings }));
+    let page = text(&mut state, 160, 20);
+    let last = page.lines().last().unwrap();
+    assert!(
+        last.starts_with("no other destination of web has weight: it refuses new connections. drain 10.0.0.11:80"),
+        "{last}"
+    );
+    assert!(last.contains("open)? y/n"), "{last}");
+    state.key(Key::Char('n'));
+    state.key(Key::Char(' '));
+    assert!(text(&mut state, 60, 20).starts_with("ipvsd top"), "and frozen:");
+    assert!(text(&mut state, 60, 20).contains(" FROZEN, space goes on"));
+}
+
+#[test]
+fn colours_say_what_the_words_say_and_without_them_there_is_light() {
+    let style = |color: bool, at: &str, of: usize| {
+        let mut state = state(busy(), Vec::new());
+        let mut terminal = Terminal::new(TestBackend::new(120, 20)).unwrap();
+        terminal
+            .draw(|frame| {
+                let areas = fit(&mut state, frame.area());
+                page(&state, &areas, Palette { color }, frame.buffer_mut());
+            })
+            .unwrap();
+        let buffer = terminal.backend().buffer();
+        let line = (0..20u16)
+            .find(|y| (0..120u16).map(|x| buffer[(x, *y)].symbol()).collect::<String>().contains(at))
+            .unwrap_or_else(|| panic!("no {at}"));
+        let text: String = (0..120u16).map(|x| buffer[(x, line)].symbol()).collect();
+        let byte = text.match_indices(at).nth(of).unwrap().0;
+        buffer[(text[..byte].chars().count() as u16, line)].style()
+    };
+    assert_eq!(style(true, "10.0.0.13:80", 0).fg, Some(Color::Red));
+    assert_eq!(style(true, "10.0.0.12:80", 0).fg, Some(Color::Yellow));
+    assert_eq!(style(true, "10.0.0.14:80", 0).fg, Some(Color::Reset));
+    assert_eq!(style(false, "10.0.0.13:80", 0).fg, Some(Color::Reset));
+    assert!(style(false, "10.0.0.13:80", 0).add_modifier.contains(Modifier::BOLD));
+    assert!(style(true, "FORWARD", 0).add_modifier.contains(Modifier::REVERSED));
+}
+
+#[test]
+fn any_size_is_drawn_on() {
+    for detail in [false, true] {
+        for width in [0, 1, 2, 9, 23, 24, 25, 59, 60, 200] {
+            for height in [0, 1, 2, 3, 4, 5, 8, 12, 20, 60] {
+                for keys in [&[][..], &[Key::Char('?')], &[Key::Char('/'), Key::Char('9')], &[Key::Char(' ')]] {
+                    let mut state = state(busy(), happened());
+                    if detail {
+                        state.key(Key::Enter);
+                    }
+                    for key in keys {
+                        state.key(*key);
+                    }
+                    drawn(&mut state, width, height);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_cut_before_numbers_go_and_reasons_come_where_there_is_room() {
+    let of = |width: u16| Columns::fit(&state(busy(), Vec::new()).table, width);
+    let names = |width: u16| {
+        let text = format!("{:?}", of(width));
+        [
+            "Health",
+            "Weight",
+            "Active",
+            "ConnectionRate",
+            "InRate",
+            "OutRate",
+            "Inactive",
+            "How",
+            "Connections",
+            "why: Some",
+        ]
+        .into_iter()
+        .filter(|name| text.contains(name))
+        .collect::<Vec<_>>()
+        .join(" ")
+    };
+    let first = "Health Weight Active ConnectionRate";
+    assert_eq!(names(30), "");
+    assert_eq!(names(60), first);
+    assert_eq!(names(80), format!("{first} InRate OutRate"));
+    assert_eq!(names(110), format!("{first} InRate OutRate why: Some"));
+    assert_eq!(names(160), format!("{first} InRate OutRate Inactive How why: Some"));
+    assert_eq!(names(200), format!("{first} InRate OutRate Inactive How Connections why: Some"));
+    let without = Columns::fit(&state(quiet(), Vec::new()).table, 120);
+    assert!(!without.have_reasons() && format!("{without:?}").contains("Connections"), "{without:?}");
+}
+
+/// Only what is on the page is drawn: a table a thousand times as large takes no longer.
+#[test]
+fn ten_thousand_destinations_scroll_as_ten_do() {
+    let mut picture = quiet();
+    let web = picture.live.services.get_mut(&service(WEB)).unwrap();
+    let one = web.destinations[&destination("10.0.0.11:80")].clone();
+    for number in 0..10_000u32 {
+        let address = std::net::Ipv4Addr::from(0x0a01_0000 + number);
+        web.destinations.insert(format!("{address}:80").parse().unwrap(), one.clone());
+    }
+    let mut large = state(picture, Vec::new());
+    assert_eq!(large.lines.len(), 10_003);
+    let mut terminal = Terminal::new(TestBackend::new(100, 50)).unwrap();
+    let mut cells = 0;
+    fit(&mut large, Rect::new(0, 0, 100, 50));
+    let begun = Instant::now();
+    for _ in 0..100 {
+        large.key(Key::PageDown);
+        terminal
+            .draw(|frame| {
+                let areas = fit(&mut large, frame.area());
+                page(&large, &areas, Palette { color: true }, frame.buffer_mut());
+                cells += usize::from(areas.rows.height);
+            })
+            .unwrap();
+    }
+    assert_eq!((large.at, cells), (100 * 25, 100 * 26), "a page is as high as it is");
+    // A hundred pages; a walk over all of it at each would take minutes in a test build.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
