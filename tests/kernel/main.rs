@@ -36,6 +36,7 @@ mod hooks;
 mod host;
 mod host_settings;
 mod http;
+mod import;
 mod limits;
 mod marking;
 mod marks;
