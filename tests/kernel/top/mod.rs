@@ -73,7 +73,7 @@ fn a_drain_from_the_keyboard_is_a_drain() {
     // The last one that has weight: that is said before.
     terminal.press(&["Down", "d"]);
     terminal.shows("the warning", |page| page.contains("no other destination of tcp://192.0.2.10:80"));
-    terminal.press(&["Escape", "Up", "u"]);
+    terminal.press(&["n", "Up", "u"]);
     terminal.shows("the question", |page| page.contains(&format!("undrain {A} of web?")));
     terminal.press(&["y"]);
     becomes(A, 100);
