@@ -23,6 +23,7 @@ mod doctor_locked;
 mod doctor_modules;
 mod doctor_packets;
 mod drains;
+mod example;
 mod forwarding;
 mod forwarding6;
 mod forwarding_needs;
