@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipvsd::config::{self, Source};
 use ipvsd::host::doctor::{KINDS, Kind};
+use ipvsd::import;
+use ipvsd::model::{Family, Policy, Protocol};
 
 /// The fenced blocks of a language, with the line at which each begins.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<(usize, String)> {
@@ -220,5 +223,74 @@ fn each_finding_of_the_doctor_has_its_symptom() {
     let of_doctor = named.iter().filter(|name| name.contains('-'));
     for name in of_doctor {
         assert!(KINDS.iter().any(|kind| kind.id == *name), "{name} is no finding");
+    }
+}
+
+/// A machine of which nothing is known.
+struct Nowhere;
+
+impl import::Surroundings for Nowhere {
+    fn files(&mut self, _: &str, _: &Source) -> Result<Vec<Source>, String> {
+        Ok(Vec::new())
+    }
+
+    fn host(&mut self, _: &str, _: Option<Family>) -> Option<IpAddr> {
+        None
+    }
+
+    fn port(&mut self, _: &str, _: Protocol) -> Option<u16> {
+        None
+    }
+
+    fn variable(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn config_id(&mut self) -> String {
+        "lb1".to_owned()
+    }
+}
+
+/// "You wrote … you now write …": what stands on the left is imported, and does what stands on the right.
+#[test]
+fn what_is_written_side_by_side_means_the_same() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("packaging/doc/moving.md")).unwrap();
+    let languages = [
+        ("ipvsadm", import::Language::Ipvsadm),
+        ("keepalived", import::Language::Keepalived),
+        ("ldirectord", import::Language::Ldirectord),
+        ("ipvsctl", import::Language::Ipvsctl),
+        ("gorb", import::Language::Gorb),
+    ];
+    let now = blocks(&text, "toml");
+    for (name, language) in languages {
+        let before = blocks(&text, name);
+        let [(line, before)] = &before[..] else { panic!("one block of {name}: {before:?}") };
+        let (_, now) = now.iter().find(|(number, _)| number > line).unwrap();
+        let source = Source { path: PathBuf::from(name), text: before.clone() };
+        let import::Imported { draft, report } = import::import(language, source, &mut Nowhere);
+        assert_eq!(report.error_count(), 0, "{}", report.render(false));
+        let parse = |text: String| {
+            let source = Source { path: PathBuf::from("it.toml"), text };
+            config::parse(&[source]).unwrap_or_else(|problems| panic!("{}", problems.render(false))).desired
+        };
+        let (imported, written) = (parse(config::draft_toml(&draft).text), parse(now.clone()));
+        assert_eq!(imported.table, written.table, "{name}");
+        assert_eq!(imported.host, written.host, "{name}");
+        for (key, policy) in imported.policies {
+            let written = written.policies[&key].clone();
+            let probes = |policy: &Policy| -> Vec<_> {
+                let checks = policy.checks.iter();
+                checks
+                    .map(|(key, checks)| {
+                        (*key, checks.list.iter().map(|named| named.check.clone()).collect::<Vec<_>>())
+                    })
+                    .collect()
+            };
+            assert_eq!(probes(&policy), probes(&written), "{name}: {key}");
+            let rest = |policy: Policy| Policy { checks: Default::default(), ..policy };
+            assert_eq!(rest(policy), rest(written), "{name}: {key}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! what a person and a program are shown. `UPDATE_GOLDEN=1 cargo test --test plan` writes the expectations
 //! again; read them before they are committed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

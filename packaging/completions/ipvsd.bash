@@ -22,11 +22,17 @@ _ipvsd() {
             ipvsd,check)
                 cmd="ipvsd__subcmd__check"
                 ;;
+            ipvsd,diff)
+                cmd="ipvsd__subcmd__diff"
+                ;;
             ipvsd,doctor)
                 cmd="ipvsd__subcmd__doctor"
                 ;;
             ipvsd,drain)
                 cmd="ipvsd__subcmd__drain"
+                ;;
+            ipvsd,explain)
+                cmd="ipvsd__subcmd__explain"
                 ;;
             ipvsd,health)
                 cmd="ipvsd__subcmd__health"
@@ -49,6 +55,9 @@ _ipvsd() {
             ipvsd,show)
                 cmd="ipvsd__subcmd__show"
                 ;;
+            ipvsd,top)
+                cmd="ipvsd__subcmd__top"
+                ;;
             ipvsd,undrain)
                 cmd="ipvsd__subcmd__undrain"
                 ;;
@@ -62,7 +71,7 @@ _ipvsd() {
 
     case "${cmd}" in
         ipvsd)
-            opts="-c -h -V --config --state-dir --color --help --version check plan apply run show drain undrain weight health overrides doctor import schema"
+            opts="-c -h -V --config --state-dir --color --help --version check plan diff apply run show top explain drain undrain weight health overrides doctor import schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,6 +144,44 @@ _ipvsd() {
             ;;
         ipvsd__subcmd__check)
             opts="-o -c -h --host --output --config --state-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ipvsd__subcmd__diff)
+            opts="-o -c -h --output --config --state-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -251,6 +298,44 @@ _ipvsd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ipvsd__subcmd__explain)
+            opts="-o -c -h --output --config --state-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ipvsd__subcmd__health)
             opts="-o -c -h --output --for --config --state-dir --color --help up down auto"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -294,12 +379,20 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__import)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --from --config-id --output --config --state-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -W "ipvsadm keepalived ldirectord ipvsctl gorb" -- "${cur}"))
+                    return 0
+                    ;;
+                --config-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "toml yaml json" -- "${cur}"))
                     return 0
@@ -488,7 +581,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__show)
-            opts="-o -c -h --output --all --config --state-dir --color --help"
+            opts="-o -c -h --output --all --watch --config --state-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -500,6 +593,48 @@ _ipvsd() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "text json toml yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ipvsd__subcmd__top)
+            opts="-n -c -h --interval --all --config --state-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -33,16 +33,19 @@ complete -c ipvsd -n "__fish_ipvsd_needs_command" -s h -l help -d 'Print help'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -s V -l version -d 'Print version'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "check" -d 'Check configuration files, and list everything that is wrong with them'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "plan" -d 'Show what `apply` would do; exit code 2 if there is anything'
+complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "diff" -d 'Compare two configurations: what would change from the first to the second; exit code 2 if there is anything'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "apply" -d 'Make the kernel\'s table as the configuration says, once'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "run" -d 'Keep the kernel\'s table as the configuration says'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "show" -d 'Show the live table, with counters, rates, what is owned, and how well it is'
+complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "top" -d 'A page of the terminal that follows the table: rates, connections, health and drains; `?` there shows its keys'
+complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "explain" -d 'Say in a paragraph why the weight of a destination is what it is'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "drain" -d 'Take new connections away from a destination, and let those that it has go on'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "undrain" -d 'Take a `drain` back'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "weight" -d 'Give a destination another weight than the configured one, or take that back'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "health" -d 'Say whether a destination is up or down, whatever its checks say, or let them decide again'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "overrides" -d 'List what was set with `drain`, `weight` and `health`'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "doctor" -d 'Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad'
-complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "import" -d 'Print the live table as a configuration'
+complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "import" -d 'Print the live table, or what was written for another program, as a configuration'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "schema" -d 'Print the JSON Schema of the configuration'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -s o -l output -d 'How to print what was found' -r -f -a "text\t'For people'
 json\t'For programs'"
@@ -61,6 +64,14 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l color -d 'When to u
 always\t''
 never\t''"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s o -l output -d 'How to print the differences' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -s o -l output -d 'How to print what was done' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -l only -d 'Refuse the whole plan if it holds operations of another kind: add, edit, delete' -r
@@ -87,6 +98,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -s o -l output -d 'How
 json\t'For programs'
 toml\t'As configuration'
 yaml\t'As configuration'"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l watch -d 'Show it again and again, until ^C: every 2 seconds, or every so many (0.5, 10, 1m)' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l color -d 'When to use colour' -r -f -a "auto\t''
@@ -94,6 +106,22 @@ always\t''
 never\t''"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l all -d 'Also what ipvsd keeps for itself: services that carry checks through IPVS'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -s n -l interval -d 'How often the kernel is looked at: seconds, or a duration; a table that takes long to read is looked at less often' -r
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l all -d 'Also what ipvsd keeps for itself: services that carry checks through IPVS'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -s h -l help -d 'Print help'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -s o -l output -d 'How to print the explanation' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -s o -l output -d 'How to print what was done' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -l timeout -d 'Wait no longer than this: 30s, 10m' -r
@@ -147,6 +175,12 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -l color -d 'When to
 always\t''
 never\t''"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -l from -d 'Whose configuration FILE is; without it the live table is imported' -r -f -a "ipvsadm\t'Rules as `ipvsadm -S` writes them, or a script that runs ipvsadm'
+keepalived\t'keepalived.conf'
+ldirectord\t'ldirectord.cf'
+ipvsctl\t'The model of ipvsctl'
+gorb\t'What GORB\'s API or its store has, as JSON'"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -l config-id -d 'Which lines of keepalived.conf that begin with @ are read, as keepalived\'s own option [default: the host\'s name]' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -s o -l output -d 'The language of the configuration' -r -f -a "toml\t''
 yaml\t''
 json\t'The same, for programs; YAML readers take it'"

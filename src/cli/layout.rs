@@ -21,6 +21,8 @@ pub(super) struct Columns<'a> {
     pub(super) numbers: Range<usize>,
     /// Those that a terminal goes without which is too narrow for all, the first of them first.
     pub(super) spare: &'a [usize],
+    /// One that is made narrower, to that, before tails have to go under their rows.
+    pub(super) long: Option<(usize, usize)>,
 }
 
 /// Less than this is no place for a tail.
@@ -38,9 +40,17 @@ pub(super) fn lay_out(rows: &[Row], columns: &Columns<'_>, color: bool, width: O
             *width = (*width).max(length(cell));
         }
     }
+    let tails = rows.iter().map(|row| length(&row.tail)).max().unwrap_or(0);
+    if let (Some((long, least)), Some(width)) = (columns.long, width) {
+        let all: Vec<usize> = (0..widths.len()).collect();
+        if total(&widths, &all) + 2 + tails > width
+            && let Some(long) = widths.get_mut(long)
+        {
+            *long = least.min(*long);
+        }
+    }
     let shown = fit(&mut widths, columns, width);
     let cells = total(&widths, &shown);
-    let tails = rows.iter().map(|row| length(&row.tail)).max().unwrap_or(0);
     let beneath = width.filter(|width| tails > 0 && cells + 2 + tails > *width);
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
@@ -285,7 +295,7 @@ mod tests {
     }
 
     fn lines(width: Option<usize>) -> String {
-        lay_out(&table(), &Columns { numbers: 2..3, spare: &[1] }, false, width)
+        lay_out(&table(), &Columns { numbers: 2..3, spare: &[1], long: None }, false, width)
     }
 
     #[test]

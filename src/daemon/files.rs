@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_secs(2);
 const MOST_LOOKS: usize = 3;
 
 /// What was read last, good or bad.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Seen {
     Nothing,
     /// All of it, what parameters stand for included.
@@ -38,8 +38,9 @@ pub struct FileSource {
     /// The state directory in use; it cannot be changed while running.
     state_dir_in_use: Option<PathBuf>,
     seen: Seen,
-    /// What was wrong the last time, if it was refused: with what came over the API, it may be good without any change of a file.
-    refused: Option<String>,
+    /// What was wrong the last time, if it was refused, and in which files: with what came over the API, it may be good without any
+    /// change of a file.
+    refused: Option<(Seen, String)>,
     offers: Arc<Offers>,
     containers: Containers,
     /// The services whose containers came or went since a pass over them: nobody's mistake in a file, so `max_delete` does not count.
@@ -236,8 +237,9 @@ impl ConfigSource for FileSource {
             }
             Err(problems) => {
                 let problems = problems.render(false);
-                if self.refused.replace(problems.clone()).as_ref() == Some(&problems) && !afresh {
-                    // It was said, and is so still.
+                let refused = Some((self.seen.clone(), problems.clone()));
+                // It was said, and is so still. Whoever saves the same mistake once more is told once more.
+                if std::mem::replace(&mut self.refused, refused.clone()) == refused && !afresh {
                     return Config::Unchanged;
                 }
                 error!("the configuration is refused, the last good one stays in force:\n{problems}");
@@ -336,6 +338,12 @@ mod tests {
         assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
         assert_eq!(source.fingerprint().unwrap(), first, "it is of what is in force");
         assert!(matches!(source.load(true), Config::Refused(_)), "whoever sends SIGHUP is told again");
+
+        fs::write(&file, "oops\n# saved again").unwrap();
+        assert!(
+            matches!(source.load(false), Config::Refused(_)),
+            "nor does whoever saves it again believe it to be good"
+        );
 
         fs::write(&file, GOOD).unwrap();
         assert!(matches!(source.load(false), Config::New(_)), "back to the last good one");

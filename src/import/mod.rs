@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One room for each language. Each reads the whole text, whatever is wrong in it, and fills a [`Draft`]. What has no equivalent
-//! is said in the [`Report`], and what somebody has to decide stands as a comment in the configuration as well: nothing is
+//! is said in the report, and what somebody has to decide stands as a comment in the configuration as well: nothing is
 //! dropped in silence. What is not understood is an error there, and the rest is written all the same.
 //!
 //! Pure: files that are included, names that are looked up and the environment come by way of [`Surroundings`].

@@ -63,6 +63,15 @@ impl Rules {
         }
     }
 
+    /// Whether the two are equal, whatever their thresholds are.
+    pub(crate) fn is_but_for_thresholds(&self, other: &Self) -> bool {
+        let settings = |rules: &Self| -> Vec<_> {
+            let destinations = rules.destinations.iter();
+            destinations.map(|(key, destination)| (key.clone(), destination.settings.clone())).collect()
+        };
+        self.services == other.services && settings(self) == settings(other)
+    }
+
     /// How many operations lead from this table to that one, if every one of them is needed: the destinations of a
     /// deleted service go with it.
     pub(crate) fn operations_to(&self, after: &Self) -> usize {

@@ -2,10 +2,10 @@
 # What the two kinds of machine, uml and qemu, have in common: the options, a folder per run, the command's output and exit
 # status, the deadline, and the clean end. Sourced by them after packages.sh.
 
-# Sets mem, seconds, out, tty, docker, kernel, icount, machine_with and machine_command from the arguments.
+# Sets mem, seconds, out, tty, docker, peers, kernel, icount, machine_with and machine_command from the arguments.
 # shellcheck disable=SC2034 # the machines read them
 machine_options() {
-  mem=512M seconds=120 out='' kernel='' tty='' docker='' icount='' machine_with=()
+  mem=512M seconds=120 out='' kernel='' tty='' docker='' peers='' icount='' machine_with=()
   while [ $# -gt 0 ]; do
     case $1 in
       --mem | --seconds | --out | --kernel)
@@ -20,6 +20,7 @@ machine_options() {
         ;;
       --tty) tty=1; shift ;;
       --docker) docker=1; shift ;;
+      --peers) peers=1; shift ;;
       --icount) icount=1; shift ;;
       --) shift; break ;;
       -*) machine_usage "unknown option $1" ;;

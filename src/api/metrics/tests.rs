@@ -196,11 +196,10 @@ fn the_page_is_openmetrics_and_has_everything() {
     assert_eq!(get("ipvsd_destination_connections", foreign), Some(42.0), "what is foreign is counted, too");
     assert_eq!(get("ipvsd_destination_bytes", &format!("{up},direction=\"out\"")), Some((1_u64 << 40) as f64));
     let engine = "engine=\"/var/run/docker.sock\"";
-    assert_eq!(get("ipvsd_docker_up", engine), Some(1.0));
-    assert_eq!(get("ipvsd_docker_last_list_timestamp_seconds", engine), Some(4001.0));
-    assert_eq!(get("ipvsd_docker_containers", engine), Some(7.0));
-    assert_eq!(get("ipvsd_docker_destinations", engine), Some(5.0));
-    assert_eq!(get("ipvsd_docker_findings", engine), Some(2.0));
+    let told = [("up", 1.0), ("last_list_timestamp_seconds", 4001.0), ("containers", 7.0), ("destinations", 5.0)];
+    for (name, value) in told.into_iter().chain([("findings", 2.0)]) {
+        assert_eq!(get(&format!("ipvsd_docker_{name}"), engine), Some(value), "{name}");
+    }
     let check = format!("{up},check=\"web\",kind=\"http\"");
     assert_eq!(get("ipvsd_destination_check_duration_seconds", &check), Some(0.0015));
     let helped = families["ipvsd_service_connections"].iter().any(|(_, labels, _)| labels.contains("fwmark:7"));

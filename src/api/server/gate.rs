@@ -261,3 +261,22 @@ pub(in crate::api) mod refusals {
     pub const WITHOUT_TOKEN: S = S::UNAUTHORIZED;
     pub const OF_WRITES: [S; 4] = [S::FORBIDDEN, S::REQUEST_TIMEOUT, S::PAYLOAD_TOO_LARGE, S::TOO_MANY_REQUESTS];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_after_much_and_once_more_when_nobody_asks() {
+        let gate = Gate::new(Router::new());
+        let client = Client::of([192, 0, 2, 1].into());
+        let large = Response::new(Body::from(vec![7; 40 << 20]));
+        let lent = gate.lending.lend(large, (client, Asking::on(&Arc::default())), || Box::pin(std::future::pending()));
+        let mut asked = gate.asked.loan(client);
+        assert!(asked.take(1) && !gate.leaves_much(), "it is all there still");
+        drop(lent);
+        assert!(gate.leaves_much() && !gate.leaves_much(), "said once while somebody asks");
+        drop(asked);
+        assert!(gate.leaves_much() && !gate.leaves_much(), "and once when nobody does");
+    }
+}

@@ -28,6 +28,8 @@ const COLUMNS: Columns<'static> = Columns {
     numbers: 2..9,
     // CONNECTIONS, OUT B/S, SCHEDULER / FORWARD, IN B/S, OWNER, INACTIVE, CONN/S
     spare: &[5, 8, 1, 7, 9, 4, 6],
+    // SCHEDULER / FORWARD: flags and persistence may make it very long.
+    long: Some((1, HEADINGS[1].len())),
 };
 
 const HEADING: Style = Style::new().dimmed();

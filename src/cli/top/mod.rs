@@ -19,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use ratatui_core::layout::Position;
 use ratatui_core::terminal::Terminal;
 use ratatui_crossterm::CrosstermBackend;
 use ratatui_crossterm::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -140,6 +141,13 @@ impl Page {
         Ok(())
     }
 
+    /// All of it is drawn the next time, on an empty screen. (What the library calls clearing asks the terminal where its cursor is,
+    /// and the answer would go to whoever reads the keys.)
+    fn renew(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize((Position::ORIGIN, size).into())
+    }
+
     fn take(&mut self, message: Message) -> Result<Next, Failure> {
         let effect = match message {
             Message::Key(key) => self.state.key(key),
@@ -162,9 +170,9 @@ impl Page {
             Some(Effect::Quit) => return Ok(Next::End),
             Some(Effect::Suspend) => {
                 self.screen.suspend()?;
-                self.terminal.clear()?;
+                self.renew()?;
             }
-            Some(Effect::Redraw) => self.terminal.clear()?,
+            Some(Effect::Redraw) => self.renew()?,
             Some(Effect::Prepare(target, action)) => self.ask(Ask::Prepare(target, action))?,
             Some(Effect::Give(target, action)) => self.ask(Ask::Give(target, action))?,
         }

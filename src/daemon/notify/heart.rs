@@ -67,7 +67,8 @@ mod tests {
         let mut told = Vec::new();
         for (second, rests) in events {
             let now = start + Duration::from_secs(second);
-            if if rests { heart.rests(now) } else { heart.works(now) } {
+            let answers = if rests { heart.rests(now) } else { heart.works(now) };
+            if answers {
                 told.push(second);
             }
         }

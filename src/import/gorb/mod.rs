@@ -28,9 +28,12 @@ struct Found {
 pub(super) fn read(report: &mut Report, surroundings: &mut dyn Surroundings) -> Draft {
     let mut found = Found::default();
     let mut values = Vec::new();
-    with_tree(0, report, |root, report| match root.is_list() {
-        true => values = pairs(root, report),
-        false => found.whole(root, report),
+    with_tree(0, report, |root, report| {
+        if root.is_list() {
+            values = pairs(root, report);
+        } else {
+            found.whole(root, report);
+        }
     });
     for (key, text) in values {
         let file = report.add_source(Source { path: PathBuf::from(&key), text });

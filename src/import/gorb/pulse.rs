@@ -83,7 +83,7 @@ impl Pulse {
                 let code = expect.unwrap_or(200);
                 let secure = self.arg("scheme") == Some("https");
                 let probe = Probe::Http(Http {
-                    tls: secure.then(|| Tls { insecure: true, ca: None, server_name: None }),
+                    tls: secure.then_some(Tls { insecure: true, ca: None, server_name: None }),
                     method: self.arg("method").unwrap_or("GET").to_owned(),
                     path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
                     host: host.filter(|_| address.is_none()).map(str::to_owned),

@@ -4,15 +4,15 @@
 //! the configuration. Read in ipvsadm 1.31 and its manual page.
 
 mod address;
-mod command;
 mod options;
+mod rule;
 mod shell;
 mod table;
 
 use super::report::{Report, lines};
 use super::{Surroundings, services};
 use crate::config::Draft;
-use command::Command;
+use rule::Rule;
 use table::Table;
 
 pub(super) fn read(report: &mut Report, surroundings: &mut dyn Surroundings) -> Draft {
@@ -21,7 +21,7 @@ pub(super) fn read(report: &mut Report, surroundings: &mut dyn Surroundings) -> 
     let mut script = shell::Script::default();
     for line in lines(0, source.body()) {
         for words in script.commands(line, report) {
-            if let Some(command) = Command::parse(&words, report, surroundings) {
+            if let Some(command) = Rule::parse(&words, report, surroundings) {
                 table.carry_out(command, report);
             }
         }

@@ -147,8 +147,7 @@ pub(super) fn given(words: &Words, report: &mut Report) -> Option<(Vec<Given>, V
             let value = value_of(takes, inline);
             found.push(checked(name, takes, word, value, report)?);
         } else if let Some(short) = word.text.strip_prefix('-').filter(|short| !short.is_empty()) {
-            let mut letters = short.char_indices();
-            while let Some((at, letter)) = letters.next() {
+            for (at, letter) in short.char_indices() {
                 let known = OPTIONS.iter().find(|(short, ..)| *short == letter).map(|(_, name, takes)| (*name, *takes));
                 let listing = LISTING.iter().find(|(short, _)| *short == letter).map(|(_, name)| (*name, Nothing));
                 let Some((name, takes)) = known.or(listing).filter(|_| letter != ' ') else {

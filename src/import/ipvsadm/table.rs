@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::command::{Action, Command, Server};
+use super::rule::{Action, Rule, Server};
 use crate::config::Draft;
 use crate::import::report::{Place, Report};
 use crate::import::services::{self, Item};
@@ -34,8 +34,8 @@ impl Server {
 
 impl Table {
     /// Does it as the kernel would, and says where the kernel would refuse.
-    pub(super) fn carry_out(&mut self, command: Command, report: &mut Report) {
-        let Command { place, action } = command;
+    pub(super) fn carry_out(&mut self, command: Rule, report: &mut Report) {
+        let Rule { place, action } = command;
         match action {
             Action::AddService(key, settings) => {
                 if self.index.contains_key(&key) {

@@ -38,23 +38,34 @@ pub(super) fn forwarding(node: &Node, report: &mut Report) -> Option<Forward> {
     let mut words = node.statement.words.iter().skip(2);
     let mut tunnel = Tunnel::default();
     while let Some(word) = words.next() {
-        let taken = match word.text.as_str() {
-            "type" => match words.next().map(|word| word.text.as_str()) {
-                Some("ipip") => Some(tunnel.kind = TunnelType::Ipip),
-                Some("gue") => Some(tunnel.kind = TunnelType::Gue),
-                Some("gre") => Some(tunnel.kind = TunnelType::Gre),
-                _ => None,
-            },
+        let is_taken = match word.text.as_str() {
+            "type" => {
+                let kind = match words.next().map(|word| word.text.as_str()) {
+                    Some("ipip") => Some(TunnelType::Ipip),
+                    Some("gue") => Some(TunnelType::Gue),
+                    Some("gre") => Some(TunnelType::Gre),
+                    _ => None,
+                };
+                tunnel.kind = kind.unwrap_or_default();
+                kind.is_some()
+            }
             "port" => {
                 let port = words.next().and_then(|word| word.text.parse().ok()).filter(|port| *port > 0);
-                port.map(|port| tunnel.port = port)
+                tunnel.port = port.unwrap_or(0);
+                port.is_some()
             }
-            "nocsum" => Some(tunnel.checksum = Checksum::Off),
-            "csum" => Some(tunnel.checksum = Checksum::On),
-            "remcsum" => Some(tunnel.checksum = Checksum::Remote),
-            _ => None,
+            other => {
+                let checksum = match other {
+                    "nocsum" => Some(Checksum::Off),
+                    "csum" => Some(Checksum::On),
+                    "remcsum" => Some(Checksum::Remote),
+                    _ => None,
+                };
+                tunnel.checksum = checksum.unwrap_or_default();
+                checksum.is_some()
+            }
         };
-        if taken.is_none() {
+        if !is_taken {
             let message = format!("`{}` of {} is not understood", word.text, node.keyword());
             report.error(&word.place, message, "write TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]");
             return None;

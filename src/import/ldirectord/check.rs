@@ -292,7 +292,7 @@ impl Checking {
         let body = body.filter(|_| method == "GET");
         Probe::Http(Http {
             // ldirectord takes any certificate.
-            tls: secure.then(|| Tls { insecure: true, ca: None, server_name: None }),
+            tls: secure.then_some(Tls { insecure: true, ca: None, server_name: None }),
             method,
             path,
             host: self.virtualhost.clone(),

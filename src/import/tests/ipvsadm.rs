@@ -53,7 +53,7 @@ destinations = [
 name = "b"
 address = "tcp://192.0.2.10:0"
 scheduler = "rr"
-persistence = { timeout = "300s" }
+persistence = { timeout = "360s" }
 [[services]]
 name = "c"
 address = "tcp://[2001:db8::10]:80"
@@ -69,7 +69,7 @@ destinations = [{ address = "10.0.0.1:53", weight = 5 }]
 name = "e"
 address = "udp://192.0.2.10:5060"
 scheduler = "dh"
-persistence = { timeout = "300s", engine = "sip" }
+persistence = { timeout = "360s", engine = "sip" }
 [[services]]
 name = "f"
 address = "sctp://[2001:db8::10]:2905"
@@ -105,6 +105,14 @@ one_packet = true
             .contains("interface = \"eth1\", id = 7, group = \"224.0.0.82\", port = 9000, ttl = 2, sync_maxlen = 1400")
     );
     assert!(result.text.contains("backup = { interface = \"eth0\", id = 0 }"));
+}
+
+#[test]
+fn marks_are_read_as_ipvsadm_writes_them() {
+    let result = run("-A -f -1 -s rr\n-a -f -1 -r 10.0.0.1:0 -g -w 1\n-A -f -2147483648 -s rr\n");
+    assert_eq!(result.said(), [""; 0]);
+    let keys: Vec<String> = result.desired.table.services.keys().map(ToString::to_string).collect();
+    assert_eq!(keys, ["fwmark:2147483648", "fwmark:4294967295"]);
 }
 
 #[test]

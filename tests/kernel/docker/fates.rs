@@ -1,5 +1,7 @@
 //! What becomes of one container, and what of its destination.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use rustix::process::{Signal, kill_process};
@@ -81,4 +83,40 @@ fn whatever_becomes_of_a_container_its_destination_follows() {
     wait_weights("its start", SERVICE, |weights| weights.get(&blue) == Some(&9));
     kill_process(engine.pid("odd"), Signal::KILL).unwrap();
     wait_weights("its death", SERVICE, |weights| weights.is_empty());
+}
+
+#[test]
+fn a_connection_that_is_open_goes_on_while_its_container_stops() {
+    let engine = Engine::start();
+    let program = Program::new();
+    let service = format!("[[services]]\nname = \"web\"\naddress = \"tcp://{VIP}\"\ndocker = {{ port = 80 }}\n");
+    program.write(FILE, &configuration(&engine, "", &service));
+    let _daemon = Daemon::start(&program, FILE);
+    // Eight megabytes: more than lies in the buffers of a connection that nobody reads.
+    let serve = "hostname >/www/index.html; echo 0123456789abcde >/www/large; for i in 0 1 2 3 4 5 6 7 8 9 a b c d e f g h i; do \
+                 cat /www/large /www/large >/www/twice; cat /www/twice >/www/large; done; exec httpd -f -p 80 -h /www";
+    engine.run("large", &json!({"ipvsd.service": "web"}), &json!({"Cmd": ["sh", "-c", serve]}));
+    let address = format!("{}:80", engine.address("large", "bridge"));
+    wait_weights("its start", SERVICE, |weights| weights.get(&address) == Some(&100));
+    let begin = Instant::now();
+    while let Err(error) = ask(&engine.client, VIP) {
+        assert!(begin.elapsed() < PATIENCE, "it does not answer: {error}");
+    }
+    let mut open = engine.client.run(|| TcpStream::connect_timeout(&VIP.parse().unwrap(), PATIENCE)).unwrap();
+    open.set_read_timeout(Some(PATIENCE)).unwrap();
+    open.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    open.read_exact(&mut first).unwrap();
+    assert!(first.ends_with(b" 200"), "{first:?}");
+
+    let stopped = engine.post_in_background("/containers/large/stop?t=3000");
+    wait_weights("the first sign", SERVICE, |weights| weights.get(&address) == Some(&0));
+    let mut rest = Vec::new();
+    open.read_to_end(&mut rest).unwrap();
+    let head = rest.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(rest.len() - head, 16 << 19, "all of it came, most of it after the first sign");
+    assert_eq!(weight(SERVICE, &address), Some(0), "it runs still");
+    engine.post("/containers/large/kill");
+    stopped.join().unwrap();
+    wait_weights("its end", SERVICE, |weights| weights.is_empty());
 }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::cli::picture::testing::{NOW, WEB, desired, destination, night, quiet, service};
 use crate::model::{
-    Check, Checks, DestinationKey, DestinationSettings, Drain, Forward, HealthOverride, Manage, NamedCheck,
-    OwnedService, Policy, Probe, Quiesced, SharedChecks, Timing, Via,
+    Check, Checks, DestinationKey, DestinationSettings, Drain, Forward, HealthOverride, Manage, NamedCheck, Policy,
+    Probe, Quiesced, SharedChecks, Timing, Via,
 };
 use crate::reconcile::Status;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn gone(picture: &mut Picture, at: &str) {
 
 fn left(picture: &mut Picture, at: &str, weight: u32) {
     let settings = DestinationSettings { forward: Forward::Nat, weight, max_connections: 0, min_connections: 0 };
-    let owned = picture.record.services.entry(service(WEB)).or_insert_with(OwnedService::default);
+    let owned = picture.record.services.entry(service(WEB)).or_default();
     owned.destinations.insert(destination(at), Some(settings));
 }
 
@@ -461,12 +461,11 @@ fn without_a_daemon_it_says_what_can_be_known() {
             (
                 "10.0.0.11:80",
                 |picture| give(picture, "10.0.0.11:80", drained(NOW - 600)),
-                format!(
-                    "has weight 100 in the kernel. So says the configuration. An operator has drained it since 13:40 UTC: \
+                "has weight 100 in the kernel. So says the configuration. An operator has drained it since 13:40 UTC: \
                      it gets no new connections, and 3 connections are left (3 active); `ipvsd undrain web 10.0.0.11:80` \
                      takes that back. It has no checks, and counts as up. It should be 0: `ipvsd apply` sees to that. No \
                      daemon is running: nothing of this changes by itself."
-                ),
+                    .into(),
             ),
             (
                 "10.0.0.12:80",

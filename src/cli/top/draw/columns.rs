@@ -18,7 +18,7 @@ const NAME: u16 = 24;
 /// And no more, where something else wants the room.
 const NAME_MOST: u16 = 60;
 /// Less is no place for a reason; and before it has so much, there is no room for the columns that come last.
-const WHY_LEAST: u16 = 20;
+const WHY_LEAST: u16 = 30;
 const WHY: u16 = 60;
 
 /// The order in which columns get their place: first what is looked at most, …
@@ -54,8 +54,10 @@ impl Columns {
     /// What fits into so many cells.
     pub(super) fn fit(table: &Table, width: u16) -> Self {
         let widest = u16::try_from(table.widest).unwrap_or(u16::MAX).clamp(NAME, NAME_MOST);
-        // On a narrow terminal a name is cut before its numbers go.
-        let name = if width >= 100 { widest } else { widest.min((width / 2).max(NAME)) };
+        // On a narrow terminal a name is cut before the numbers go that are looked at most.
+        let needed: u16 = FIRST.iter().take(4).map(|column| width_of(*column) + GAP).sum();
+        let narrow = (width / 2).min(width.saturating_sub(needed)).max(NAME);
+        let name = if width >= 100 { widest } else { widest.min(narrow) };
         let mut left = width.saturating_sub(name);
         let mut shown = vec![Column::Name];
         let mut place = |columns: &[Column], left: &mut u16, kept: u16| {

@@ -33,7 +33,10 @@ const KEYS: [(&str, &str); 12] = [
     ("q ^C", "quit"),
 ];
 
-const WORDS: [(&str, fn(super::Palette) -> Style, &str); 3] = [
+/// A colour.
+type Ink = fn(super::Palette) -> Style;
+
+const WORDS: [(&str, Ink, &str); 3] = [
     ("red", super::Palette::bad, "down, failed, not as it should be"),
     ("yellow", super::Palette::warning, "no new connections, on purpose"),
     ("green", super::Palette::good, "up"),

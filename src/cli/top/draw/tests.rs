@@ -113,6 +113,40 @@ fn pages_of_two_sizes_in_good_and_bad_weather() {
     }
 }
 
+/// The page that the documents show is one that is drawn.
+#[test]
+fn the_documents_show_a_page_as_it_is() {
+    let mut picture = busy();
+    let status = &mut picture.daemon.as_mut().unwrap().status;
+    (status.trouble, status.outdated) = (None, false);
+    status.suspicions.clear();
+    status.host.clear();
+    let web = status.services.get_mut(&service(WEB)).unwrap();
+    (web.failed, web.fallback, web.up, web.of) = (false, false, 3, 4);
+    for at in ["10.0.0.16:80", "10.0.0.17:80", "10.0.0.18:80"] {
+        web.destinations.remove(&destination(at));
+    }
+    status.services.get_mut(&service("tcp://192.0.2.11:80")).unwrap().panic = false;
+    let live = picture.live.services.get_mut(&service(WEB)).unwrap();
+    live.destinations.retain(|key, _| web_has(key));
+    live.stats.connection_rate = 360;
+    let mut state = state(picture, Vec::new());
+    for _ in 0..2 {
+        state.key(Key::Up);
+    }
+    let page = text(&mut state, 118, 12);
+    expect("documents-118x12.txt", &page);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "packaging/doc/live.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        assert!(text.contains(&format!("```text\n{page}```\n")), "{document} shows another page than\n{page}");
+    }
+}
+
+fn web_has(key: &crate::model::DestinationKey) -> bool {
+    ["10.0.0.11:80", "10.0.0.12:80", "10.0.0.13:80", "10.0.0.14:80", "10.0.0.15:80"].contains(&key.to_string().as_str())
+}
+
 /// Pictures are made anew, for they cannot be copied.
 fn picture_of(picture: &Picture) -> Picture {
     if picture.daemon.is_some() { busy() } else { quiet() }
@@ -176,7 +210,7 @@ fn colours_say_what_the_words_say_and_without_them_there_is_light() {
     assert_eq!(style(true, "10.0.0.14:80", 0).fg, Some(Color::Reset));
     assert_eq!(style(false, "10.0.0.13:80", 0).fg, Some(Color::Reset));
     assert!(style(false, "10.0.0.13:80", 0).add_modifier.contains(Modifier::BOLD));
-    assert!(style(true, "FORWARD", 0).add_modifier.contains(Modifier::REVERSED));
+    assert!(style(true, "WEIGHT", 0).add_modifier.contains(Modifier::REVERSED));
 }
 
 #[test]
@@ -225,6 +259,7 @@ fn names_are_cut_before_numbers_go_and_reasons_come_where_there_is_room() {
     assert_eq!(names(30), "");
     assert_eq!(names(60), first);
     assert_eq!(names(80), format!("{first} InRate OutRate"));
+    assert_eq!(names(100), format!("{first} InRate OutRate Inactive How"));
     assert_eq!(names(110), format!("{first} InRate OutRate why: Some"));
     assert_eq!(names(160), format!("{first} InRate OutRate Inactive How why: Some"));
     assert_eq!(names(200), format!("{first} InRate OutRate Inactive How Connections why: Some"));
@@ -258,7 +293,7 @@ fn ten_thousand_destinations_scroll_as_ten_do() {
             })
             .unwrap();
     }
-    assert_eq!((large.at, cells), (100 * 25, 100 * 26), "a page is as high as it is");
+    assert_eq!((large.at, cells), (100 * 29, 100 * 30), "a page is as high as it is");
     // A hundred pages; a walk over all of it at each would take minutes in a test build.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

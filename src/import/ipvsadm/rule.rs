@@ -14,7 +14,7 @@ use crate::model::{
 
 /// What `ipvsadm` is told to do, with all defaults filled in.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(super) struct Rule {
     pub place: Place,
     pub action: Action,
 }
@@ -47,9 +47,10 @@ pub(super) struct Server {
 
 /// The longest timeout, 31 days.
 const MAX_TIMEOUT: u32 = 86_400 * 31;
-const PERSISTENT: u32 = 300;
+/// Its manual page has 300, and it does this.
+const PERSISTENT: u32 = 360;
 
-impl Command {
+impl Rule {
     /// The command, if it is understood and changes anything; what is wrong with it is said.
     pub(super) fn parse(words: &Words, report: &mut Report, surroundings: &mut dyn Surroundings) -> Option<Self> {
         let (given, rest) = given(words, report)?;
@@ -182,7 +183,12 @@ impl Options<'_> {
             return None;
         }
         if let Some(word) = mark {
-            let mark = number(word, "fwmark-service", &(1..=u32::MAX), report)?;
+            // `ipvsadm -S` writes marks from 2^31 on as negative numbers, which it cannot read itself.
+            let written = word.text.parse::<i32>().ok().filter(|mark| *mark < 0).map(i32::cast_unsigned);
+            let mark = match written {
+                Some(mark) => mark,
+                None => number(word, "fwmark-service", &(1..=u32::MAX), report)?,
+            };
             let family = if self.has("ipv6") { Family::V6 } else { Family::V4 };
             return Some((ServiceKey::Mark { family, mark }, Protocol::Tcp));
         }
