@@ -1,5 +1,8 @@
 //! The configuration of the daemon: files that are watched, and what came over the API, which stands on them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -310,116 +313,4 @@ fn fingerprint(sources: &[Source]) -> String {
         context.update(source.text.as_bytes());
     }
     context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    const GOOD: &str = "version = 1\n[[services]]\nname = \"a\"\naddress = \"tcp://192.0.2.1:80\"\n";
-
-    #[test]
-    fn what_was_read_is_not_read_again_unless_it_is_asked_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("a.toml");
-        fs::write(&file, GOOD).unwrap();
-        let mut source = FileSource::new(vec![file.clone()], None);
-        source.first().unwrap();
-        let first = source.fingerprint().unwrap();
-        assert_eq!(first, "97b31efc105302b85c66ae7aed88553f876f7133e2625bcebd47cb2bb5c57bee", "as sha256sum has it");
-        assert!(matches!(source.load(false), Config::Unchanged));
-        assert!(matches!(source.load(true), Config::New(_)));
-
-        fs::write(&file, "oops").unwrap();
-        assert!(source.changed());
-        assert!(matches!(source.load(false), Config::Refused(_)));
-        assert!(!source.changed());
-        assert!(matches!(source.load(false), Config::Unchanged), "it was said once");
-        assert_eq!(source.fingerprint().unwrap(), first, "it is of what is in force");
-        assert!(matches!(source.load(true), Config::Refused(_)), "whoever sends SIGHUP is told again");
-
-        fs::write(&file, "oops\n# saved again").unwrap();
-        assert!(
-            matches!(source.load(false), Config::Refused(_)),
-            "nor does whoever saves it again believe it to be good"
-        );
-
-        fs::write(&file, GOOD).unwrap();
-        assert!(matches!(source.load(false), Config::New(_)), "back to the last good one");
-    }
-
-    #[test]
-    fn what_came_over_the_api_does_not_speak_for_files_without_services() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, state_dir) = (dir.path().join("a.toml"), dir.path().join("state"));
-        fs::create_dir_all(state_dir.join("api.d")).unwrap();
-        fs::write(state_dir.join("api.d/b.toml"), GOOD.replace("\"a\"", "\"b\"").replace(".1:80", ".2:80")).unwrap();
-        fs::write(&file, GOOD).unwrap();
-        let mut source = FileSource::new(vec![file.clone()], Some(state_dir));
-        assert_eq!(source.first().unwrap().table.services.len(), 2);
-        fs::write(&file, "version = 1\n[defaults]\nweight = 1\n").unwrap();
-        let Config::Refused(problems) = source.load(false) else { panic!("half a file was taken") };
-        assert!(problems.contains("no file has `services`"), "{problems}");
-    }
-
-    #[test]
-    fn what_is_included_and_what_parameters_name_is_watched_and_read_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap();
-        let (file, secret) = (root.join("a.toml"), root.join("weight"));
-        let text = "version = 1\ninclude = [\"conf.d/*.toml\"]\n[defaults]\nweight = \"${file:weight}\"\n[daemon]\n";
-        fs::write(&file, format!("{text}{}", &GOOD["version = 1\n".len()..])).unwrap();
-        fs::write(&secret, "7\n").unwrap();
-        let mut source = FileSource::new(vec![file.clone()], Some(root.join("state")));
-        source.first().unwrap();
-        let (wake, woken) = std::sync::mpsc::channel();
-        source.watch(move |event| _ = wake.send(event));
-        assert!(matches!(source.load(false), Config::Unchanged), "and now it is known what to watch");
-        let changes = |what: &str, change: &dyn Fn()| {
-            while woken.try_recv().is_ok() {}
-            change();
-            woken.recv_timeout(Duration::from_secs(20)).expect(what);
-        };
-        changes("a secret", &|| fs::write(&secret, "8\n").unwrap());
-        let Config::New(desired) = source.load(false) else { panic!("it was not read again") };
-        assert_eq!(desired.table.services.len(), 1);
-        changes("a directory that a pattern means", &|| fs::create_dir(root.join("conf.d")).unwrap());
-        assert!(matches!(source.load(false), Config::Unchanged));
-        let more = GOOD.replace("\"a\"", "\"b\"").replace(".1:80", ".2:80");
-        changes("a file in it", &|| fs::write(root.join("conf.d/b.toml"), &more).unwrap());
-        let Config::New(desired) = source.load(false) else { panic!("it was not read again") };
-        assert_eq!(desired.table.services.len(), 2);
-        changes("the secret is gone", &|| fs::remove_file(&secret).unwrap());
-        let Config::Refused(problems) = source.load(false) else { panic!("it was taken") };
-        assert!(problems.contains("cannot read `weight`") && problems.contains("a.toml:4:11"), "{problems}");
-    }
-
-    #[test]
-    fn what_containers_took_away_is_exempt_until_a_pass_has_done_it() {
-        use crate::model::MaxDelete;
-        use crate::plan::{Plan, TooManyDeletes};
-        use crate::reconcile::{Picture, Refused};
-        let key: ServiceKey = "tcp://192.0.2.1:80".parse().unwrap();
-        let mut source = FileSource::new(Vec::new(), None);
-        source.moved.insert(key);
-        let too_many = TooManyDeletes { deletes: 9, owned: 9, what: "entry", max: MaxDelete::Count(1) };
-        let report = |refused| {
-            Ok(Report {
-                plan: Plan::default(),
-                results: Vec::new(),
-                host_results: Vec::new(),
-                refused,
-                unknown: Vec::new(),
-                store_error: None,
-                notices: Vec::new(),
-                picture: Picture::default(),
-            })
-        };
-        // Somebody else's mistake held it up.
-        source.passed(&|_| true, &report(Some(Refused::TooManyDeletes(too_many))));
-        assert_eq!(source.asked(), [key].into());
-        source.passed(&|_| true, &report(None));
-        assert!(source.asked().is_empty());
-    }
 }

@@ -4,43 +4,37 @@
 //! Whatever comes and goes is given to the loop service by service, so that its price is that of the change.
 
 mod command;
+mod ended;
 mod kept;
 mod lay;
 mod names;
 #[cfg(test)]
 mod tests;
+mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::model::{Desired, DestinationKey, Docker, Record, ServiceKey};
-use crate::reconcile::{DockerFinding, DockerStatus, Event, Now, Part, Place, Status, unix_of};
+use crate::model::{Desired, Docker, Record, ServiceKey};
+use crate::reconcile::{Event, Part, Place, Status};
 use crate::source::News;
-use crate::source::docker::{Finding, Snapshot, View, Window, follow};
+use crate::source::docker::{Finding, Snapshot, Window, follow};
 pub use command::hold_unknown;
 pub(super) use command::{lay_known, look_up};
+use ended::Ended;
 use lay::{AllGiven, Given, Laid};
 use names::Names;
+use told::{Told, status};
 
 /// So many findings are shown.
 const MOST_SHOWN: usize = 1000;
 /// So many are logged at a time.
 const MOST_LOGGED: usize = 20;
-/// So long it is remembered that a container has ended: until what is there of it is deleted.
-const REMEMBERED: Duration = Duration::from_secs(120);
-
-/// What is wrong, and which engine it is: for those who show it.
-#[derive(Debug, Default)]
-struct Told {
-    engine: Option<String>,
-    findings: Vec<Finding>,
-    destinations: usize,
-}
 
 /// A configuration that was read.
 struct Next {
@@ -69,7 +63,7 @@ pub struct Containers {
     /// What the first pass goes by while nothing is known of containers.
     held: Option<AllGiven>,
     names: Names,
-    ended: BTreeMap<ServiceKey, BTreeMap<DestinationKey, Instant>>,
+    ended: Ended,
     /// What was gathered from last.
     seen: Option<Arc<Snapshot>>,
     /// Everything is to be given again.
@@ -90,7 +84,7 @@ impl Default for Containers {
             given_by: String::new(),
             held: None,
             names: Names::default(),
-            ended: BTreeMap::new(),
+            ended: Ended::default(),
             seen: None,
             afresh: false,
             findings: BTreeSet::new(),
@@ -177,10 +171,10 @@ impl Containers {
         let (snapshot, is_listed) = self.look();
         if let Some(laid) = &laid {
             let (given, findings) = self.gather(laid, (&snapshot, is_listed));
-            self.note_ended(&given, &snapshot, Instant::now());
+            self.ended.note((&self.given, &self.given_by), &given, &snapshot, Instant::now());
             given_by.clone_from(&snapshot.origin);
             for (key, given) in &given {
-                laid.put(desired, *key, given, &self.ended_of(key));
+                laid.put(desired, *key, given, &self.ended.of(key));
             }
             self.say(findings);
             all = given;
@@ -224,7 +218,7 @@ impl Containers {
         self.names.held.extend(held);
         laid.resolve(&mut given, &answers, &self.names.held);
         for (key, given) in given.iter().filter(|(key, given)| was.get(key) != Some(given)) {
-            laid.put(desired, *key, given, &self.ended_of(key));
+            laid.put(desired, *key, given, &self.ended.of(key));
         }
         self.next = Some(Next { laid: Some(laid), given, given_by, is_listed });
     }
@@ -249,10 +243,6 @@ impl Containers {
             }
             _ => laid.gather(snapshot),
         }
-    }
-
-    fn ended_of(&self, key: &ServiceKey) -> BTreeSet<DestinationKey> {
-        self.ended.get(key).into_iter().flat_map(BTreeMap::keys).copied().collect()
     }
 
     /// What was laid last has come into force.
@@ -312,7 +302,7 @@ impl Containers {
     }
 
     fn changes(&mut self, laid: &Laid, now: Instant) -> Option<Part> {
-        let forgotten = self.forget_ended(now);
+        let forgotten = self.ended.forget(now);
         let (snapshot, is_listed) = self.look();
         // Where no engine is followed any more, the window may not be empty yet.
         if is_listed && laid.docker.is_some() {
@@ -324,11 +314,11 @@ impl Containers {
         }
         let (mut given, findings) = self.gather(laid, (&snapshot, is_listed));
         self.say(findings);
-        self.note_ended(&given, &snapshot, now);
+        self.ended.note((&self.given, &self.given_by), &given, &snapshot, now);
         let before = std::mem::take(&mut self.given);
         for (key, was) in &before {
             let is_free = !laid.ground.names.contains_key(key);
-            if is_free && !given.contains_key(key) && was.auto.is_some() && self.ended.contains_key(key) {
+            if is_free && !given.contains_key(key) && was.auto.is_some() && self.ended.has(key) {
                 given.insert(*key, Given { auto: was.auto.clone(), ..Given::default() });
             }
         }
@@ -337,7 +327,7 @@ impl Containers {
         for (key, is) in &given {
             if everything || forgotten.contains(key) || before.get(key) != Some(is) {
                 part.services.insert(*key);
-                laid.put(&mut part.desired, *key, is, &self.ended_of(key));
+                laid.put(&mut part.desired, *key, is, &self.ended.of(key));
             }
         }
         // What came about by itself, and is no more; what is somebody's meanwhile is theirs.
@@ -350,49 +340,6 @@ impl Containers {
         self.seen = Some(snapshot).filter(|_| self.held.is_none());
         self.given_since |= !part.services.is_empty();
         (!part.services.is_empty()).then_some(part)
-    }
-
-    /// Of containers that have ended nothing is waited for, nor of their service.
-    fn note_ended(&mut self, given: &AllGiven, snapshot: &Snapshot, now: Instant) {
-        // What is there again has not ended: when it leaves, its connections are waited for.
-        let is_there = |key: &ServiceKey, destination: &DestinationKey| {
-            given
-                .get(key)
-                .is_some_and(|is| is.destinations.contains_key(destination) || is.named.contains_key(destination))
-        };
-        self.ended.retain(|key, ended| {
-            ended.retain(|destination, _| !is_there(key, destination));
-            !ended.is_empty()
-        });
-        // Another engine knows nothing of what the one before had.
-        if snapshot.origin != self.given_by {
-            return;
-        }
-        let listed: BTreeSet<&str> = snapshot.containers.iter().map(|container| container.id.as_str()).collect();
-        for (key, was) in &self.given {
-            for (destination, contributed) in &was.destinations {
-                // One that has died loses its address before it is gone.
-                let id = contributed.id.as_str();
-                let is_over = !listed.contains(id) || snapshot.dead.contains(id);
-                if !id.is_empty() && is_over && !is_there(key, destination) {
-                    self.ended.entry(*key).or_default().insert(*destination, now);
-                }
-            }
-        }
-    }
-
-    /// The services of which something was remembered for long enough.
-    fn forget_ended(&mut self, now: Instant) -> BTreeSet<ServiceKey> {
-        let mut forgotten = BTreeSet::new();
-        self.ended.retain(|key, ended| {
-            let before = ended.len();
-            ended.retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
-            if ended.len() < before {
-                forgotten.insert(*key);
-            }
-            !ended.is_empty()
-        });
-        forgotten
     }
 
     /// Logs what is wrong now, and was not before.
@@ -418,24 +365,4 @@ impl Containers {
 
 fn count(given: &AllGiven) -> usize {
     given.values().map(|given| given.destinations.len()).sum()
-}
-
-fn status(window: &Window, told: &Mutex<Told>) -> Option<DockerStatus> {
-    let (engine, findings, destinations) = {
-        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        (told.engine.clone()?, told.findings.clone(), told.destinations)
-    };
-    let View { version, trouble, listed_at, containers } = window.view();
-    let now = Now::read();
-    let finding = |Finding { container, message }| DockerFinding { container, message };
-    Some(DockerStatus {
-        engine,
-        version,
-        listed_at: listed_at.map(|at| unix_of(at, now)),
-        away_since: trouble.as_ref().map(|(_, at)| unix_of(*at, now)),
-        trouble: trouble.map(|(why, _)| why),
-        containers,
-        destinations,
-        findings: findings.into_iter().map(finding).collect(),
-    })
 }

@@ -1,8 +1,10 @@
 mod names;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::config::{self, Source};
-use crate::model::{DestinationSettings, Forward, OwnedService};
+use crate::model::{DestinationKey, DestinationSettings, Forward, OwnedService};
 use crate::source::docker::{Addresses, Container, Port};
 use crate::source::names::Answers;
 
