@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::names::Names;
+use super::names::{Names, plain};
 use super::report::{Place, Report};
 use crate::config::{DraftCheck, objection_to_check};
 use crate::model::{Check, Probe, Timing, Via};
@@ -99,11 +99,12 @@ impl Checks {
         if let Some((why, help)) = objection_to_check(&check) {
             return Err(report.error(place, format!("the check is left out: {why}"), help));
         }
+        let wanted = plain(wanted);
         // Those two names are ipvsd's own.
-        let name = self.names.take(&if matches!(wanted, "tcp" | "none") {
+        let name = self.names.take(&if matches!(wanted.as_str(), "tcp" | "none") {
             format!("check-{wanted}")
         } else {
-            wanted.to_owned()
+            wanted
         });
         self.list.push(DraftCheck { name: name.clone(), comments, check });
         Ok(name)

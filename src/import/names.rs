@@ -26,11 +26,13 @@ impl Names {
     }
 }
 
-/// Letters, digits, `.`, `_` and `-` are as they are.
-fn plain(wanted: &str) -> String {
+/// Letters, digits, `.`, `_` and `-` are as they are; the first of it is a letter or digit.
+pub(super) fn plain(wanted: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name: String = wanted.trim().chars().map(|c| if fits(c) { c } else { '-' }).take(LONGEST).collect();
-    let name = name.trim_matches('-').to_owned();
+    let name: String = wanted.trim().chars().map(|c| if fits(c) { c } else { '-' }).collect();
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let name: String = name.chars().take(LONGEST).collect();
+    let name = name.trim_end_matches('-').to_owned();
     if name.is_empty() { "service".to_owned() } else { name }
 }
 

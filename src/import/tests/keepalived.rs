@@ -358,3 +358,14 @@ destinations = [{ address = "10.0.0.1:80", weight = 1 }]
     result.says(11, "written twice");
     result.says(12, "without real servers is left out");
 }
+
+/// Half a file, as it is while somebody writes it: no service comes of that, and the check has no name to go by.
+#[test]
+fn checks_have_names_that_can_be_read_back() {
+    for (checker, name) in [("PING_CHECK { }", "ping"), ("TCP_CHECK { connect_timeout 7 }", "check-tcp")] {
+        let outcome = run(&format!(
+            "virtual_server 2001:db8::10 53 {{\n persistence_granularity 255.255.255.0\n real_server 10.0.0.1 80 {{ {checker} }}\n}}\n"
+        ));
+        assert!(outcome.text.contains(&format!("[checks.\"{name}\"]")), "{}", outcome.text);
+    }
+}
