@@ -143,12 +143,16 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__check)
-            opts="-o -c -h --host --output --config --state-dir --color --help"
+            opts="-o -c -h --as --host --output --config --state-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
@@ -463,7 +467,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__plan)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --detailed --config --state-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

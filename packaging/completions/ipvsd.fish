@@ -47,6 +47,7 @@ complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "overrides" -d 'List wha
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "doctor" -d 'Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "import" -d 'Print the live table, or what was written for another program, as a configuration'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "schema" -d 'Print the JSON Schema of the configuration'
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l as -d 'Where the one file that is checked is to stand: its relative paths start there, and its name says whether it is TOML or YAML. For those who check before they put a file in its place' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -s o -l output -d 'How to print what was found' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
@@ -63,6 +64,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l state-dir -d 'Where
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l detailed -d 'Also what stays as it is, and in JSON what is said of each operation and where its service is written'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s o -l output -d 'How to print the differences' -r -f -a "text\t'For people'
 json\t'For programs'"
