@@ -211,6 +211,36 @@ fn the_schema_is_the_one_that_is_shipped() {
     }
 }
 
+/// An editor finds nothing wrong with what ipvsd takes; and does with what no key takes.
+#[test]
+fn what_is_accepted_satisfies_the_schema() {
+    let schema = jsonschema::validator_for(&config::schema()).unwrap();
+    let parameters = "version: 1\ndefaults: { weight: '${W}', scheduler: '${S:-rr}', drain: '${file:d}', forward: '${F}' }\n\
+        services: [{ name: 'a${N}', address: 'tcp://${VIP}:80', one_packet: '${O}', destinations: [{ address: '${A}', max_connections: '${M}' }] }]";
+    assert!(schema.is_valid(&serde_yaml::from_str(parameters).unwrap()), "parameters");
+    for wrong in ["weight: heavy", "forward: round", "weight: '$W'", "drain: soon"] {
+        let text = format!("version: 1\ndefaults: {{ {wrong} }}\nservices: []");
+        assert!(!schema.is_valid(&serde_yaml::from_str(&text).unwrap()), "{wrong}");
+    }
+    let mut count = 0;
+    let cases = fs::read_dir(root().join("tests/config")).unwrap().map(|entry| entry.unwrap().path());
+    let cases = cases.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("accept"));
+    for path in cases.chain([root().join("config")]).flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let path = path.unwrap().path();
+        let text = || fs::read_to_string(&path).unwrap();
+        let value: serde_json::Value = match path.extension().and_then(|end| end.to_str()) {
+            Some("toml") => toml::from_str(&text()).unwrap(),
+            Some("yaml" | "yml") => serde_yaml::from_str(&text()).unwrap(),
+            _ => continue,
+        };
+        let errors: Vec<_> =
+            schema.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert_eq!(errors, [""; 0], "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 10, "only {count} files were found");
+}
+
 #[test]
 fn what_is_shipped_parses() {
     let mut count = 0;
@@ -269,7 +299,7 @@ fn the_example_has_every_key() {
         }
     }
     let mut all = Vec::new();
-    keys(&config::schema(), &mut all);
+    keys(&config::keys(), &mut all);
     assert!(all.len() > 20, "{all:?}");
     for name in ["example.toml", "example.yaml"] {
         let text = fs::read_to_string(root().join("config").join(name)).unwrap();

@@ -59,7 +59,7 @@ pub(crate) use names::nearest;
 pub use parameters::Environment;
 pub use problem::{Problem, Problems, Related, Remark, Severity};
 pub use render::render;
-pub use schema::schema;
+pub use schema::{keys, schema};
 pub(crate) use tree::{Entry, Node, Value};
 
 use crate::model::Desired;

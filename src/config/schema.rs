@@ -3,6 +3,8 @@
 //! It is made of the same declarations that read the files (`raw.rs`), so that a key cannot be missing in it. It says
 //! what one key can say; what takes two keys or two files to be wrong, only `ipvsd check` says.
 
+mod parameters;
+
 use std::borrow::Cow;
 
 use schemars::generate::SchemaSettings;
@@ -16,6 +18,13 @@ use crate::model::Scheduler;
 
 /// The JSON Schema (draft 2020-12) of a configuration file. `config/ipvsd.schema.json` is this, and a test keeps it so.
 pub fn schema() -> Value {
+    let mut schema = keys();
+    parameters::allow(&mut schema);
+    schema
+}
+
+/// The same without parameters: what the keys themselves take.
+pub fn keys() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>();
     schema.insert("title".to_owned(), "ipvsd configuration".into());
     schema.to_value()

@@ -40,7 +40,7 @@ fn the_manual_page_of_the_program_is_current() {
 
 #[test]
 fn the_manual_page_of_the_configuration_is_current() {
-    is_current("packaging/man/ipvsd.toml.5", &configuration::page(&ipvsd::config::schema()));
+    is_current("packaging/man/ipvsd.toml.5", &configuration::page(&ipvsd::config::keys()));
 }
 
 #[test]
