@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::containers::Containers;
 use super::facts::facts;
+use super::moved::Moved;
 use super::offers::{Offers, folder};
 use crate::config::{self, Circumstances, Input, Problems, Source};
 use crate::model::{Desired, Record, ServiceKey};
@@ -46,8 +47,7 @@ pub struct FileSource {
     refused: Option<(Seen, String)>,
     offers: Arc<Offers>,
     containers: Containers,
-    /// The services whose containers came or went since a pass over them: nobody's mistake in a file, so `max_delete` does not count.
-    moved: BTreeSet<ServiceKey>,
+    moved: Moved,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
     /// SHA-256 of the files that were accepted last.
@@ -68,7 +68,7 @@ impl FileSource {
             refused: None,
             offers: Arc::default(),
             containers: Containers::default(),
-            moved: BTreeSet::new(),
+            moved: Moved::default(),
             always_stocked: None,
             fingerprint: None,
             watcher: None,
@@ -110,6 +110,7 @@ impl FileSource {
         let mut desired = self.accept(&input)?;
         self.offers.remember(&desired.state_dir);
         self.containers.recall(&desired.state_dir);
+        self.moved = Moved::recall(&desired.state_dir);
         self.containers.lay(&mut desired);
         self.containers.in_force();
         self.fingerprint = Some(fingerprint(&input.sources));
@@ -293,15 +294,12 @@ impl ConfigSource for FileSource {
 
     fn asked(&self) -> BTreeSet<ServiceKey> {
         let mut asked = self.offers.asked();
-        asked.extend(&self.moved);
+        asked.extend(self.moved.services());
         asked
     }
 
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
-        // What was refused was not done.
-        if result.as_ref().is_ok_and(|report| report.refused.is_none()) {
-            self.moved.retain(|service| !covers(service));
-        }
+        self.moved.passed(covers, result);
         self.offers.passed(covers, result);
     }
 }

@@ -9,6 +9,7 @@ mod hooks;
 mod limits;
 mod lock;
 mod log;
+mod moved;
 mod notify;
 mod offers;
 pub(crate) mod orders;

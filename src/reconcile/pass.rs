@@ -18,7 +18,7 @@ use super::verify::verify;
 use crate::ipvs::{Error, Refusal};
 use crate::model::{Desired, DestinationKey, HostKey, LiveService, Overrides, Record, ServiceKey, SharedChecks};
 use crate::plan::render;
-use crate::plan::{self, Held, HostStep, NotAllowed, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
+use crate::plan::{self, Held, HostStep, NotAllowed, Note, Of, Operation, Overlaid, Plan, Step, TooManyDeletes, Verb};
 
 /// What a pass may do.
 pub struct Options<'a> {
@@ -157,6 +157,13 @@ impl Report {
                 self.notices.push(Notice::DrainDone { service, name, destination: *destination, connections, why });
             }
         }
+    }
+
+    /// The services of which something failed, or is still to come: it waits, or is held back.
+    pub fn unfinished(&self) -> BTreeSet<ServiceKey> {
+        let failed = self.outcomes().filter(|(_, result)| !result.is_ok()).map(|(step, _)| *step.operation.service());
+        let waits = |note: &&Note| matches!(note, Note::Waiting { .. } | Note::HeldBack { .. });
+        failed.chain(self.plan.notes.iter().filter(waits).map(|note| *note.service())).collect()
     }
 
     /// Steps with their results.

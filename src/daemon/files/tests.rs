@@ -75,31 +75,3 @@ fn what_is_included_and_what_parameters_name_is_watched_and_read_again() {
     let Config::Refused(problems) = source.load(false) else { panic!("it was taken") };
     assert!(problems.contains("cannot read `weight`") && problems.contains("a.toml:4:11"), "{problems}");
 }
-
-#[test]
-fn what_containers_took_away_is_exempt_until_a_pass_has_done_it() {
-    use crate::model::MaxDelete;
-    use crate::plan::{Plan, TooManyDeletes};
-    use crate::reconcile::{Picture, Refused};
-    let key: ServiceKey = "tcp://192.0.2.1:80".parse().unwrap();
-    let mut source = FileSource::new(Vec::new(), None);
-    source.moved.insert(key);
-    let too_many = TooManyDeletes { deletes: 9, owned: 9, what: "entry", max: MaxDelete::Count(1) };
-    let report = |refused| {
-        Ok(Report {
-            plan: Plan::default(),
-            results: Vec::new(),
-            host_results: Vec::new(),
-            refused,
-            unknown: Vec::new(),
-            store_error: None,
-            notices: Vec::new(),
-            picture: Picture::default(),
-        })
-    };
-    // Somebody else's mistake held it up.
-    source.passed(&|_| true, &report(Some(Refused::TooManyDeletes(too_many))));
-    assert_eq!(source.asked(), [key].into());
-    source.passed(&|_| true, &report(None));
-    assert!(source.asked().is_empty());
-}

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::model::ServiceKey;
-use crate::plan::Note;
 use crate::reconcile::{PassError, Report};
 
 /// See the module.
@@ -64,11 +63,8 @@ impl Asked {
         if self.services.is_empty() {
             return;
         }
-        let failed = report.outcomes().filter(|(_, result)| !result.is_ok()).map(|(step, _)| *step.operation.service());
-        let waits = |note: &&Note| matches!(note, Note::Waiting { .. } | Note::HeldBack { .. });
-        let waiting = report.plan.notes.iter().filter(waits).map(|note| *note.service());
-        let open: BTreeSet<ServiceKey> = failed.chain(waiting).collect();
-        self.services.retain(|service, mark| !mark.heard || !covers(service) || open.contains(service));
+        let unfinished = report.unfinished();
+        self.services.retain(|service, mark| !mark.heard || !covers(service) || unfinished.contains(service));
     }
 
     /// What the file has to say, if it says something else; nothing: there is to be none.

@@ -13,7 +13,7 @@ mod folder;
 mod lookup;
 mod shelf;
 #[cfg(test)]
-mod tests;
+pub(in crate::daemon) mod tests;
 
 pub(super) use folder::folder;
 pub use folder::{load, load_now};

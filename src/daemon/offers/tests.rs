@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// Of a pass that had nothing to do.
-pub(super) fn report() -> Report {
+pub(in crate::daemon) fn report() -> Report {
     Report {
         plan: Plan::default(),
         results: Vec::new(),
