@@ -43,7 +43,7 @@ impl Apply {
         let mut desired = global.load_now(out)?;
         if self.dry_run {
             let record = plan::peek(&desired, out)?;
-            plan::hold(&mut desired, &record);
+            plan::hold(&mut desired, &record, out);
             return self.look(&desired, &record, out);
         }
         let mut store = FileStore::new(&desired.state_dir, Place::here()?);
@@ -55,7 +55,7 @@ impl Apply {
                 moved_to.display()
             ));
         }
-        plan::hold(&mut desired, &record);
+        let stays = plan::hold(&mut desired, &record, out);
         let mut kernel = Kernel::open()?;
         let options = Options { force: self.force, only: self.only.as_deref(), held: &|_| None, host_held: &|_| None };
         let around = plan::Around::read(&desired)?;
@@ -74,6 +74,9 @@ impl Apply {
         let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {
             return Err(refused.into());
+        }
+        if let Err(error) = stays.keep(&desired.state_dir) {
+            out.warn(&format!("what names stand for is not kept for the next time: {error}"));
         }
         print(out, self.output, &report, &desired)?;
         let good = report.failed() == 0 && report.store_error.is_none();

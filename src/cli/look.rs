@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{Out, with_reasons};
 use super::{Failure, Global};
+use crate::config::peek_state_dir;
 use crate::daemon;
 use crate::daemon::control::{Answer, ask_status};
 use crate::model::{Desired, Overrides, Record};
@@ -40,9 +41,10 @@ impl Global {
         Surroundings { desired, state_dir: self.state_dir_or(configured) }
     }
 
-    /// The state directory: the command line's, the configuration's, or the usual one.
+    /// The state directory: the command line's, the configuration's, even of one that is not good, or the usual one.
     pub(super) fn state_dir_or(&self, configured: Option<PathBuf>) -> PathBuf {
-        self.state_dir.clone().or(configured).unwrap_or_else(|| PathBuf::from(STATE_DIR))
+        let peeked = || peek_state_dir(&[self.config()]);
+        self.state_dir.clone().or(configured).or_else(peeked).unwrap_or_else(|| PathBuf::from(STATE_DIR))
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome, look, overrides};
-use crate::daemon::{hold_unknown, plans};
+use crate::daemon::{Stays, hold_unknown, plans};
 use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Overrides, Record};
@@ -27,7 +27,7 @@ impl PlanCommand {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         let mut desired = global.load_now(out)?;
         let record = peek(&desired, out)?;
-        hold(&mut desired, &record);
+        hold(&mut desired, &record, out);
         let around = Around::peek(&desired, out)?;
         let observed = around.observe(&desired, &record, false)?;
         print(out, (self.output, self.detailed), &observed, &desired, &around)?;
@@ -91,9 +91,11 @@ pub(super) fn peek(desired: &Desired, out: &Out) -> anyhow::Result<Record> {
 
 /// Containers are what a daemon follows. A command goes by what it has seen last; if that is nothing, what is owned stays. And so
 /// it does where a name cannot be looked up.
-pub(super) fn hold(desired: &mut Desired, record: &Record) {
+pub(super) fn hold(desired: &mut Desired, record: &Record, out: &Out) -> Stays {
     let state_dir = desired.state_dir.clone();
-    hold_unknown(desired, record, &state_dir);
+    let stays = hold_unknown(desired, record, &state_dir);
+    stays.words.iter().for_each(|words| out.warn(words));
+    stays
 }
 
 /// Prints a plan that is not carried out, and whether it would be refused.

@@ -18,7 +18,7 @@ mod runtime;
 mod sampler;
 
 pub use api::{Audience, Backroom, Http, OpenHost, OpenKernel, Overlaid, Workshop};
-pub use containers::{Containers, SourcesReader, hold_unknown};
+pub use containers::{Containers, SourcesReader, Stays, hold_unknown};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;

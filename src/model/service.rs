@@ -19,6 +19,14 @@ impl Family {
         if address.is_ipv4() { Family::V4 } else { Family::V6 }
     }
 
+    /// `IPv4` or `IPv6`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        }
+    }
+
     /// The longest prefix: 32 or 128 bits.
     pub fn bits(self) -> u32 {
         match self {

@@ -1,8 +1,8 @@
 //! State files that are replaced whole: after a crash or a power cut there is the old one or the new one.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -55,10 +55,10 @@ pub(super) fn parse<'b, D: Deserialize<'b>>(
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
-    /// On one line, readable for whom the umask allows it.
+    /// On one line.
     Compact,
-    /// Indented, and for the owner's eyes only.
-    Private,
+    /// Indented, for people.
+    Pretty,
 }
 
 /// Gives the file that root has opened at `path` to whom the directory belongs: what a command of root's writes, a daemon that is
@@ -82,14 +82,15 @@ pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
     fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
-/// A new file at `path`, whatever was there; for whom the directory belongs to.
+/// A new file at `path`, whatever was there; for whom the directory belongs to, and nobody else: the checks of what drains are in it,
+/// and secrets may be in those.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
     // No link is followed.
-    let file = File::create_new(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     hand_over(&file, path)?;
     Ok(file)
 }
@@ -110,10 +111,7 @@ fn write(path: &Path, directory: &Path, form: Form, document: &impl Serialize) -
     let mut writer = BufWriter::new(create(&draft)?);
     match form {
         Form::Compact => serde_json::to_writer(&mut writer, document)?,
-        Form::Private => {
-            writer.get_ref().set_permissions(Permissions::from_mode(0o600))?;
-            serde_json::to_writer_pretty(&mut writer, document)?;
-        }
+        Form::Pretty => serde_json::to_writer_pretty(&mut writer, document)?,
     }
     writer.write_all(b"\n")?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -138,7 +136,7 @@ mod tests {
         };
         for (name, uid) in [("of-root.json", 0), ("of-another.json", 4672)] {
             std::os::unix::fs::chown(dir.path(), Some(uid), Some(uid)).unwrap();
-            for form in [Form::Compact, Form::Private] {
+            for form in [Form::Compact, Form::Pretty] {
                 replace(&dir.path().join(name), form, &1).unwrap();
                 assert_eq!(owner(name), (uid, uid), "{name}");
             }

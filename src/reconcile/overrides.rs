@@ -124,7 +124,7 @@ impl OverrideStore {
     }
 
     fn write(&self, overrides: &Overrides) -> Result<(), StoreError> {
-        atomic::replace(&self.path, Form::Private, &Document { version: VERSION, services: overrides })
+        atomic::replace(&self.path, Form::Pretty, &Document { version: VERSION, services: overrides })
     }
 
     /// The lock, which goes with the file that is returned, also if its holder is killed.

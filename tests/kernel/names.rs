@@ -102,14 +102,18 @@ fn what_a_name_stands_for_is_followed_and_the_last_good_stays() {
 
     // Nobody answers any more.
     stage.stands_for(&[]);
-    let line = daemon.wait("the trouble", |line| line.message().contains("is not looked up well"));
+    let line =
+        daemon.wait("the trouble", |line| line.message().contains("cannot be looked up, what it stood for stays"));
     assert_eq!((line.level(), line.text("name")), ("WARN", "web.internal"));
     assert_eq!(weights(&Table::read()), [Some(0), Some(5)]);
     let name = stage.name();
     assert_eq!((&name["name"], name["addresses"][0].as_str()), (&"web.internal".into(), Some("10.2.0.21")), "{name}");
     assert!(name["trouble"].is_string() && name["away_since"].is_u64(), "{name}");
     let shown = stage.run(&["show"]);
-    assert!(format!("{}{}", shown.out, shown.err).contains("the name web.internal is not looked up well"), "{shown:?}");
+    assert!(
+        format!("{}{}", shown.out, shown.err).contains("the name web.internal is not as it should be"),
+        "{shown:?}"
+    );
 
     // Neither does a reload, a restart, or a plan take anything away.
     daemon.signal(Signal::HUP);

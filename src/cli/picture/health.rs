@@ -206,12 +206,16 @@ fn of_docker(docker: &DockerStatus, now: u64) -> Vec<String> {
     lines
 }
 
-/// Why a name is not looked up well.
+/// Why a name is not as it should be.
 fn of_name(name: &NameStatus, now: u64) -> Option<String> {
     let NameStatus { name, addresses, known_at: _, away_since, trouble } = name;
     let since = away_since.map(|at| format!(" since {}", rough(now.saturating_sub(at)))).unwrap_or_default();
-    let rest = if addresses.is_empty() { "nothing is known of it" } else { "what it stood for stays" };
-    Some(format!("the name {name} is not looked up well{since}, {rest}: {}", trouble.as_ref()?))
+    let known = match addresses.len() {
+        0 => "nothing is known of it".to_owned(),
+        1 => "one address is known".to_owned(),
+        many => format!("{many} addresses are known"),
+    };
+    Some(format!("the name {name} is not as it should be{since}, {known}: {}", trouble.as_ref()?))
 }
 
 /// Without what a terminal would act on: some of the words are a server's.

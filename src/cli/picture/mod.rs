@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::daemon::control::Answer;
+use crate::daemon::hold_unknown;
 use crate::ipvs::KernelSettings;
 use crate::model::{
     Desired, DestinationKey, Health, Helped, Live, Manage, Override, Overrides, Record, ServiceKey, ServiceOrigin,
@@ -43,7 +44,11 @@ impl Picture {
         let record = look::record(&state_dir, out)?;
         let daemon = look::daemon(&state_dir, out)?;
         let overrides = look::peek_overrides(&state_dir, out);
-        let desired = desired.map(Arc::new);
+        let desired = desired.map(|mut desired| {
+            // What stays for a name that is not known is wanted.
+            hold_unknown(&mut desired, &record, &state_dir);
+            Arc::new(desired)
+        });
         Ok(Self { live, settings, desired, record, daemon, overrides, all: false, now: unix_now() })
     }
 

@@ -26,6 +26,9 @@ pub(super) const DOCKER: Kept = Kept { file: "docker.json", is_of_here: true };
 /// What a name stood for is better than nothing after a boot, too.
 pub(super) const NAMES: Kept = Kept { file: "names.json", is_of_here: false };
 
+/// What services have for names that are not known.
+pub(super) const HELD: Kept = Kept { file: "names.held.json", is_of_here: false };
+
 #[derive(Serialize)]
 struct Written<'s, T> {
     version: u32,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     Auto, Desired, DestinationKey, DestinationSettings, Docker, Family, Named, Policy, Record, Service, ServiceKey,
     ServiceOrigin, SharedChecks,
@@ -56,6 +58,15 @@ pub(super) type AllGiven = BTreeMap<ServiceKey, Given>;
 
 /// What services have of which not all names are known.
 pub(super) type Held = BTreeMap<ServiceKey, Destinations>;
+/// The same, as it is kept.
+pub(super) type HeldKeys = BTreeMap<ServiceKey, HeldFor>;
+
+/// What is held of a service, and for which names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldFor {
+    hosts: BTreeSet<String>,
+    destinations: BTreeSet<DestinationKey>,
+}
 
 impl Laid {
     /// Nothing if nobody asks for any of it.
@@ -101,16 +112,27 @@ impl Laid {
         (written.chain(auto).collect(), findings)
     }
 
-    /// All names.
-    pub(super) fn hosts(&self) -> BTreeSet<String> {
-        self.plain.values().flat_map(|plain| &plain.policy.named).map(|named| named.host.clone()).collect()
+    /// All names, with the families of their services.
+    pub(super) fn hosts(&self) -> BTreeMap<String, BTreeSet<Family>> {
+        let mut hosts: BTreeMap<String, BTreeSet<Family>> = BTreeMap::new();
+        for (key, plain) in self.named() {
+            for named in &plain.policy.named {
+                hosts.entry(named.host.clone()).or_default().insert(key.family());
+            }
+        }
+        hosts
     }
 
     /// The services of which not all names are known.
     pub(super) fn unknown(&self, answers: &Answers) -> BTreeSet<ServiceKey> {
-        let is_unknown = |key: &ServiceKey, named: &Named| meant(named, key.family(), answers).is_empty();
-        let unknown = self.named().filter(|(key, plain)| plain.policy.named.iter().any(|named| is_unknown(key, named)));
-        unknown.map(|(key, _)| *key).collect()
+        self.named().map(|(key, _)| *key).filter(|key| !self.unknown_of(key, answers).is_empty()).collect()
+    }
+
+    /// The names of a service that lead nowhere in it, as far as is known.
+    fn unknown_of(&self, key: &ServiceKey, answers: &Answers) -> BTreeSet<&str> {
+        let named = self.plain.get(key).into_iter().flat_map(|plain| &plain.policy.named);
+        let unknown = named.filter(|named| meant(named, key.family(), answers).is_empty());
+        unknown.map(|named| named.host.as_str()).collect()
     }
 
     /// What is known of names by the configuration itself, in which it was put before.
@@ -179,21 +201,66 @@ impl Laid {
         all
     }
 
-    /// What is owned of the services of which not all names are known.
-    pub(super) fn hold_names(&self, record: &Record, answers: &Answers) -> Held {
+    /// What is owned of the services of which not all names are known; of those that had something `held` before, that alone: what
+    /// was written there and is no more has been taken out by somebody.
+    pub(super) fn hold_names(&self, record: &Record, answers: &Answers, before: &HeldKeys) -> Held {
         let of = |(key, plain): (&ServiceKey, &Plain)| {
             let named = &plain.policy.named;
             let unknown = named.iter().find(|named| meant(named, key.family(), answers).is_empty())?;
             let mut held = owned(record, key, &plain.written(), unknown.settings.weight, unknown.checks.as_ref());
             held.values_mut().for_each(|contributed| contributed.id = HELD.to_owned());
+            let is_old =
+                |before: &&HeldFor| self.unknown_of(key, answers).into_iter().all(|host| before.hosts.contains(host));
+            if let Some(before) = before.get(key).filter(is_old) {
+                held.retain(|destination, _| before.destinations.contains(destination));
+            }
             Some((*key, held))
         };
         self.named().filter_map(of).collect()
     }
 
-    /// What services have now of which not all names are known yet.
-    pub(super) fn hold_as_before(&self, before: &Desired, answers: &Answers) -> Held {
-        let of = |key: ServiceKey| Some((key, as_before(before, &key, HELD)?));
+    /// What a service keeps for its names, in words; nothing if that is nothing.
+    pub(super) fn what_stays(&self, key: &ServiceKey, held: &Destinations, answers: &Answers) -> Option<String> {
+        if held.is_empty() {
+            return None;
+        }
+        let destinations: Vec<String> = held.keys().map(DestinationKey::to_string).collect();
+        let hosts: Vec<String> = self.unknown_of(key, answers).into_iter().map(|host| format!("`{host}`")).collect();
+        let (hosts, destinations) = (hosts.join(" and "), destinations.join(", "));
+        Some(format!(
+            "{key} keeps {destinations} until it is known which {} addresses {hosts} has",
+            key.family().word()
+        ))
+    }
+
+    /// What is held, as it is kept.
+    pub(super) fn held_keys(&self, held: &Held, answers: &Answers) -> HeldKeys {
+        let of = |(key, held): (&ServiceKey, &Destinations)| {
+            let hosts = self.unknown_of(key, answers).into_iter().map(str::to_owned).collect();
+            (*key, HeldFor { hosts, destinations: held.keys().copied().collect() })
+        };
+        held.iter().map(of).collect()
+    }
+
+    /// What services have now to which a name comes that is not known yet. Of those that had such names already, what was `held` for
+    /// them: whoever takes an address out of the file then means it.
+    pub(super) fn hold_as_before(
+        &self,
+        (before, laid_before): (&Desired, Option<&Self>),
+        answers: &Answers,
+        held: &Held,
+    ) -> Held {
+        let of = |key: ServiceKey| {
+            let known_before = laid_before.map(|laid| laid.unknown_of(&key, answers)).unwrap_or_default();
+            let is_old = self.unknown_of(&key, answers).is_subset(&known_before);
+            let mut holds = match held.get(&key).filter(|_| is_old) {
+                Some(held) => held.clone(),
+                None => as_before(before, &key, HELD)?,
+            };
+            let written = self.plain.get(&key)?.written();
+            holds.retain(|destination, _| !written.contains(destination));
+            Some((key, holds))
+        };
         self.unknown(answers).into_iter().filter_map(of).collect()
     }
 

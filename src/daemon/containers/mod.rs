@@ -24,7 +24,7 @@ use crate::model::{Desired, Docker, Record, ServiceKey};
 use crate::reconcile::{Event, Part, Place, Status};
 use crate::source::News;
 use crate::source::docker::{Finding, Snapshot, Window, follow};
-pub use command::hold_unknown;
+pub use command::{Stays, hold_unknown};
 pub(super) use command::{lay_known, look_up};
 use ended::Ended;
 use lay::{AllGiven, Given, Laid};
@@ -110,11 +110,11 @@ impl Containers {
 
     /// Where nothing was kept, what is owned stays until the engine has been listed.
     pub(super) fn hold(&mut self, record: &Record, desired: &mut Desired) {
+        self.names.hold(self.laid.as_ref(), record);
         let Some(laid) = self.laid.take() else { return };
         if let Some(held) = &mut self.held {
             *held = laid.hold(record);
         }
-        self.names.held = laid.hold_names(record, &self.names.answers());
         let (snapshot, is_listed) = self.look();
         (self.given, _) = self.gather(&laid, (&snapshot, is_listed));
         for (key, given) in &self.given {
@@ -206,7 +206,7 @@ impl Containers {
             }
         }
         let answers = self.names.answers();
-        let mut held = laid.hold_as_before(before, &answers);
+        let mut held = laid.hold_as_before((before, self.laid.as_ref()), &answers, self.names.held());
         for (key, held) in &mut held {
             // Whether a container is there is known otherwise.
             let containers = self.given.get(key).map(|given| &given.destinations);
@@ -215,8 +215,8 @@ impl Containers {
                 container.is_none_or(|container| container.id.is_empty())
             });
         }
-        self.names.held.extend(held);
-        laid.resolve(&mut given, &answers, &self.names.held);
+        self.names.hold_more(held);
+        laid.resolve(&mut given, &answers, self.names.held());
         for (key, given) in given.iter().filter(|(key, given)| was.get(key) != Some(given)) {
             laid.put(desired, *key, given, &self.ended.of(key));
         }
@@ -225,7 +225,7 @@ impl Containers {
 
     fn gather(&self, laid: &Laid, (snapshot, is_listed): (&Snapshot, bool)) -> (AllGiven, BTreeSet<Finding>) {
         let (mut all, findings) = self.gather_containers(laid, (snapshot, is_listed));
-        laid.resolve(&mut all, &self.names.answers(), &self.names.held);
+        laid.resolve(&mut all, &self.names.answers(), self.names.held());
         (all, findings)
     }
 

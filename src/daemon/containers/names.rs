@@ -1,13 +1,15 @@
 //! What is known of names, for those who lay it over a configuration.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::kept;
-use super::lay::{Held, Laid};
+use super::lay::{Held, HeldKeys, Laid};
+use crate::model::Record;
 use crate::reconcile::{Event, NameStatus, Now, Place, unix_of};
 use crate::source::News;
 use crate::source::names::{Answers, Condition, Lookups, System, Wanted, Window, follow};
@@ -21,7 +23,12 @@ pub(super) struct Names {
     wanted: watch::Sender<Wanted>,
     lookups: Lookups,
     /// What services have while not all of their names are known.
-    pub held: Held,
+    held: Held,
+    /// The same, as it is kept over a restart.
+    kept: HeldKeys,
+    /// What was kept has been gone by.
+    has_begun: bool,
+    state_dir: Option<PathBuf>,
     /// What was gathered from last.
     seen: Option<Arc<Answers>>,
 }
@@ -33,6 +40,9 @@ impl Default for Names {
             wanted: watch::channel(Wanted::default()).0,
             lookups: Lookups::new(System, MOST_LOOKUPS),
             held: Held::new(),
+            kept: HeldKeys::new(),
+            has_begun: false,
+            state_dir: None,
             seen: None,
         }
     }
@@ -43,6 +53,40 @@ impl Names {
     pub(super) fn recall(&mut self, state_dir: &Path) {
         if let Some(known) = kept::NAMES.read(state_dir) {
             self.window = Window::new(known);
+        }
+        self.kept = kept::HELD.read(state_dir).unwrap_or_default();
+        self.state_dir = Some(state_dir.to_owned());
+    }
+
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Goes by what is on record where not all names are known, at a start.
+    pub(super) fn hold(&mut self, laid: Option<&Laid>, record: &Record) {
+        if let Some(laid) = laid {
+            self.held = laid.hold_names(record, &self.answers(), &self.kept);
+        }
+        self.has_begun = true;
+        self.keep(laid);
+    }
+
+    pub(super) fn hold_more(&mut self, held: Held) {
+        self.held.extend(held);
+    }
+
+    /// What is held is found again by the next process, which cannot know what else of a service was taken out on purpose.
+    fn keep(&mut self, laid: Option<&Laid>) {
+        let held = laid.map(|laid| laid.held_keys(&self.held, &self.answers())).unwrap_or_default();
+        let Some(state_dir) = self.state_dir.as_ref().filter(|_| self.has_begun && held != self.kept) else { return };
+        let kept = if held.is_empty() {
+            kept::HELD.remove(state_dir)
+        } else {
+            Place::here().map_err(io::Error::other).and_then(|place| kept::HELD.write(state_dir, &place, &held))
+        };
+        match kept {
+            Ok(()) => self.kept = held,
+            Err(error) => warn!("what stays for names that are not known is not kept over a restart: {error}"),
         }
     }
 
@@ -69,6 +113,7 @@ impl Names {
         let wanted = laid.map(|laid| Wanted { hosts: laid.hosts(), every: laid.every }).unwrap_or_default();
         let unknown = laid.map(|laid| laid.unknown(&self.answers())).unwrap_or_default();
         self.held.retain(|key, _| unknown.contains(key));
+        self.keep(laid);
         self.seen = None;
         self.wanted.send_if_modified(|known| {
             let has_changed = *known != wanted;

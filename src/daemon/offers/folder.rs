@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::config::{self, Circumstances, Facts, Loaded, Problem, Problems, Severity};
 use crate::daemon::containers::{lay_known, look_up};
-use crate::model::Named;
+use crate::model::{Family, Named};
 use crate::source::names::Answers;
 
 /// What a file's name has as it is; a dot at its beginning would hide it.
@@ -140,14 +141,25 @@ pub fn load_now(
     load_with((paths, stands_at), state_dir, facts, |loaded| {
         let (answers, troubles) = look_up(&loaded.desired);
         let mut said = BTreeSet::new();
-        for named in loaded.desired.policies.values().flat_map(|policy| &policy.named) {
-            let Named { host, written, .. } = named;
-            let Some(why) = troubles.get(host).filter(|_| said.insert((&written.file, written.span.start))) else {
+        let named =
+            loaded.desired.policies.iter().flat_map(|(key, policy)| policy.named.iter().map(move |of| (key, of)));
+        for (key, Named { host, written, .. }) in named {
+            let is_of_family = |address: &IpAddr| Family::of(*address) == key.family();
+            let (message, help) = if let Some(why) = troubles.get(host) {
+                let help = "if the name is right, nothing is lost: what it stood for stays until it can be";
+                (format!("`{host}` cannot be looked up now: {why}"), help)
+            } else if answers.get(host).is_some_and(|found| !found.iter().any(is_of_family)) {
+                let family = key.family().word();
+                let help = "connections to it find nothing there, unless it has other destinations: give the name such an address, or \
+                            the service another one";
+                (format!("`{host}` has no {family} address, and {key} takes no other"), help)
+            } else {
                 continue;
             };
-            let message = format!("`{host}` cannot be looked up now: {why}");
-            let help = "if the name is right, nothing is lost: what it stood for stays until it can be";
-            loaded.warnings.push(Problem::warning_at(written, message, help));
+            // Of a name in a service with several addresses, each once.
+            if said.insert((&written.file, written.span.start, message.clone())) {
+                loaded.warnings.push(Problem::warning_at(written, message, help));
+            }
         }
         answers
     })

@@ -3,6 +3,7 @@ use crate::model::{
     Check, Checks, Dns, DnsRecord, DnsTransport, Drain, Flap, Grpc, Helped, Http, Match, NamedCheck, OwnedService,
     Pass, Probe, StatusSet, Timing, Tls, Via,
 };
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 fn record() -> Record {
@@ -105,6 +106,10 @@ fn parts_are_journalled_and_found_again() {
         assert_eq!(store.peek().unwrap(), (whole.clone(), None));
     }
     assert_eq!(fs::read(dir.path().join("owned.json")).unwrap(), base, "untouched");
+    for name in ["owned.json", "owned.journal"] {
+        let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}: the checks of what drains may have secrets in them");
+    }
     // A process that comes after it does not write behind what it did not write.
     let mut next = FileStore::new(dir.path(), place());
     next.load().unwrap();

@@ -26,7 +26,7 @@ pub struct Learnt {
 pub fn learn(before: &[IpAddr], found: &[IpAddr]) -> Learnt {
     let (usable, useless): (Vec<IpAddr>, Vec<IpAddr>) = found.iter().map(IpAddr::to_canonical).partition(is_usable);
     let mut remark =
-        useless.first().map(|address| format!("it stands for {address} as well, which no destination can be"));
+        useless.first().map(|address| format!("it stands for {address} as well, which is not taken for a destination"));
     let mut addresses: Vec<IpAddr> = Vec::new();
     for family in [Family::V4, Family::V6] {
         let of_family = |address: &&IpAddr| Family::of(**address) == family;
@@ -35,8 +35,7 @@ pub fn learn(before: &[IpAddr], found: &[IpAddr]) -> Learnt {
             addresses.extend(known.filter(|address| usable.contains(address)));
         } else if before.iter().any(|address| of_family(&address)) {
             addresses.extend(known);
-            let word = if family == Family::V4 { "IPv4" } else { "IPv6" };
-            remark = Some(format!("it has no {word} address any more: the last ones stay"));
+            remark = Some(format!("it has no {} address any more: the last ones stay", family.word()));
         }
     }
     for address in usable {
@@ -51,8 +50,12 @@ pub fn learn(before: &[IpAddr], found: &[IpAddr]) -> Learnt {
     Learnt { addresses, remark }
 }
 
-/// The kernel takes no others: `ip_vs_new_dest`.
+/// The kernel takes no others: `ip_vs_new_dest`. But it would take this host's own: whoever means that writes the address, and what a
+/// name says of it is a file of hosts that calls this one 127.0.1.1, or a resolver that has gone astray.
 fn is_usable(address: &IpAddr) -> bool {
+    if address.is_loopback() {
+        return false;
+    }
     match address {
         IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()),
         IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local()),

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::answers::{Answers, Condition, Learnt, Window, learn};
 use super::lookup::{Lookups, PATIENCE, late};
+use crate::model::Family;
 use crate::reconcile::Event;
 use crate::source::news::{Keeper, News};
 
@@ -19,16 +20,17 @@ use crate::source::news::{Keeper, News};
 const SOON: Duration = Duration::from_secs(10);
 const NONE_USABLE: &str = "none of its addresses can be a destination's";
 
-/// Which names there are, and how often each is looked up.
+/// Which names there are, with the families of the services that they are destinations of, and how often each is looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    pub hosts: BTreeSet<String>,
+    pub hosts: BTreeMap<String, BTreeSet<Family>>,
     pub every: Duration,
 }
 
 /// What is known of a name, and when it is looked up next.
 struct Name {
     condition: Condition,
+    families: BTreeSet<Family>,
     due: tokio::time::Instant,
     is_asked: bool,
 }
@@ -84,17 +86,23 @@ impl Task {
         let now = tokio::time::Instant::now();
         let is_sooner = wanted.every < self.every;
         self.every = wanted.every;
-        self.names.retain(|host, _| wanted.hosts.contains(host));
-        for host in &wanted.hosts {
+        self.names.retain(|host, _| wanted.hosts.contains_key(host));
+        for (host, families) in &wanted.hosts {
             let condition = Condition { known_at: None, trouble: None };
-            let name = self.names.entry(host.clone()).or_insert(Name { condition, due: now, is_asked: false });
+            let families = families.clone();
+            let new = Name { condition, families: families.clone(), due: now, is_asked: false };
+            let name = self.names.entry(host.clone()).or_insert(new);
+            if name.families != families {
+                // Whether it has an address of each is to be said anew.
+                (name.families, name.due) = (families, now);
+            }
             if is_sooner {
                 name.due = name.due.min(now + self.every);
             }
         }
-        let has_more = self.answers.keys().any(|host| !wanted.hosts.contains(host));
+        let has_more = self.answers.keys().any(|host| !wanted.hosts.contains_key(host));
         if has_more {
-            let of_wanted = self.answers.iter().filter(|(host, _)| wanted.hosts.contains(*host));
+            let of_wanted = self.answers.iter().filter(|(host, _)| wanted.hosts.contains_key(*host));
             self.answers = Arc::new(of_wanted.map(|(host, known)| (host.clone(), known.clone())).collect());
             self.keeper.keep(Arc::clone(&self.answers));
         }
@@ -111,7 +119,11 @@ impl Task {
         let (learnt, why) = match found {
             Ok(found) => {
                 let Learnt { addresses, remark } = learn(known, &found);
-                let why = if addresses.is_empty() { Some(NONE_USABLE.to_owned()) } else { remark };
+                let why = if addresses.is_empty() {
+                    Some(NONE_USABLE.to_owned())
+                } else {
+                    remark.or_else(|| lacks(&addresses, &name.families))
+                };
                 (Some(addresses).filter(|addresses| !addresses.is_empty()), why)
             }
             Err(why) => (None, Some(why)),
@@ -120,8 +132,13 @@ impl Task {
         if learnt.is_some() {
             name.condition.known_at = Some(now.into_std());
         }
+        let words = match &learnt {
+            Some(_) => "a name is not what it should be",
+            None if known.is_empty() => "a name cannot be looked up, and nothing is known of it",
+            None => "a name cannot be looked up, what it stood for stays",
+        };
         let changed = learnt.filter(|addresses| before.as_ref() != Some(addresses));
-        say(host, &mut name.condition, why, known.len(), now.into_std());
+        say(host, &mut name.condition, why, words, now.into_std());
         if let Some(addresses) = &changed {
             let gone = known.iter().filter(|address| !addresses.contains(address)).map(|address| format!("-{address}"));
             let come = addresses.iter().filter(|address| !known.contains(address)).map(|address| format!("+{address}"));
@@ -144,22 +161,26 @@ impl Task {
     }
 }
 
-/// Notes what is wrong now, and logs it if that was not so before.
-fn say(host: &str, condition: &mut Condition, why: Option<String>, known: usize, now: Instant) {
+/// That a service would have nothing of it.
+fn lacks(addresses: &[IpAddr], families: &BTreeSet<Family>) -> Option<String> {
+    let has = |family: &&Family| addresses.iter().any(|address| Family::of(*address) == **family);
+    let family = families.iter().find(|family| !has(family))?;
+    Some(format!("it has no {0} address, and is a destination of an {0} service", family.word()))
+}
+
+/// Notes what is wrong now, and logs it in these words if that was not so before.
+fn say(host: &str, condition: &mut Condition, why: Option<String>, words: &str, now: Instant) {
     match (why, &mut condition.trouble) {
         (None, None) => {}
         (None, trouble @ Some(_)) => {
             if let Some((_, since)) = trouble.take() {
                 let after = humantime::format_duration(Duration::from_secs((now - since).as_secs()));
-                info!(name = host, "a name is looked up well again, after {after}");
+                info!(name = host, "a name is well again, after {after}");
             }
         }
         (Some(why), trouble) => {
-            let is_news = trouble.as_ref().is_none_or(|(before, _)| *before != why);
-            if is_news && known == 0 {
-                warn!(name = host, "a name cannot be looked up, and nothing is known of it: {why}");
-            } else if is_news {
-                warn!(name = host, "a name is not looked up well, what it stood for stays: {why}");
+            if trouble.as_ref().is_none_or(|(before, _)| *before != why) {
+                warn!(name = host, "{words}: {why}");
             }
             let since = trouble.as_ref().map_or(now, |(_, since)| *since);
             *trouble = Some((why, since));

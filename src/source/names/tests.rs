@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Family;
 use crate::reconcile::Event;
 use crate::source::News;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,9 @@ fn an_answer_never_empties_what_is_known() {
         (&["10.0.0.1"], &["0.0.0.0"], &["10.0.0.1"], true),
         (&[], &["0.0.0.0", "224.0.0.1", "fe80::1", "255.255.255.255", "::"], &[], true),
         (&[], &["::ffff:10.0.0.1"], &["10.0.0.1"], false),
+        // This host by a file of hosts, or a resolver that has gone astray.
+        (&["10.0.0.1"], &["127.0.0.53"], &["10.0.0.1"], true),
+        (&["10.0.0.1"], &["::1", "10.0.0.2"], &["10.0.0.2"], true),
     ] {
         let learnt = learn(&ips(before), &ips(found));
         assert_eq!((learnt.addresses, learnt.remark.is_some()), (ips(want), remark), "{before:?} {found:?}");
@@ -70,7 +74,10 @@ struct Scene {
 }
 
 fn wanted(hosts: &[&str], every: u64) -> Wanted {
-    Wanted { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), every: Duration::from_secs(every) }
+    Wanted {
+        hosts: hosts.iter().map(|host| ((*host).to_owned(), [Family::V4].into())).collect(),
+        every: Duration::from_secs(every),
+    }
 }
 
 impl Scene {
@@ -157,6 +164,12 @@ async fn what_a_name_stands_for_is_followed_and_the_last_good_stays() {
     tokio::time::resume();
     scene.until("it is well again", |scene| scene.trouble("web").is_none()).await;
     assert_eq!(scene.known("web"), ["10.0.0.3"]);
+
+    // One of the services has nothing of it.
+    let both: BTreeSet<Family> = [Family::V4, Family::V6].into();
+    let hosts = [("web".to_owned(), both), ("db".to_owned(), [Family::V4].into())].into();
+    scene.wanted.send_replace(Wanted { hosts, every: Duration::from_secs(30) });
+    scene.until("that is said", |scene| scene.trouble("web").is_some_and(|why| why.contains("no IPv6 address"))).await;
 
     // What nobody wants is forgotten.
     scene.wanted.send_replace(wanted(&["db"], 30));

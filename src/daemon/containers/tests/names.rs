@@ -162,3 +162,75 @@ fn a_container_that_has_ended_is_not_held_for_a_name() {
     let Part { desired, .. } = containers.part().unwrap();
     assert_eq!((weights(&desired), ended(&desired)), (vec!["10.0.0.1:80 100".into()], vec!["172.17.0.2:80".into()]));
 }
+
+/// Loads a text as a reload does.
+fn reload(containers: &mut Containers, before: &Desired, text: &str) -> Desired {
+    let mut wanted = desired(text);
+    containers.lay(&mut wanted);
+    containers.replaces(before, &mut wanted);
+    containers.in_force();
+    wanted
+}
+
+#[test]
+fn what_somebody_takes_out_of_a_file_goes_though_a_name_is_not_known() {
+    let written = |last: &[u8], rest: &str| {
+        let of = |last: &u8| format!("[[services.destinations]]\naddress = \"10.0.0.{last}\"\n");
+        let service = "version = 1\n[[services]]\nname = \"web\"\naddress = \"tcp://192.0.2.10:80\"\n";
+        format!("{service}{}{rest}", last.iter().map(of).collect::<String>())
+    };
+    let name = "[[services.destinations]]\naddress = \"web.internal\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let start = |containers: &mut Containers, text: &str, record: &Record| {
+        let mut wanted = desired(text);
+        containers.recall(folder.path());
+        containers.lay(&mut wanted);
+        containers.in_force();
+        containers.hold(record, &mut wanted);
+        wanted
+    };
+    // Nobody answers, or somebody does and has nothing for this family.
+    for known in [Answers::new(), answers(&[("web.internal", &["2001:db8::1"])])] {
+        let mut containers = Containers::default();
+        let before = start(&mut containers, &written(&[1, 5, 6, 7], ""), &Record::default());
+        containers.names.tell(known.clone());
+        // A name comes in the place of one of them: that stays.
+        let before = reload(&mut containers, &before, &written(&[1, 5, 6], name));
+        assert_eq!(weights(&before), ["10.0.0.1:80 100", "10.0.0.5:80 100", "10.0.0.6:80 100", "10.0.0.7:80 100"]);
+        // And another is taken out: that goes.
+        let before = reload(&mut containers, &before, &written(&[1, 5], name));
+        assert_eq!(weights(&before), ["10.0.0.1:80 100", "10.0.0.5:80 100", "10.0.0.7:80 100"]);
+        assert!(containers.part().is_none_or(|part| weights(&part.desired) == weights(&before)));
+        // So it is for the next process, for which another was taken out meanwhile.
+        let record = record(&[("10.0.0.1:80", 100), ("10.0.0.5:80", 100), ("10.0.0.6:80", 100), ("10.0.0.7:80", 100)]);
+        let mut next = Containers::default();
+        next.names.tell(known.clone());
+        let before = start(&mut next, &written(&[1], name), &record);
+        assert_eq!(weights(&before), ["10.0.0.1:80 100", "10.0.0.7:80 100"]);
+        let mut for_a_command = desired(&written(&[1], name));
+        lay_known(&mut for_a_command, folder.path(), known);
+        hold_unknown(&mut for_a_command, &record, folder.path());
+        assert_eq!(weights(&for_a_command), weights(&before));
+        // But what a name replaces that nobody knows of yet stays, also over a restart.
+        let two = format!("{name}[[services.destinations]]\naddress = \"db.internal\"\n");
+        let mut last = Containers::default();
+        let before = start(&mut last, &written(&[5], &two), &record);
+        assert_eq!(weights(&before), ["10.0.0.1:80 100", "10.0.0.5:80 100", "10.0.0.6:80 100", "10.0.0.7:80 100"]);
+        // Until the names are known.
+        last.names.tell(answers(&[("web.internal", &["10.0.0.8"]), ("db.internal", &["10.0.0.9"])]));
+        let part = last.part().unwrap();
+        assert_eq!(weights(&part.desired), ["10.0.0.5:80 100", "10.0.0.8:80 100", "10.0.0.9:80 100"]);
+        reload(&mut last, &before, &written(&[5], ""));
+        assert!(!folder.path().join("names.held.json").exists(), "nothing is held");
+    }
+}
+
+#[test]
+fn the_first_of_a_name_stays_the_first_for_a_command_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Place::here().unwrap();
+    kept::NAMES.write(folder.path(), &here, &answers(&[("web.internal", &["10.0.0.3", "10.0.0.2"])])).unwrap();
+    let mut wanted = desired(&NAMED.replace("weight = 9", "weight = 9\nresolve = \"first\""));
+    lay_known(&mut wanted, folder.path(), answers(&[("web.internal", &["10.0.0.2", "10.0.0.3"])]));
+    assert_eq!(weights(&wanted), ["10.0.0.1:80 100", "10.0.0.3:8080 9"]);
+}

@@ -1,0 +1,59 @@
+//! Where a configuration keeps its state, though it is not good: a slip elsewhere in it must not keep whoever came to help from the
+//! daemon that runs.
+
+use std::path::PathBuf;
+
+use super::fault::Faults;
+use super::tree::Value;
+use super::yaml::Positions;
+use super::{Environment, Source, document, gather};
+
+/// `daemon.state_dir`, if it can be made out; see [`gather`] for the paths.
+pub fn peek_state_dir(paths: &[PathBuf]) -> Option<PathBuf> {
+    let input = gather(paths);
+    input.sources.iter().find_map(|source| state_dir(source, &input.environment))
+}
+
+fn state_dir(source: &Source, environment: &Environment) -> Option<PathBuf> {
+    let get = |value: Value<'_>, key: &str| -> Option<String> {
+        let Value::Table(entries) = value else { return None };
+        let node = entries.into_iter().find(|entry| entry.key == "daemon")?.node;
+        let Value::Table(entries) = node.value else { return None };
+        match entries.into_iter().find(|entry| entry.key == key)?.node.value {
+            Value::Text(text) => Some(text.into_owned()),
+            Value::Given(text) => Some(text),
+            _ => None,
+        }
+    };
+    // Parameters that are not known are left as they are.
+    let document = document(source, 0, (Positions::All, Some(environment)), &mut Faults::default())?;
+    let path = PathBuf::from(get(document.value, "state_dir")?);
+    path.is_absolute().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_directory_is_found_whatever_else_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text, found) in [
+            (
+                "a.toml",
+                "[daemon]\nstate_dir = \"/srv/x\"\nnonsense = 1\n[[services]]\naddress = \"${NOT_SET}\"\n",
+                true,
+            ),
+            ("b.yaml", "daemon: { state_dir: /srv/x }\nservices: [{ address: \"${NOT_SET}\" }]\n", true),
+            ("c.toml", "[daemon]\nstate_dir = \"${NOT_SET}\"\n", false),
+            ("d.toml", "[daemon]\nstate_dir = 7\n", false),
+            ("e.toml", "[daemon\n", false),
+            ("f.yaml", "- daemon\n", false),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(peek_state_dir(&[path]), found.then(|| PathBuf::from("/srv/x")), "{name}");
+        }
+        assert_eq!(peek_state_dir(&[dir.path().join("missing.toml")]), None);
+    }
+}
