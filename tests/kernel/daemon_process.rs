@@ -33,6 +33,11 @@ impl Line {
         self.0[field].as_str().unwrap_or_default()
     }
 
+    /// Whether that is a reason of a pass; it may have several.
+    pub(crate) fn is_for(&self, why: &str) -> bool {
+        self.text("why").split('+').any(|word| word == why)
+    }
+
     #[track_caller]
     pub(crate) fn number(&self, field: &str) -> u64 {
         self.0[field].as_u64().unwrap_or_else(|| panic!("no number {field} in: {self}"))
@@ -80,7 +85,7 @@ impl Daemon {
         });
         let mut daemon = Self { child, lines, log: Vec::new(), seen: 0 };
         daemon.wait("its first pass", |line| {
-            line.text("why") == "start" && (line.is_pass() || line.message().starts_with("pass"))
+            line.is_for("start") && (line.is_pass() || line.message().starts_with("pass"))
         });
         daemon
     }

@@ -95,7 +95,7 @@ fn what_a_name_stands_for_is_followed_and_the_last_good_stays() {
 
     // One leaves: it drains, as what leaves a file does.
     stage.stands_for(&[B]);
-    daemon.pass("a pass for it", |line| line.text("why") == "names");
+    daemon.pass("a pass for it", |line| line.is_for("names"));
     table::wait("it is quiesced", SOON, |table| weights(table) == [Some(0), Some(5)]);
     session.goes_on(10);
     assert_eq!(Session::open(&stage.network.client, VIP).unwrap().at, last(B));
@@ -117,7 +117,7 @@ fn what_a_name_stands_for_is_followed_and_the_last_good_stays() {
 
     // Neither does a reload, a restart, or a plan take anything away.
     daemon.signal(Signal::HUP);
-    daemon.pass("the reload", |line| line.text("why") == "reload");
+    daemon.pass("the reload", |line| line.is_for("reload"));
     assert!(daemon.end(Signal::TERM).success());
     let plan = stage.run(&["plan"]);
     assert!(plan.err.contains("cannot be looked up now") && !plan.out.contains(B), "{plan:?}");
@@ -147,4 +147,25 @@ fn one_pass_by_hand_looks_names_up_and_holds_what_it_cannot() {
     stage.stands_for(&[B]);
     assert_eq!(stage.run(&["apply"]).code, Some(0));
     assert_eq!(weights(&Table::read()), [None, Some(5)]);
+}
+
+/// All of a service is somewhere else now: it goes over when that is known to work, whatever `max_delete` says of mistakes in files,
+/// and health goes on to count.
+#[test]
+fn a_name_that_moves_altogether_takes_its_service_along() {
+    let stage = Stage::new();
+    let text = fs::read_to_string(stage.program.path(FILE)).unwrap();
+    let text = text
+        .replace("[daemon]\n", "[daemon]\nmax_delete = 0\n")
+        .replace("weight = 5 }", "weight = 5, check = \"ours\" }")
+        + "[checks.ours]\ntcp = {}\ninterval = \"200ms\"\nrise = 1\nfall = 1\n";
+    stage.program.write(FILE, &text);
+    stage.stands_for(&[A]);
+    let mut daemon = stage.start();
+    table::wait("the first", SOON, |table| weights(table) == [Some(5), None]);
+    stage.stands_for(&[B]);
+    daemon.pass("it waits for the first check", |line| line.is_for("names"));
+    table::wait("it has moved", SOON, |table| weights(table) == [None, Some(5)]);
+    assert!(!stage.program.state().join("moved").exists(), "that is done");
+    assert!(daemon.end(Signal::TERM).success());
 }

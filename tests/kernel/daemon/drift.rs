@@ -53,7 +53,7 @@ fn drift_is_repaired_at_the_next_resync_and_said() {
     ipvsadm(&["-R"], "-A -t 192.0.2.10:99 -s rr\n-a -t 192.0.2.10:80 -r 10.0.0.9:80 -m -w 5\n");
     daemon.skip();
     for _ in 0..2 {
-        let pass = daemon.pass("a resync", |line| line.text("why") == "resync");
+        let pass = daemon.pass("a resync", |line| line.is_for("resync"));
         assert_eq!(pass.number("changed") + pass.number("failed") + pass.number("drift"), 0, "{pass}");
     }
     let mut both = web_saved(&weights);

@@ -215,13 +215,13 @@ fn a_hangup_reads_at_once() {
         program.write(FILE, &web(SELDOM, &[weight]));
         daemon.signal(Signal::HUP);
         let pass = daemon.change("the edit");
-        at_once += usize::from(pass.text("why") == "reload");
+        at_once += usize::from(pass.is_for("reload"));
         assert_eq!(saved(), web_saved(&[weight]));
     }
     assert!(at_once >= 2, "no sooner than without a hangup");
     daemon.skip();
     daemon.signal(Signal::HUP);
-    let pass = daemon.pass("a pass without an edit", |line| line.text("why") == "reload");
+    let pass = daemon.pass("a pass without an edit", |line| line.is_for("reload"));
     assert_eq!(pass.number("changed") + pass.number("failed"), 0);
 }
 

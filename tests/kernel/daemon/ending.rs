@@ -90,7 +90,7 @@ fn idle_it_sends_nothing() {
     assert!(ADDS.iter().all(|add| commands.contains(add)), "the tap sees what is written: {commands:?}");
 
     for _ in 0..2 {
-        daemon.pass("a resync", |line| line.text("why") == "resync");
+        daemon.pass("a resync", |line| line.is_for("resync"));
     }
     let commands = tap.commands();
     assert!(!commands.is_empty() && commands.iter().all(|command| READS.contains(command)), "{commands:?}");

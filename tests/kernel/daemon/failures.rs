@@ -50,9 +50,9 @@ fn what_failed_is_tried_again_and_stops_nothing_else() {
     // Each object has waits of its own: after about a second, after about two more, and so on, give or take a fifth.
     let mut waits = Vec::new();
     for attempt in 2..=3 {
-        daemon.pass("another attempt", |line| line.text("why") == "retry");
+        daemon.pass("another attempt", |line| line.is_for("retry"));
         while failures(&daemon, "destination 192.0.2.255:82 ") < attempt {
-            daemon.pass("the other object's turn", |line| line.text("why") == "retry");
+            daemon.pass("the other object's turn", |line| line.is_for("retry"));
         }
         waits.push(tried.elapsed());
         tried = Instant::now();

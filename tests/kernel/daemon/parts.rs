@@ -72,7 +72,7 @@ fn drift_elsewhere_is_left_by_a_change_and_found_by_the_resync() {
     let program = Program::new();
     program.write(FILE, &configuration(20, "8s", 10));
     let mut daemon = Daemon::start(&program, FILE);
-    daemon.pass("a resync, after which there is time", |line| line.text("why") == "resync");
+    daemon.pass("a resync, after which there is time", |line| line.is_for("resync"));
     let table = saved();
     let drifted = "-a -t 192.0.2.9:80 -r 10.0.0.1:80 -m -w 5";
     ipvsadm(&["-e", "-t", "192.0.2.9:80", "-r", "10.0.0.1:80", "-m", "-w", "5"], "");
