@@ -2,6 +2,7 @@
 
 mod draft;
 mod included;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use super::problem::{Atlas, Problem, Problems};
 use super::{Environment, Facts, Loaded, Parsed, Source, parameters, parse_in};
 use draft::Draft;
+pub use variables::add_variables;
 
 /// The longest file that is read: 64 MiB.
 pub const MAX_BYTES: u64 = 64 << 20;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draft::{Draft, identity};
-use super::{cannot_read, is_of_directory, read_one};
+use super::{cannot_read, is_of_directory, read_one, variables};
 use crate::config::decode::At;
 use crate::config::fault::{Fault, Faults};
 use crate::config::include::{included, is_pattern, matches};
@@ -178,10 +178,10 @@ impl Gathering {
     }
 }
 
-/// The environment of this process, as far as it is text.
+/// The environment of this process, as far as it is text, and what the command line has put over it.
 fn of_process() -> Environment {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    Environment::new(std::env::vars_os().filter_map(text))
+    Environment::new(std::env::vars_os().filter_map(text).chain(variables::added()))
 }
