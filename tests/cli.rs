@@ -70,6 +70,48 @@ fn a_configuration_that_is_not_there_is_a_wrong_one() {
 }
 
 #[test]
+fn a_draft_is_checked_with_the_parts_that_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("conf.d")).unwrap();
+    std::fs::write(path("main.toml"), "version = 1\ninclude = [\"conf.d/*.toml\"]\nservices = []\n").unwrap();
+    std::fs::write(path("conf.d/a.toml"), GOOD).unwrap();
+    let check = |at: &str| ipvsd(&["check", "--config", &path("main.toml"), "--as", &path(at), "-"], GOOD);
+    let output = check("conf.d/b.toml");
+    assert_eq!(output.status.code(), Some(78));
+    let said = text(&output.stderr);
+    assert!(said.contains("conf.d/b.toml:") && said.contains("conf.d/a.toml:"), "{said}");
+    assert_eq!(check("conf.d/a.toml").status.code(), Some(0), "in the place of what is there");
+    let output = check("b.toml");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("it would be no part of the configuration"), "{}", text(&output.stderr));
+    let output = ipvsd(&["check", "--as", &path("conf.d/b.toml"), "-"], GOOD);
+    assert_eq!(output.status.code(), Some(0), "alone it is good");
+}
+
+#[test]
+fn commands_are_given_the_environment_of_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("default");
+    let file = file.to_str().unwrap();
+    let config = dir.path().join("ipvsd.toml");
+    let config = config.to_str().unwrap();
+    std::fs::write(config, GOOD.replace("192.0.2.10", "${IPVSD_TEST_VIP}")).unwrap();
+    std::fs::write(file, "# of the daemon\nIPVSD_TEST_VIP='192.0.2.10'\n").unwrap();
+    let code = |arguments: &[&str]| ipvsd(arguments, GOOD).status.code();
+    assert_eq!(code(&["check", config]), Some(78));
+    assert_eq!(code(&["check", "--environment", file, config]), Some(0));
+    assert_eq!(code(&["--environment", file, "diff", config, "-"]), Some(0), "of one and the same address");
+    std::fs::write(file, "IPVSD_TEST_VIP 192.0.2.10\n").unwrap();
+    for arguments in [&["plan", "--config"][..], &["apply", "--config"], &["check", "--config"]] {
+        let output = ipvsd(&[arguments, &[config, "--environment", file]].concat(), "");
+        assert_eq!(output.status.code(), Some(78));
+        let said = text(&output.stderr);
+        assert!(said.contains("this is no line `NAME=VALUE`") && said.contains("default:1:1"), "{said}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_64() {
     for arguments in [
         &["bogus"][..],

@@ -227,7 +227,7 @@ fn what_is_accepted_satisfies_the_schema() {
     let cases = cases.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("accept"));
     for path in cases.chain([root().join("config")]).flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = path.unwrap().path();
-        let text = || fs::read_to_string(&path).unwrap();
+        let text = || fs::read_to_string(&path).unwrap().trim_start_matches('\u{feff}').to_owned();
         let value: serde_json::Value = match path.extension().and_then(|end| end.to_str()) {
             Some("toml") => toml::from_str(&text()).unwrap(),
             Some("yaml" | "yml") => serde_yaml::from_str(&text()).unwrap(),

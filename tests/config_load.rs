@@ -178,3 +178,55 @@ fn what_cannot_be_included_is_pointed_at() {
     let drawn = config::load(&[path("n0.toml")]).unwrap_err().to_string();
     assert!(drawn.contains("nest deeper than 16") && drawn.contains("n15.toml:2:12"), "{drawn}");
 }
+
+/// What is refused of a draft in its place is what would be refused once it stands there.
+#[test]
+fn a_draft_is_read_with_its_siblings() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("conf.d")).unwrap();
+    fs::write(path("main.toml"), including("include = [\"conf.d/*.toml\", \"new.d/[0-9]*\"]")).unwrap();
+    fs::write(path("conf.d/a.toml"), service(1)).unwrap();
+    fs::write(path("draft"), service(1)).unwrap();
+    let load = |config: &str, at: &str| config::load_as(&[path(config), path("draft")], Some(&path(at)), None);
+    // Neither the file nor, at last, its directory has to be there.
+    for (config, at) in [
+        ("main.toml", "conf.d/b.toml"),
+        ("main.toml", "conf.d/../conf.d/b.toml"),
+        ("main.toml", "new.d/1"),
+        ("conf.d", "conf.d/b.yaml"),
+    ] {
+        if at.ends_with("yaml") {
+            fs::write(path("draft"), "version: 1\nservices: [{ name: s1, address: 'tcp://192.0.2.1:80' }]\n").unwrap();
+        }
+        let problems = load(config, at).unwrap_err().to_string();
+        assert!(
+            problems.contains("conf.d/a.toml:3:8") && problems.contains(at.rsplit('/').next().unwrap()),
+            "{problems}"
+        );
+        assert!(problems.contains("`s1`"), "{problems}");
+    }
+    fs::write(path("draft"), service(2)).unwrap();
+    assert_eq!(names(&load("main.toml", "conf.d/b.toml").unwrap()), ["main.toml", "a.toml", "b.toml"]);
+    assert_eq!(names(&load("conf.d", "conf.d/0.toml").unwrap()), ["0.toml", "a.toml"]);
+    // What stands there now is not read, by whatever name it is reached.
+    fs::write(path("conf.d/b.toml"), "nothing good").unwrap();
+    symlink("b.toml", path("conf.d/c.toml")).unwrap();
+    let loaded = load("main.toml", "conf.d/b.toml").unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.desired.table.services.len(), 2);
+    fs::remove_file(path("conf.d/c.toml")).unwrap();
+    // The first file is a part as well.
+    fs::remove_file(path("conf.d/b.toml")).unwrap();
+    fs::write(path("draft"), including("include = [\"conf.d/a.toml\"]")).unwrap();
+    assert_eq!(names(&load("main.toml", "main.toml").unwrap()), ["main.toml", "a.toml"]);
+    assert_eq!(names(&load("other.toml", "other.toml").unwrap()), ["other.toml", "a.toml"]);
+
+    for at in ["conf.d/b.txt", "elsewhere/b.toml", "conf.d/.b.toml"] {
+        let problems = load("main.toml", at).unwrap_err().to_string();
+        assert!(problems.contains("it would be no part of the configuration") && problems.contains(at), "{problems}");
+    }
+    fs::remove_file(path("draft")).unwrap();
+    let problems = load("main.toml", "conf.d/b.toml").unwrap_err();
+    assert_eq!(problems.error_count(), 1, "{problems}");
+    assert!(problems.to_string().contains("draft"), "{problems}");
+}

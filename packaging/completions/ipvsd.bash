@@ -71,7 +71,7 @@ _ipvsd() {
 
     case "${cmd}" in
         ipvsd)
-            opts="-c -h -V --config --state-dir --color --help --version check plan diff apply run show top explain drain undrain weight health overrides doctor import schema"
+            opts="-c -h -V --config --state-dir --environment --color --help --version check plan diff apply run show top explain drain undrain weight health overrides doctor import schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -89,6 +89,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -101,7 +105,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__apply)
-            opts="-o -c -h --output --dry-run --only --force --restore-host --config --state-dir --color --help"
+            opts="-o -c -h --output --dry-run --only --force --restore-host --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -131,6 +135,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -143,7 +151,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__check)
-            opts="-o -c -h --as --host --output --config --state-dir --color --help"
+            opts="-o -c -h --as --host --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -173,6 +181,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -185,7 +197,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__diff)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,6 +220,10 @@ _ipvsd() {
                     return 0
                     ;;
                 --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -223,7 +239,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__doctor)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +265,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -261,7 +281,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__drain)
-            opts="-o -c -h --output --wait --timeout --config --state-dir --color --help"
+            opts="-o -c -h --output --wait --timeout --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,6 +311,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -303,7 +327,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__explain)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -329,6 +353,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -341,7 +369,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__health)
-            opts="-o -c -h --output --for --config --state-dir --color --help up down auto"
+            opts="-o -c -h --output --for --config --state-dir --environment --color --help up down auto"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +399,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -383,7 +415,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__import)
-            opts="-o -c -h --from --config-id --output --config --state-dir --color --help"
+            opts="-o -c -h --from --config-id --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -417,6 +449,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -429,7 +465,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__overrides)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -452,6 +488,10 @@ _ipvsd() {
                     return 0
                     ;;
                 --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -467,7 +507,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__plan)
-            opts="-o -c -h --output --detailed --config --state-dir --color --help"
+            opts="-o -c -h --output --detailed --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -493,6 +533,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -505,7 +549,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__run)
-            opts="-c -h --output --log-format --log-level --force --config --state-dir --color --help"
+            opts="-c -h --output --log-format --log-level --force --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -535,6 +579,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -547,7 +595,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__schema)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,6 +621,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -585,7 +637,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__show)
-            opts="-o -c -h --output --all --watch --config --state-dir --color --help"
+            opts="-o -c -h --output --all --watch --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -615,6 +667,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -627,7 +683,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__top)
-            opts="-n -c -h --interval --all --config --state-dir --color --help"
+            opts="-n -c -h --interval --all --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -653,6 +709,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -665,7 +725,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__undrain)
-            opts="-o -c -h --output --config --state-dir --color --help"
+            opts="-o -c -h --output --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,6 +751,10 @@ _ipvsd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -703,7 +767,7 @@ _ipvsd() {
             return 0
             ;;
         ipvsd__subcmd__weight)
-            opts="-o -c -h --output --for --reset --config --state-dir --color --help"
+            opts="-o -c -h --output --for --reset --config --state-dir --environment --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -730,6 +794,10 @@ _ipvsd() {
                     return 0
                     ;;
                 --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

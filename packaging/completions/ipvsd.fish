@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ipvsd_global_optspecs
-    string join \n c/config= state-dir= color= h/help V/version
+    string join \n c/config= state-dir= environment= color= h/help V/version
 end
 
 function __fish_ipvsd_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_needs_command" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -47,11 +48,12 @@ complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "overrides" -d 'List wha
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "doctor" -d 'Look at configuration, kernel and host together, and tell what is wrong and how to mend it; exit code 1 if it is bad'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "import" -d 'Print the live table, or what was written for another program, as a configuration'
 complete -c ipvsd -n "__fish_ipvsd_needs_command" -f -a "schema" -d 'Print the JSON Schema of the configuration'
-complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l as -d 'Where the one file that is checked is to stand: its relative paths start there, and its name says whether it is TOML or YAML. For those who check before they put a file in its place' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l as -d 'Where the one file that is checked is to stand: its relative paths start there, and its name says whether it is TOML or YAML. With --config, all of that configuration is checked with the file in that place. For those who check before they put a file in its place' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -s o -l output -d 'How to print what was found' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand check" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -61,6 +63,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -s o -l output -d 'How
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand plan" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -70,6 +73,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s o -l output -d 'How
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand diff" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -79,6 +83,7 @@ json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -l only -d 'Refuse the whole plan if it holds operations of another kind: add, edit, delete' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand apply" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -91,6 +96,7 @@ json\t'One JSON object a line'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand run" -l log-level -d 'The least severe level that is logged: error, warn, info, debug or trace' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand run" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand run" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand run" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand run" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -103,6 +109,7 @@ yaml\t'As configuration'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l watch -d 'Show it again and again, until ^C: every 2 seconds, or every so many (0.5, 10, 1m)' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -111,6 +118,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand show" -s h -l help -d 'Print
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -s n -l interval -d 'How often the kernel is looked at: seconds, or a duration; a table that takes long to read is looked at less often' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand top" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -120,6 +128,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -s o -l output -d '
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -129,6 +138,7 @@ json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -l timeout -d 'Wait no longer than this: 30s, 10m' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand drain" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -138,6 +148,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand undrain" -s o -l output -d '
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand undrain" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand undrain" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand undrain" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand undrain" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -147,6 +158,7 @@ json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand weight" -l for -d 'How long: 10m, 2h; until it is taken back if this is not given' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand weight" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand weight" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand weight" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand weight" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -157,6 +169,7 @@ json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand health" -l for -d 'How long: 10m, 2h; until it is taken back if this is not given' -r
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand health" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand health" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand health" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand health" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -165,6 +178,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand overrides" -s o -l output -d
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand overrides" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand overrides" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand overrides" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand overrides" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -173,6 +187,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -s o -l output -d 'H
 json\t'For programs'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand doctor" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -188,6 +203,7 @@ yaml\t''
 json\t'The same, for programs; YAML readers take it'"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -195,6 +211,7 @@ complete -c ipvsd -n "__fish_ipvsd_using_subcommand import" -s h -l help -d 'Pri
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand schema" -s o -l output -d 'A schema is JSON, whatever it describes' -r -f -a "json\t''"
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand schema" -s c -l config -d 'A configuration file (TOML or YAML) or a directory of them; - is standard input [default: /etc/ipvsd/ipvsd.toml, else /etc/ipvsd/ipvsd.yaml]' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand schema" -l state-dir -d 'Where the ownership record and the overrides are kept, instead of the configuration\'s daemon.state_dir' -r -F
+complete -c ipvsd -n "__fish_ipvsd_using_subcommand schema" -l environment -d 'A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the daemon\'s unit has them in EnvironmentFile=. May be given several times' -r -F
 complete -c ipvsd -n "__fish_ipvsd_using_subcommand schema" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"

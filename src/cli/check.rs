@@ -18,7 +18,8 @@ pub(super) struct Check {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Where the one file that is checked is to stand: its relative paths start there, and its name says whether it is TOML or YAML.
-    /// For those who check before they put a file in its place
+    /// With --config, all of that configuration is checked with the file in that place. For those who check before they put a file
+    /// in its place
     #[arg(long = "as", value_name = "PATH")]
     stands_at: Option<PathBuf>,
     /// Also look at this host, as `doctor` does, for when the configuration is in force here; exit code 1 if it would not work
@@ -31,9 +32,15 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
-        if self.stands_at.is_some() && (paths.len() != 1 || paths.iter().any(|path| path.is_dir())) {
-            return Err(Failure::Usage("`--as` is for one file".to_owned()));
+        let mut paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
+        if let Some(stands_at) = &self.stands_at {
+            if paths.len() != 1 || paths.iter().chain([stands_at]).any(|path| path.is_dir()) {
+                return Err(Failure::Usage("`--as` is for one file".to_owned()));
+            }
+            // The configuration that it is to be a part of.
+            if let Some(config) = global.config.clone().filter(|_| !self.paths.is_empty()) {
+                paths.insert(0, config);
+            }
         }
         let config::Loaded { sources, desired, warnings, .. } =
             daemon::load_now(&paths, self.stands_at.as_deref(), global.state_dir.as_deref(), Some(&facts()))?;

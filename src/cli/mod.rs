@@ -58,6 +58,10 @@ struct Global {
     /// Where the ownership record and the overrides are kept, instead of the configuration's daemon.state_dir
     #[arg(long, global = true, value_name = "DIR", env = "IPVSD_STATE_DIR")]
     state_dir: Option<PathBuf>,
+    /// A file of the variables that `${NAME}` in the configuration stands for, over those of the environment: lines NAME=VALUE, as the
+    /// daemon's unit has them in EnvironmentFile=. May be given several times
+    #[arg(long, global = true, value_name = "FILE")]
+    environment: Vec<PathBuf>,
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -163,24 +167,7 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = cli;
     let format = command.format();
     let mut out = Out::new(global.color, format);
-    let result = match command {
-        Command::Check(command) => command.run(&global, &mut out),
-        Command::Plan(command) => command.run(&global, &mut out),
-        Command::Diff(command) => command.run(&global, &mut out),
-        Command::Apply(command) => command.run(&global, &mut out),
-        Command::Run(command) => command.run(&global, &mut out),
-        Command::Show(command) => command.run(&global, &mut out),
-        Command::Top(command) => command.run(&global, &mut out),
-        Command::Explain(command) => command.run(&global, &mut out),
-        Command::Drain(command) => command.run(&global, &mut out),
-        Command::Undrain(command) => command.run(&global, &mut out),
-        Command::Weight(command) => command.run(&global, &mut out),
-        Command::Health(command) => command.run(&global, &mut out),
-        Command::Overrides(command) => command.run(&global, &mut out),
-        Command::Doctor(command) => command.run(&global, &mut out),
-        Command::Import(command) => command.run(&global, &mut out),
-        Command::Schema(command) => command.run(&mut out),
-    };
+    let result = command.run(&global, &mut out);
     let exit = result.unwrap_or_else(|failure| match failure {
         Failure::Config(problems) => {
             out.problems(&problems);
@@ -202,6 +189,28 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
+    fn run(self, global: &Global, out: &mut Out) -> Outcome {
+        config::add_variables(&global.environment)?;
+        match self {
+            Self::Check(command) => command.run(global, out),
+            Self::Plan(command) => command.run(global, out),
+            Self::Diff(command) => command.run(global, out),
+            Self::Apply(command) => command.run(global, out),
+            Self::Run(command) => command.run(global, out),
+            Self::Show(command) => command.run(global, out),
+            Self::Top(command) => command.run(global, out),
+            Self::Explain(command) => command.run(global, out),
+            Self::Drain(command) => command.run(global, out),
+            Self::Undrain(command) => command.run(global, out),
+            Self::Weight(command) => command.run(global, out),
+            Self::Health(command) => command.run(global, out),
+            Self::Overrides(command) => command.run(global, out),
+            Self::Doctor(command) => command.run(global, out),
+            Self::Import(command) => command.run(global, out),
+            Self::Schema(command) => command.run(out),
+        }
+    }
+
     /// The format in which errors are said as well.
     fn format(&self) -> Format {
         match self {
@@ -238,7 +247,8 @@ impl Global {
             Some(format!(" --{name} {}", quoted(&path.display().to_string())))
         };
         let options = [option("config", &self.config), option("state-dir", &self.state_dir)];
-        format!("ipvsd{} {command}", options.into_iter().flatten().collect::<String>())
+        let variables = self.environment.iter().cloned().map(Some).map(|path| option("environment", &path));
+        format!("ipvsd{} {command}", options.into_iter().chain(variables).flatten().collect::<String>())
     }
 
     /// The configuration, with what the command line overrides; warnings are printed.

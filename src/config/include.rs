@@ -8,7 +8,8 @@ use super::{Environment, Format, Source, document};
 
 /// The paths, and where they stand. What is wrong with the file is said by whoever reads all of it.
 pub(super) fn included(source: &Source, index: u32, environment: &Environment) -> Vec<At<String>> {
-    if !source.text.contains("include") {
+    // A key may be written with escapes, or, in YAML, on two lines.
+    if !["include", "\\u", "\\U", "\\x", "\\\n", "\\\r"].iter().any(|part| source.text.contains(part)) {
         return Vec::new();
     }
     if Format::of(source) == Format::Toml {
@@ -159,5 +160,11 @@ mod tests {
         assert_eq!(found("a.yaml", "version: 1\ninclude: [a.toml]\nservices: []\n"), ["a.toml"]);
         assert_eq!(found("a.yaml", "{\"include\": [\"a.toml\"]}"), ["a.toml"]);
         assert_eq!(found("a.yaml", "include: ["), [""; 0]);
+        // However its key is written.
+        assert_eq!(found("a.toml", "\"inc\\u006cude\" = [\"a.toml\"]\n[daemon]\n"), ["a.toml"]);
+        assert_eq!(found("a.toml", "\"\\U00000069nclude\" = [\"a.toml\"]\n"), ["a.toml"]);
+        assert_eq!(found("a.yaml", "\"incl\\u0075de\": [a.toml]\n"), ["a.toml"]);
+        assert_eq!(found("a.yaml", "{\"incl\\x75de\": [a.toml]}\n"), ["a.toml"]);
+        assert_eq!(found("a.yaml", "? \"incl\\\n  ude\"\n: [a.toml]\n"), ["a.toml"]);
     }
 }

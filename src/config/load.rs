@@ -1,6 +1,8 @@
 //! Reading configuration files: the only input and output of the module.
 
+mod draft;
 mod included;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -10,6 +12,8 @@ use std::sync::Arc;
 
 use super::problem::{Atlas, Problem, Problems};
 use super::{Environment, Facts, Loaded, Parsed, Source, parameters, parse_in};
+use draft::Draft;
+pub use variables::add_variables;
 
 /// The longest file that is read: 64 MiB.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -34,7 +38,8 @@ pub fn load_for(paths: &[PathBuf], facts: &Facts) -> Result<Loaded, Problems> {
     load_as(paths, None, Some(facts))
 }
 
-/// The same of a file that is to stand somewhere else: there its relative paths start, and its name says its format.
+/// The same with a draft, which is the last of the paths and is to stand somewhere else: there its relative paths start, and its name
+/// says its format. The paths before it are the configuration that it is to be a part of; without any it is all of it.
 pub fn load_as(paths: &[PathBuf], stands_at: Option<&Path>, facts: Option<&Facts>) -> Result<Loaded, Problems> {
     let Input { sources, environment, watched: _, problems: mut list } = gather_as(paths, stands_at);
     let parsed = parse_in(&sources, &environment, facts);
@@ -121,9 +126,22 @@ pub fn gather(paths: &[PathBuf]) -> Input {
 
 fn gather_as(paths: &[PathBuf], stands_at: Option<&Path>) -> Input {
     let mut list = Vec::new();
+    let mut gathering = included::Gathering::default();
+    let alone = stands_at.map(Path::to_owned);
+    let paths = match (stands_at, paths.split_last()) {
+        (Some(at), Some((draft, configuration))) => {
+            match read_one(draft) {
+                Ok(text) => gathering.draft = Some(Draft::new(at, text)),
+                Err(problem) => list.push(*problem),
+            }
+            if configuration.is_empty() { alone.as_slice() } else { configuration }
+        }
+        _ => paths,
+    };
     let mut files: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        match expand(path) {
+    // What is wrong with a draft that cannot be read is said.
+    for path in if list.is_empty() { paths } else { &[] } {
+        match gathering.expand(path) {
             Ok(found) => {
                 for file in found {
                     if !files.contains(&file) {
@@ -134,12 +152,18 @@ fn gather_as(paths: &[PathBuf], stands_at: Option<&Path>) -> Input {
             Err(problem) => list.push(*problem),
         }
     }
-    let mut gathering = included::Gathering::default();
     for path in files {
-        match read_one(&path) {
-            Ok(text) => gathering.add(Source { path: stands_at.map_or(path, Path::to_owned), text }),
+        match gathering.read(&path) {
+            Ok(text) => gathering.add(Source { path, text }),
             Err(problem) => list.push(*problem),
         }
+    }
+    let left = gathering.draft.take().filter(|draft| !draft.is_taken && gathering.faults.errors() == 0);
+    if let Some(draft) = left.filter(|_| list.is_empty()) {
+        let configuration: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let message = format!("it would be no part of the configuration {}", configuration.join(", "));
+        let help = "no `include` there means it; name the file or the directory that it is a part of with --config, or check it alone";
+        list.push(Problem::of_file(&draft.at, message, help));
     }
     let included::Gathering { sources, faults, mut environment, mut watched, .. } = gathering;
     for source in &sources {
@@ -171,27 +195,10 @@ fn read_parameter(path: &Path) -> Result<String, String> {
     read().map_err(|error| reason(&error))
 }
 
-/// A directory's files, or the file itself.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, Box<Problem>> {
-    if path.as_os_str() == "-" || !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let failed = |error: io::Error| cannot_read(path, &error);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        let ours = file.extension().is_some_and(|end| end == "toml" || end == "yaml" || end == "yml");
-        if ours && !hidden {
-            files.push(file);
-        }
-    }
-    if files.is_empty() {
-        let help = "put a *.toml, *.yaml or *.yml file there; hidden files are not read";
-        return Err(Box::new(Problem::of_file(path, "no configuration file in this directory", help)));
-    }
-    files.sort();
-    Ok(files)
+/// Whether a file is one of those that a directory stands for.
+fn is_of_directory(file: &Path) -> bool {
+    let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && file.extension().is_some_and(|end| end == "toml" || end == "yaml" || end == "yml")
 }
 
 fn read_one(path: &Path) -> Result<String, Box<Problem>> {

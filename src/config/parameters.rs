@@ -6,6 +6,8 @@
 //! Left alone are keys, what came over the API (nobody reads files of this host with it, and a `$${` is one all the same), and the arguments of programs (`argv`,
 //! `on_change`), which are often those of a shell that has a `${NAME}` of its own.
 
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::fault::{Fault, Faults};
 use super::names;
 use super::tree::{Node, Place, Value};
+pub(super) use secrets::Secrets;
 
 /// Keys whose lists are left as they are.
 const ARGUMENTS: [&str; 2] = ["argv", "on_change"];
@@ -44,49 +47,6 @@ impl Environment {
     /// Takes in what is in a file, or why that is not known.
     pub fn put_file(&mut self, path: PathBuf, content: Result<String, String>) {
         self.files.insert(path, content);
-    }
-}
-
-/// What must not be said of a configuration: what came from files.
-#[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<Secret>);
-
-#[derive(Debug)]
-struct Secret {
-    /// Of the string that it is a part of.
-    place: Place,
-    /// The parameter as it is written.
-    written: String,
-    value: String,
-}
-
-impl Secrets {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The same fault, without anything that came from a file.
-    pub(super) fn keep(&self, mut fault: Fault) -> Fault {
-        for Secret { place, written, value } in &self.0 {
-            let is_about = |other: &Place| other == place;
-            if fault.place.iter().any(is_about) || fault.related.iter().any(|(other, _)| is_about(other)) {
-                fault.message = format!("what `{written}` stands for is not right here");
-                fault.label = String::new();
-                fault.help = Some(
-                    "see what this key takes, and what is in the file: it may be a secret, so it is not shown"
-                        .to_owned(),
-                );
-            } else if !value.is_empty() {
-                // Where it is one of several things that a message is about.
-                for hidden in [value.clone(), names::quote(value), names::sentence(value)] {
-                    let hide = |text: &str| text.replace(&hidden, written);
-                    fault.message = hide(&fault.message);
-                    fault.label = hide(&fault.label);
-                    fault.help = fault.help.as_deref().map(hide);
-                }
-            }
-        }
-        fault
     }
 }
 
@@ -174,6 +134,7 @@ impl Filling<'_> {
             rest = after;
         }
         out.push_str(rest);
+        self.faults.secrets.are_in(place, text, &out);
         match (is_known, is_alone) {
             (false, _) => Value::Broken,
             (true, true) => Value::Given(out),
@@ -200,6 +161,13 @@ impl Filling<'_> {
             let fault = Fault::new(at, format!("`{}` is no parameter", names::quote(written)));
             let help = "write `${NAME}` (letters, digits and `_`), `${NAME:-DEFAULT}` or `${file:/PATH}`";
             return Err(Box::new(fault.help(format!("{help}; {ESCAPE}"))));
+        }
+        // What stands before the first `}` is all of it, so this would go on as text, and the rest of it after that.
+        if let Some(nested) = default.and_then(|default| default.find("${").map(|at| &default[at..])) {
+            let nested = &written[written.len() - nested.len() - 1..];
+            let fault = Fault::new(self.narrow(place, nested), "a default cannot have a parameter in it");
+            let help = "name a variable or a file that has the whole value, or set the variable where ipvsd is started and leave the default out";
+            return Err(Box::new(fault.label("would stay as it is written").help(help)));
         }
         match (environment.variables.get(name), default) {
             (Some(value), None) => Ok(value.clone()),
@@ -230,7 +198,7 @@ impl Filling<'_> {
             Some(Ok(content)) => {
                 // As `$(cat FILE)` has it.
                 let value = content.trim_end_matches(['\n', '\r']).to_owned();
-                self.faults.secrets.0.push(Secret { place, written: written.to_owned(), value: value.clone() });
+                self.faults.secrets.add(place, written, &value);
                 Ok(value)
             }
             Some(Err(why)) => {
@@ -257,7 +225,7 @@ impl Filling<'_> {
 }
 
 /// A name that a shell would take for one.
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -230,6 +230,9 @@ pub(super) fn destination_key(place: Place, text: &str, port: u16, faults: &mut 
             "only the destinations of a service are looked up by name"
         }
         ParseKeyError::Address(_) if text.contains("://") => "a destination has no protocol: it is the service's",
+        ParseKeyError::Address(_) if is_foreign_name(text) => {
+            "write the name as DNS has it: \"wéb.internal\" is \"xn--wb-bja.internal\" there"
+        }
         ParseKeyError::Address(_) => "write the address of one host, or its name",
         ParseKeyError::Port(_) => "write 0 to 65535, or no port for the service's",
         _ if text.contains("://") => "a destination has no protocol: it is the service's",
@@ -239,6 +242,11 @@ pub(super) fn destination_key(place: Place, text: &str, port: u16, faults: &mut 
     let label = if text.contains("://") { String::new() } else { names::sentence(&error.to_string()) };
     faults.push(Fault::new(place, message).label(label).help(help));
     None
+}
+
+/// Whether it would be the name of a host if its letters were those of ASCII.
+fn is_foreign_name(text: &str) -> bool {
+    !text.is_ascii() && host_and_port(&text.replace(|letter: char| !letter.is_ascii(), "x")).is_some()
 }
 
 /// The flags of a scheduler, by name. `flag-1` to `flag-3` are the bare bits, of any scheduler.

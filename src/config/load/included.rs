@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{expand, read_one};
+use super::draft::{Draft, identity};
+use super::{cannot_read, is_of_directory, read_one, variables};
 use crate::config::decode::At;
 use crate::config::fault::{Fault, Faults};
 use crate::config::include::{included, is_pattern, matches};
+use crate::config::problem::Problem;
 use crate::config::{Environment, Source, names, parameters};
 
 /// A file includes a file that includes a file, and so on: so many times.
@@ -21,6 +23,8 @@ pub(super) struct Gathering {
     pub environment: Environment,
     /// Files that are included, and directories of those that a pattern means.
     pub watched: BTreeSet<PathBuf>,
+    /// What is read in the place of a file.
+    pub draft: Option<Draft>,
     /// Whether the environment was read, which is for those who have parameters.
     has_environment: bool,
     seen: HashSet<PathBuf>,
@@ -31,7 +35,7 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Takes in a file that was read, and all that it includes.
     pub(super) fn add(&mut self, source: Source) {
-        let file = fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
+        let file = identity(&source.path);
         if !self.has_environment && parameters::may_be_in(source.body()) {
             self.has_environment = true;
             self.environment = of_process();
@@ -65,7 +69,7 @@ impl Gathering {
             }
         };
         for file in files {
-            let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            let identity = identity(&file);
             if self.chain.contains(&identity) {
                 let circle = self.chain.iter().skip_while(|link| **link != identity).chain([&identity]);
                 let circle: Vec<String> = circle.map(|link| link.display().to_string()).collect();
@@ -82,7 +86,7 @@ impl Gathering {
                 self.faults.push(fault.help("include it from a file that is nearer to the first"));
                 return;
             }
-            match read_one(&file) {
+            match self.read(&file) {
                 Ok(text) => self.add(Source { path: file, text }),
                 // It went between the two looks.
                 Err(_) if is_pattern(value) && !file.exists() => {}
@@ -101,13 +105,13 @@ impl Gathering {
     fn meant(&mut self, path: &Path, written: &str) -> Result<Vec<PathBuf>, (String, &'static str)> {
         if !is_pattern(written) {
             self.watched.insert(path.to_owned());
-            if !path.exists() {
+            if !path.exists() && !self.draft.as_ref().is_some_and(|draft| draft.is(path)) {
                 return Err((
                     "there is no such file".to_owned(),
                     "a path is relative to the file that includes it; if there may be none, write a pattern such as \"conf.d/*.toml\"",
                 ));
             }
-            return expand(path).map_err(|problem| (problem.message, "remove it, or put a file there"));
+            return self.expand(path).map_err(|problem| (problem.message, "remove it, or put a file there"));
         }
         let directory = path.parent().unwrap_or(Path::new(""));
         let pattern = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
@@ -130,15 +134,54 @@ impl Gathering {
             }
         };
         files.retain(|file| !file.is_dir());
+        let is_meant =
+            |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| matches(pattern, name));
+        files.extend(self.drafted(directory, &files).filter(is_meant));
         files.sort();
         Ok(files)
     }
+
+    /// A directory's files, or the file itself.
+    pub(super) fn expand(&self, path: &Path) -> Result<Vec<PathBuf>, Box<Problem>> {
+        if path.as_os_str() == "-" || !path.is_dir() {
+            return Ok(vec![path.to_owned()]);
+        }
+        let failed = |error: std::io::Error| cannot_read(path, &error);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            files.push(entry.map_err(failed)?.path());
+        }
+        files.extend(self.drafted(path, &files));
+        files.retain(|file| is_of_directory(file));
+        if files.is_empty() {
+            let help = "put a *.toml, *.yaml or *.yml file there; hidden files are not read";
+            return Err(Box::new(Problem::of_file(path, "no configuration file in this directory", help)));
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The draft, if it is to stand in that directory and is none of the files there.
+    fn drafted(&self, directory: &Path, files: &[PathBuf]) -> Option<PathBuf> {
+        self.draft.as_ref()?.within(directory).filter(|path| !files.contains(path))
+    }
+
+    /// What is in a file, or is to be.
+    pub(super) fn read(&mut self, path: &Path) -> Result<String, Box<Problem>> {
+        match &mut self.draft {
+            Some(draft) if draft.is(path) => {
+                draft.is_taken = true;
+                Ok(draft.text.clone())
+            }
+            _ => read_one(path),
+        }
+    }
 }
 
-/// The environment of this process, as far as it is text.
+/// The environment of this process, as far as it is text, and what the command line has put over it.
 fn of_process() -> Environment {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    Environment::new(std::env::vars_os().filter_map(text))
+    Environment::new(std::env::vars_os().filter_map(text).chain(variables::added()))
 }

@@ -9,6 +9,7 @@ fn environment() -> Environment {
         [("WEIGHT", "9"), ("EMPTY", ""), ("NAME", "web"), ("FLAG", "true"), ("ODD", "${NAME}\" x\n[daemon]\n")];
     let mut environment = Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.put_file("/etc/ipvsd/token".into(), Ok("s3cret\n".to_owned()));
+    environment.put_file("/run/five".into(), Ok("5\n".to_owned()));
     environment.put_file("/run/number".into(), Ok("12\r\n".to_owned()));
     environment.put_file("/run/long".into(), Ok("x".repeat(200)));
     environment.put_file("/run/none".into(), Err("there is no such file".to_owned()));
@@ -103,6 +104,51 @@ fn what_came_from_a_file_is_never_said() {
     }
     let shown = format!("{:?}", environment());
     assert!(!shown.contains("s3cret") && !shown.contains('9'), "{shown}");
+}
+
+#[test]
+fn what_is_short_does_not_spoil_what_is_said_of_others() {
+    // `65535` has it, and is not it.
+    let weight = format!(
+        "{SERVICE}destinations = [{{ address = \"10.0.0.1\", weight = 70000, max_connections = \"${{file:/run/five}}\" }}]\n"
+    );
+    let problems = refused(&weight);
+    assert!(problems.contains("a weight is 0 to 65535, not 70000") && !problems.contains("}0"), "{problems}");
+
+    // What says it by itself does not say it any more.
+    let said = |key: &str| {
+        let service = SERVICE.replace("web", "${file:/run/five}");
+        refused(&format!("{service}{key} = 1\n"))
+    };
+    let problems = said("5");
+    assert!(problems.contains("what is wrong here would show what `${file:/run/five}` stands for"), "{problems}");
+    assert!(!problems.contains("unknown key"), "{problems}");
+    let problems = said("55");
+    assert!(problems.contains("unknown key `55`"), "{problems}");
+    // Nor what it is a part of.
+    let service = SERVICE.replace("web", "web-${file:/run/five}-x");
+    let problems = refused(&format!("{service}web-5-x = 1\nweb-5-y = 2\n"));
+    assert!(!problems.contains("`web-5-x`") && problems.contains("stands for"), "{problems}");
+}
+
+#[test]
+fn a_default_has_no_parameters() {
+    for (written, caret) in [
+        ("Bearer ${TOKEN:-${file:token}}", "${file:token}"),
+        ("${NAME:-${B:-x}}", "${B:-x}"),
+        ("${NAME:-a$${b}", "${b}"),
+    ] {
+        let text = format!("[checks.c]\nhttp = {{ headers = {{ A = \"{written}\" }} }}\n{SERVICE}");
+        let problems = refused(&text);
+        assert!(problems.contains("a default cannot have a parameter in it"), "{problems}");
+        assert!(problems.contains("name a variable or a file that has the whole value"), "{problems}");
+        let line = text.lines().nth(1).unwrap();
+        let column = line.find(caret).unwrap() + 1;
+        assert!(problems.contains(&format!("a.toml:3:{column}")), "{problems}");
+        assert_eq!(problems.matches("error").count(), 1, "{problems}");
+    }
+    // A dollar is none.
+    assert!(read(&format!("[defaults]\nscheduler = \"${{X:-r$r}}\"\n{SERVICE}")).is_ok());
 }
 
 #[test]
