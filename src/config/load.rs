@@ -124,6 +124,26 @@ pub fn gather(paths: &[PathBuf]) -> Input {
     gather_as(paths, None)
 }
 
+/// Files as they were read once: what their parameters stand for is read now.
+pub fn again(sources: Vec<Source>) -> Input {
+    let has_parameters = sources.iter().any(|source| parameters::may_be_in(source.body()));
+    let mut environment = if has_parameters { included::of_process() } else { Environment::NONE };
+    let mut watched = BTreeSet::new();
+    put_files(&sources, &mut environment, &mut watched);
+    Input { sources: Arc::new(sources), environment, watched, problems: Vec::new() }
+}
+
+/// Takes in the files that parameters name.
+fn put_files(sources: &[Source], environment: &mut Environment, watched: &mut BTreeSet<PathBuf>) {
+    for source in sources {
+        for path in parameters::files_in(source.body()) {
+            let path = parameters::base_of(&source.path).join(path);
+            environment.put_file(path.clone(), read_parameter(&path));
+            watched.insert(path);
+        }
+    }
+}
+
 fn gather_as(paths: &[PathBuf], stands_at: Option<&Path>) -> Input {
     let mut list = Vec::new();
     let mut gathering = included::Gathering::default();
@@ -166,13 +186,7 @@ fn gather_as(paths: &[PathBuf], stands_at: Option<&Path>) -> Input {
         list.push(Problem::of_file(&draft.at, message, help));
     }
     let included::Gathering { sources, faults, mut environment, mut watched, .. } = gathering;
-    for source in &sources {
-        for path in parameters::files_in(source.body()) {
-            let path = parameters::base_of(&source.path).join(path);
-            environment.put_file(path.clone(), read_parameter(&path));
-            watched.insert(path);
-        }
-    }
+    put_files(&sources, &mut environment, &mut watched);
     watched.extend(paths.iter().cloned());
     let mut atlas = Atlas::new(sources.iter().collect());
     list.extend(faults.into_sorted().into_iter().map(|fault| atlas.problem(fault)));

@@ -55,7 +55,9 @@ pub use emit::{
 };
 pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};
-pub use load::{Input, MAX_BYTES, add_variables, default_path, gather, load, load_as, load_for, read, read_fragments};
+pub use load::{
+    Input, MAX_BYTES, add_variables, again, default_path, gather, load, load_as, load_for, read, read_fragments,
+};
 pub(crate) use names::nearest;
 pub use parameters::Environment;
 pub use peek::peek_state_dir;

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::containers::Containers;
 use super::facts::facts;
+use super::last_good::{self, LastGood};
 use super::moved::Moved;
 use super::offers::{Offers, folder};
 use crate::config::{self, Circumstances, Input, Problems, Source};
@@ -48,6 +49,7 @@ pub struct FileSource {
     offers: Arc<Offers>,
     containers: Containers,
     moved: Moved,
+    last_good: LastGood,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
     /// SHA-256 of the files that were accepted last.
@@ -69,6 +71,7 @@ impl FileSource {
             offers: Arc::default(),
             containers: Containers::default(),
             moved: Moved::default(),
+            last_good: LastGood::default(),
             always_stocked: None,
             fingerprint: None,
             watcher: None,
@@ -89,6 +92,7 @@ impl FileSource {
     /// Lets what is owned stay in `desired` where nothing is known of containers yet.
     pub fn hold(&mut self, record: &Record, desired: &mut Desired) {
         self.containers.hold(record, desired);
+        self.last_good.in_force(&desired.state_dir, &self.paths);
     }
 
     /// Lets everything be changed by [`Self::offers`], whether the configuration has an API or not; for whoever brings a server
@@ -106,16 +110,35 @@ impl FileSource {
 
     /// Reads the configuration for the first time.
     pub fn first(&mut self) -> Result<Desired, Problems> {
-        let input = config::gather(&self.paths).whole()?;
-        let mut desired = self.accept(&input)?;
+        let read = config::gather(&self.paths).whole();
+        let mut desired = match read.and_then(|input| Ok((self.accept(&input)?, input))) {
+            Ok((desired, input)) => {
+                self.fingerprint = Some(fingerprint(&input.sources));
+                self.last_good.accepted(&input.sources);
+                self.seen = Seen::Whole(Box::new(input));
+                desired
+            }
+            // What was read counts as not seen: so it is refused as soon as the loop looks, with all that is wrong with it.
+            Err(problems) => self.fall_back(problems)?,
+        };
         self.offers.remember(&desired.state_dir);
         self.containers.recall(&desired.state_dir);
         self.moved = Moved::recall(&desired.state_dir);
         self.containers.lay(&mut desired);
         self.containers.in_force();
-        self.fingerprint = Some(fingerprint(&input.sources));
-        self.seen = Seen::Whole(Box::new(input));
         self.state_dir_in_use = Some(desired.state_dir.clone());
+        Ok(desired)
+    }
+
+    /// What was in force before this process, if it can be.
+    fn fall_back(&mut self, problems: Problems) -> Result<Desired, Problems> {
+        let state_dir = self.state_dir.clone().or_else(|| config::peek_state_dir(&self.paths));
+        let state_dir = state_dir.unwrap_or_else(|| Desired::default().state_dir);
+        let Some((input, since)) = last_good::recall(&state_dir, &self.paths) else { return Err(problems) };
+        let Ok(desired) = self.accept(&input) else { return Err(problems) };
+        let since = humantime::format_rfc3339_seconds(since);
+        error!("the configuration is not good: this starts with the last good one, which came into force at {since}");
+        self.fingerprint = Some(fingerprint(&input.sources));
         Ok(desired)
     }
 
@@ -214,6 +237,7 @@ impl ConfigSource for FileSource {
             Ok(input) => {
                 let accepted = self.accept(&input);
                 if accepted.is_ok() {
+                    self.last_good.accepted(&input.sources);
                     self.fingerprint = Some(fingerprint(&input.sources));
                 }
                 self.seen = Seen::Whole(Box::new(input));
@@ -290,6 +314,9 @@ impl ConfigSource for FileSource {
 
     fn in_force(&mut self) {
         self.containers.in_force();
+        if let Some(state_dir) = &self.state_dir_in_use {
+            self.last_good.in_force(state_dir, &self.paths);
+        }
     }
 
     fn asked(&self) -> BTreeSet<ServiceKey> {

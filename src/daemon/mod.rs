@@ -6,6 +6,7 @@ pub mod control;
 mod facts;
 mod files;
 mod hooks;
+mod last_good;
 mod limits;
 mod lock;
 mod log;

@@ -179,7 +179,7 @@ impl Gathering {
 }
 
 /// The environment of this process, as far as it is text, and what the command line has put over it.
-fn of_process() -> Environment {
+pub(super) fn of_process() -> Environment {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };

@@ -1,5 +1,6 @@
 use super::*;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 const GOOD: &str = "version = 1\n[[services]]\nname = \"a\"\naddress = \"tcp://192.0.2.1:80\"\n";
 
@@ -74,4 +75,53 @@ fn what_is_included_and_what_parameters_name_is_watched_and_read_again() {
     changes("the secret is gone", &|| fs::remove_file(&secret).unwrap());
     let Config::Refused(problems) = source.load(false) else { panic!("it was taken") };
     assert!(problems.contains("cannot read `weight`") && problems.contains("a.toml:4:11"), "{problems}");
+}
+
+#[test]
+fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, state_dir) = (dir.path().join("a.toml"), dir.path().join("state"));
+    fs::create_dir(&state_dir).unwrap();
+    let start = || {
+        let mut source = FileSource::new(vec![file.clone()], Some(state_dir.clone()));
+        let desired = source.first();
+        (source, desired)
+    };
+    fs::write(&file, "oops").unwrap();
+    start().1.expect_err("nothing is known");
+    let secret = dir.path().join("weight");
+    fs::write(&secret, "7").unwrap();
+    let with_secret = GOOD.to_owned() + "destinations = [{ address = \"10.0.0.1\", weight = \"${file:weight}\" }]\n";
+    fs::write(&file, &with_secret).unwrap();
+    let (mut source, desired) = start();
+    source.hold(&Record::default(), &mut desired.unwrap());
+    let good = source.fingerprint();
+    // Another good one that has not come into force yet.
+    fs::write(&file, GOOD.replace("\"a\"", "\"b\"")).unwrap();
+    assert!(matches!(source.load(false), Config::New(_)));
+    fs::write(&file, "oops").unwrap();
+    fs::write(&secret, "8").unwrap();
+    let (mut source, desired) = start();
+    let mut desired = desired.unwrap();
+    let service = desired.table.services.values().next().unwrap();
+    let weight = service.destinations.values().next().unwrap().weight;
+    assert_eq!((weight, source.fingerprint()), (8, good.clone()), "what parameters stand for is looked up again");
+    source.hold(&Record::default(), &mut desired);
+    let Config::Refused(problems) = source.load(false) else { panic!("the mistake is not said") };
+    assert!(problems.contains("a.toml:1"), "{problems}");
+    assert_eq!(source.fingerprint(), good, "of what is in force");
+    let kept = state_dir.join("last-good.json");
+    assert!(fs::read_to_string(&kept).unwrap().contains("${file:weight}"), "as it is written");
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    // In force now.
+    fs::write(&file, GOOD.replace("\"a\"", "\"c\"")).unwrap();
+    assert!(matches!(source.load(false), Config::New(_)));
+    source.in_force();
+    fs::write(&file, "oops").unwrap();
+    assert_eq!(start().1.unwrap().origins.values().next().unwrap().name, "c");
+    // Of another configuration nothing is known.
+    fs::copy(&file, dir.path().join("b.toml")).unwrap();
+    FileSource::new(vec![dir.path().join("b.toml")], Some(state_dir.clone())).first().unwrap_err();
+    fs::write(&kept, "{").unwrap();
+    start().1.expect_err("damaged");
 }

@@ -1,0 +1,87 @@
+//! The last good configuration, over restarts: a mistake in a file is no reason for a daemon that is started anew, after an upgrade or
+//! a boot, to leave everything alone.
+//!
+//! The text of the files is kept as it was read; what parameters stand for is looked up again.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::config::{self, Input, Source};
+
+/// A file that is larger is none of ours.
+const LIMIT: u64 = 1 << 30;
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    /// What was named on the command line: of another one's files nothing is known.
+    named: Vec<PathBuf>,
+    /// Paths and texts.
+    files: Vec<(PathBuf, String)>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct LastGood {
+    /// What was accepted, and is not in force yet.
+    next: Option<Arc<Vec<Source>>>,
+    /// What is in the file.
+    kept: Option<Arc<Vec<Source>>>,
+}
+
+fn file(state_dir: &Path) -> PathBuf {
+    state_dir.join("last-good.json")
+}
+
+/// What was in force last, of the same files, and when it came into force.
+pub(super) fn recall(state_dir: &Path, named: &[PathBuf]) -> Option<(Input, SystemTime)> {
+    let file = file(state_dir);
+    let about = fs::metadata(&file).ok().filter(|about| about.len() <= LIMIT)?;
+    let document: Document = serde_json::from_slice(&fs::read(&file).ok()?).ok()?;
+    if document.version != VERSION || document.named != named {
+        return None;
+    }
+    let sources = document.files.into_iter().map(|(path, text)| Source { path, text });
+    Some((config::again(sources.collect()), about.modified().ok()?))
+}
+
+impl LastGood {
+    pub(super) fn accepted(&mut self, sources: &Arc<Vec<Source>>) {
+        self.next = Some(Arc::clone(sources));
+    }
+
+    /// It has come into force: nothing was wrong with it but what can be seen in a table.
+    pub(super) fn in_force(&mut self, state_dir: &Path, named: &[PathBuf]) {
+        let Some(next) = self.next.take().filter(|next| self.kept.as_ref() != Some(next)) else { return };
+        match write(state_dir, named, &next) {
+            Ok(()) => self.kept = Some(next),
+            Err(error) => warn!("the last good configuration is not kept over a restart: {error}"),
+        }
+    }
+}
+
+/// For the owner's eyes only: passwords may be written in it. A power cut may damage it, and then it is as good as none.
+fn write(state_dir: &Path, named: &[PathBuf], sources: &[Source]) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Written<'s> {
+        version: u32,
+        named: &'s [PathBuf],
+        files: Vec<(&'s Path, &'s str)>,
+    }
+    let files = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
+    let text = serde_json::to_vec(&Written { version: VERSION, named, files }).map_err(io::Error::other)?;
+    let draft = state_dir.join(".last-good.new");
+    _ = fs::remove_file(&draft);
+    let mut file_of = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file_of.write_all(&text)?;
+    drop(file_of);
+    fs::rename(&draft, file(state_dir))
+}
