@@ -256,6 +256,17 @@ fn a_broken_edit_changes_nothing_and_traffic_goes_on() {
     let before = load.tally();
     load.wait("traffic", |tally| tally.answered > before.answered + 50 && tally.exchanges > before.exchanges + 5);
 
+    // Nor does a restart: the next one goes on with what was in force, and looks after it.
+    assert!(daemon.end(Signal::TERM).success());
+    let mut daemon = Daemon::start(&program, FILE);
+    assert_eq!(saved(), table);
+    let refusal = daemon.wait("the refusal, once more", is_refusal);
+    assert!(refusal.message().contains(&place), "{refusal}");
+    netns::ipvsadm(&["-e", "-t", VIP, "-r", &real(1, 1).to_string(), "-m", "-w", "3"], "");
+    daemon.signal(Signal::HUP);
+    daemon.pass("a reload, which is refused", |line| line.number("drift") == 1);
+    assert_eq!(saved(), table);
+
     program.write(FILE, &configuration(2));
     let pass = daemon.change("the mended edit");
     assert_eq!((pass.number("edit"), pass.number("changed")), (1, 1));
