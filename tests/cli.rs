@@ -142,6 +142,7 @@ fn a_wrong_command_line_exits_with_64() {
         &["diff", "a.toml"],
         &["diff", "-", "-"],
         &["explain", "web"],
+        &["show", "web"],
         &["show", "--watch", "0"],
         &["show", "--watch", "soon"],
         &["top", "--interval", "0"],
@@ -153,6 +154,13 @@ fn a_wrong_command_line_exits_with_64() {
         assert_ne!(text(&output.stderr), "", "{arguments:?}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
     }
+}
+
+#[test]
+fn whoever_shows_one_service_is_told_of_explain() {
+    let said = |arguments: &[&str]| text(&ipvsd(arguments, "").stderr).contains("ipvsd explain SERVICE DESTINATION");
+    assert!(said(&["show", "web"]) && said(&["show", "--output", "json", "web"]));
+    assert!(!said(&["show", "--web"]) && !said(&["check", "--web"]) && !said(&["overrides", "web"]));
 }
 
 #[test]
@@ -188,6 +196,8 @@ fn two_configurations_are_compared_without_a_kernel() {
     let said = text(&output.stderr);
     assert!(said.contains("bad.toml:4:1") && said.contains("/nonexistent.toml"), "{said}");
     assert_eq!(text(&output.stdout), "");
+    let output = ipvsd(&["diff", &at("bad.toml"), &at("bad.toml")], "");
+    assert_eq!((output.status.code(), text(&output.stderr).matches("bad.toml:4:1").count()), (Some(78), 1));
 }
 
 /// A state directory, and a program that works in it on the good configuration.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::Out;
 use super::{Exit, Failure, Format, Global, Outcome};
-use crate::config::{self, Problems};
+use crate::config::{self, Problem, Problems};
 use crate::model::Desired;
 use crate::plan::compare;
 use crate::plan::render::{Style, comparison_json, comparison_text};
@@ -49,12 +49,13 @@ impl Diff {
     }
 }
 
-/// What is wrong with either is said in one go.
+/// What is wrong with either is said in one go, and once where both read the same file.
 fn together(from: Option<Problems>, to: Option<Problems>) -> Problems {
     let mut all = Problems { sources: Vec::new(), list: Vec::new() };
     for Problems { sources, list } in from.into_iter().chain(to) {
         all.sources.extend(sources);
-        all.list.extend(list);
+        let news: Vec<Problem> = list.into_iter().filter(|problem| !all.list.contains(problem)).collect();
+        all.list.extend(news);
     }
     all
 }

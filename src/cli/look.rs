@@ -28,11 +28,9 @@ impl Global {
         let desired = match daemon::load(std::slice::from_ref(&path), self.state_dir.as_deref(), None) {
             Ok(loaded) => Some(loaded.desired),
             Err(_) => {
-                if self.config.is_some() || path.exists() {
-                    out.warn(&format!(
-                        "the configuration {} is not good, so names are missing here; see `ipvsd check`",
-                        path.display()
-                    ));
+                // Whoever named no file may well have none.
+                if self.config.is_some() || !is_missing(&path) {
+                    out.warn(&self.lacking("names are missing here"));
                 }
                 None
             }
@@ -41,11 +39,26 @@ impl Global {
         Surroundings { desired, state_dir: self.state_dir_or(configured) }
     }
 
+    /// That there is no configuration, or none that is good, and what comes of it.
+    pub(super) fn lacking(&self, so: &str) -> String {
+        let path = self.config();
+        if is_missing(&path) {
+            let path = path.display();
+            return format!("there is no configuration at {path}, so {so}; name it with --config or IPVSD_CONFIG");
+        }
+        format!("the configuration {} is not good, so {so}; see `ipvsd check`", path.display())
+    }
+
     /// The state directory: the command line's, the configuration's, even of one that is not good, or the usual one.
     pub(super) fn state_dir_or(&self, configured: Option<PathBuf>) -> PathBuf {
         let peeked = || peek_state_dir(&[self.config()]);
         self.state_dir.clone().or(configured).or_else(peeked).unwrap_or_else(|| PathBuf::from(STATE_DIR))
     }
+}
+
+/// Standard input is always there.
+fn is_missing(path: &Path) -> bool {
+    path != Path::new("-") && matches!(path.try_exists(), Ok(false))
 }
 
 /// What is owned; with a warning, nothing, if that cannot be known.
@@ -96,4 +109,29 @@ pub(super) fn daemon(state_dir: &Path, out: &Out) -> Result<Option<Answer>, Fail
             None
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Color;
+
+    #[test]
+    fn a_file_that_is_not_there_is_not_called_bad() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ipvsd.toml");
+        let global = |config: &Path| Global {
+            config: Some(config.to_owned()),
+            state_dir: None,
+            environment: Vec::new(),
+            color: Color::Never,
+        };
+        let of = path.display();
+        let wanted = format!("there is no configuration at {of}, so it is; name it with --config or IPVSD_CONFIG");
+        assert_eq!(global(&path).lacking("it is"), wanted);
+        std::fs::write(&path, "version = 2").unwrap();
+        let wanted = format!("the configuration {of} is not good, so it is; see `ipvsd check`");
+        assert_eq!(global(&path).lacking("it is"), wanted);
+        assert!(global(Path::new("-")).lacking("it is").contains("is not good"));
+    }
 }

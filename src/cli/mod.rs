@@ -28,6 +28,7 @@ pub use exit::Exit;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Problems};
@@ -158,6 +159,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = with_hint(error);
             // There is nowhere to say that the terminal is gone.
             let _ = error.print();
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
@@ -186,6 +188,21 @@ pub fn main() -> ExitCode {
         }
     });
     exit.into()
+}
+
+/// `ipvsd show web`: there is a command for that.
+fn with_hint(mut error: clap::Error) -> clap::Error {
+    let is_word = |value: &ContextValue| matches!(value, ContextValue::String(word) if !word.starts_with('-'));
+    let is_show = |value: &ContextValue| value.to_string().contains("ipvsd show");
+    if error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::InvalidArg).is_some_and(is_word)
+        && error.get(ContextKind::Usage).is_some_and(is_show)
+    {
+        let tip =
+            "`ipvsd explain SERVICE DESTINATION` tells of one destination; `ipvsd show` has no names to choose by";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 impl Command {

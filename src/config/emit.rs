@@ -21,7 +21,7 @@ use crate::model::{
 };
 pub use draft::{
     Draft, DraftCheck, DraftDestination, DraftService, draft_json, draft_toml, draft_yaml, objection_to_check,
-    objection_to_destination, objection_to_service,
+    objection_to_destination, objection_to_service, objection_to_sync,
 };
 pub use offer::{emit_offer, note_of};
 
@@ -114,7 +114,7 @@ fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document)) 
     let Import { live: Live { services, unknown }, timeouts, sync } = import;
     let mut omitted: Vec<String> = unknown.iter().map(|words| one_line(words)).collect();
     let mut entries = Vec::new();
-    let mut mixed = false;
+    let mut mixed = None;
     for (key, LiveService { settings, stats: _, destinations }) in services {
         if let Some(why) = first_error(rules::service(key, settings)) {
             let with = match destinations.len() {
@@ -130,7 +130,9 @@ fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document)) 
             match first_error(rules::destination(key, destination, &live.settings)) {
                 Some(why) => omitted.push(one_line(&format!("{key} -> {destination}: {}", why.message))),
                 None => {
-                    mixed |= destination.family() != key.family();
+                    if destination.family() != key.family() {
+                        mixed = mixed.or(Some((*destination, *key)));
+                    }
                     kept.push(Item {
                         keys: destination_keys(destination, &live.settings, separator),
                         ..Item::default()
@@ -143,6 +145,7 @@ fn emit(import: Import<'_>, separator: &str, write: fn(&mut String, &Document)) 
         entries.push(Entry { service: Item { keys, ..Item::default() }, destinations: kept });
     }
     let mut others = Vec::new();
+    let timeouts = timeouts.iter().filter(|(timeout, seconds)| **seconds != timeout.at_boot());
     let timeouts = Item { keys: host::timeouts(timeouts, &mut others), ..Item::default() };
     let sync = Item { keys: host::sync(sync, mixed, separator, &mut others), ..Item::default() };
     omitted.extend(others.iter().map(|words| one_line(words)));

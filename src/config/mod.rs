@@ -52,6 +52,7 @@ use std::path::PathBuf;
 pub use emit::{
     Draft, DraftCheck, DraftDestination, DraftService, Emitted, Import, draft_json, draft_toml, draft_yaml, emit_json,
     emit_offer, emit_toml, emit_yaml, note_of, objection_to_check, objection_to_destination, objection_to_service,
+    objection_to_sync,
 };
 pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};

@@ -17,7 +17,10 @@ const NAME: &str = "ipvsd";
 /// Why the locks were not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("another ipvsd is at work in this network namespace: {0}")]
+    #[error(
+        "another ipvsd is at work in this network namespace: {0}; `ipvsd show` says what it has in force, and \
+         `systemctl stop ipvsd` ends it where it is the service"
+    )]
     Namespace(Holder),
     #[error("another ipvsd uses the state directory {}: {holder}", directory.display())]
     StateDir { directory: PathBuf, holder: Holder },

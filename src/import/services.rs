@@ -4,6 +4,7 @@ use super::names::{Names, of_key};
 use super::report::{Place, Report};
 use crate::config::{
     Draft, DraftCheck, DraftDestination, DraftService, objection_to_destination, objection_to_service,
+    objection_to_sync,
 };
 use crate::model::{
     DestinationSettings, Forward, Initial, OnDown, Probe, ServiceFlags, ServiceKey, ServiceSettings, Share,
@@ -75,6 +76,7 @@ pub(super) fn flag(name: &str) -> Option<ServiceFlags> {
 /// Puts services into a draft, with names of their own. What no configuration can have is said and left out.
 pub(super) fn put(items: Vec<Item>, draft: &mut Draft, report: &mut Report) {
     let mut names = Names::default();
+    let mut crossing = None;
     let mut claimed = std::collections::HashMap::new();
     for mut item in items {
         let mut keys = std::mem::take(&mut item.keys);
@@ -110,6 +112,9 @@ pub(super) fn put(items: Vec<Item>, draft: &mut Draft, report: &mut Report) {
                         "the first stays; in ipvsd a destination is written once",
                     ));
                 }
+            }
+            if let Some((destination, service)) = destination.crosses(&keys) {
+                crossing.get_or_insert((place, destination, service));
             }
             Ok(destination)
         };
@@ -150,6 +155,12 @@ pub(super) fn put(items: Vec<Item>, draft: &mut Draft, report: &mut Report) {
             fallback,
             destinations,
         });
+    }
+    if let Some((place, destination, service)) = crossing {
+        for role in std::mem::take(&mut draft.sync).into_keys() {
+            let (why, help) = objection_to_sync(&destination, &service);
+            report.error(&place, format!("the synchronisation daemon {} is left out: {why}", role.as_str()), help);
+        }
     }
 }
 

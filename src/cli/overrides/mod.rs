@@ -181,10 +181,7 @@ fn wanted(global: &Global, out: &Out) -> Result<(Known, PathBuf), Failure> {
             let state_dir = global.state_dir_or(None);
             match look::daemon(&state_dir, out)? {
                 Some(answer) => {
-                    out.warn(&format!(
-                        "the configuration {} is not good; see `ipvsd check`. The override is about what the daemon has in force",
-                        global.config().display()
-                    ));
+                    out.warn(&global.lacking("the override is about what the daemon has in force"));
                     Ok((Known::of_status(&answer.status), state_dir))
                 }
                 None => Err(Failure::Config(problems)),

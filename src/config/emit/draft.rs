@@ -20,7 +20,7 @@ use crate::model::{
 pub struct Draft {
     /// Lines at the head.
     pub comments: Vec<String>,
-    /// In seconds; those that are as at boot are not written.
+    /// In seconds.
     pub timeouts: BTreeMap<Timeout, u32>,
     pub sync: BTreeMap<SyncRole, SyncSettings>,
     pub checks: Vec<DraftCheck>,
@@ -73,6 +73,12 @@ impl DraftDestination {
         DestinationKey { address: self.address, port }
     }
 
+    /// The first of the services whose family is another, with what identifies it there.
+    pub fn crosses(&self, services: &[ServiceKey]) -> Option<(DestinationKey, ServiceKey)> {
+        let service = services.iter().find(|service| service.family() != self.key(service).family())?;
+        Some((self.key(service), *service))
+    }
+
     fn written(&self) -> String {
         match (self.port, self.address) {
             (Some(port), address) => DestinationKey { address, port }.to_string(),
@@ -122,11 +128,17 @@ pub fn objection_to_check(check: &Check) -> Option<(String, String)> {
     Some((first.message, first.help.unwrap_or_default()))
 }
 
+/// Why there is no synchronisation beside a destination of another family than its service, and what to do about it.
+pub fn objection_to_sync(destination: &DestinationKey, service: &ServiceKey) -> (String, String) {
+    let help = "remove it, or write destinations of the families of their services";
+    (host::against_mixed(destination, service), help.to_owned())
+}
+
 /// What the rules refuse is left out and said: whoever drafts has asked before, and knows of a place.
 fn write(draft: &Draft, separator: &str, write: fn(&mut String, &Document)) -> Emitted {
     let Draft { comments, timeouts, sync, checks, services } = draft;
     let mut omitted = Vec::new();
-    let mut mixed = false;
+    let mut mixed = None;
     let mut entries = Vec::new();
     for service in services {
         let mut keys = service.keys.clone();
@@ -146,7 +158,9 @@ fn write(draft: &Draft, separator: &str, write: fn(&mut String, &Document)) -> E
                 let (why, _) = objection_to_destination(service, &key, &destination.settings)?;
                 Some(format!("{service} -> {key}: {why}"))
             });
-            mixed |= refused.is_none() && keys.iter().any(|key| key.family() != destination.key(key).family());
+            if refused.is_none() {
+                mixed = mixed.or_else(|| destination.crosses(&keys));
+            }
             omitted.extend(refused.clone());
             refused.is_none()
         };

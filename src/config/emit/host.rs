@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use super::{Keys, quoted};
 use crate::config::host;
-use crate::model::{SyncRole, SyncSettings, Timeout};
+use crate::model::{DestinationKey, ServiceKey, SyncRole, SyncSettings, Timeout};
 
-/// The timeouts that are not as they are at boot; those that a configuration cannot have are said.
-pub(super) fn timeouts(timeouts: &BTreeMap<Timeout, u32>, omitted: &mut Vec<String>) -> Keys {
+/// The timeouts; those that a configuration cannot have are said.
+pub(super) fn timeouts<'t>(
+    timeouts: impl IntoIterator<Item = (&'t Timeout, &'t u32)>,
+    omitted: &mut Vec<String>,
+) -> Keys {
     let mut keys = Vec::new();
     for (timeout, seconds) in timeouts {
         let name = timeout.as_str();
         if host::is_timeout(*seconds) {
-            if *seconds != timeout.at_boot() {
-                keys.push((name, format!("\"{seconds}s\"")));
-            }
+            keys.push((name, format!("\"{seconds}s\"")));
         } else {
             let most = host::TIMEOUT_MAX.as_secs();
             omitted.push(format!("the timeout {name} of {seconds} seconds: a configuration has 1 to {most}"));
@@ -23,20 +24,19 @@ pub(super) fn timeouts(timeouts: &BTreeMap<Timeout, u32>, omitted: &mut Vec<Stri
     keys
 }
 
-/// The daemons; those that a configuration cannot have are said. `mixed` is whether there is a destination of another
-/// family than its service, with which there cannot be any.
+/// The daemons; those that a configuration cannot have are said. `mixed` is a destination of another family than its
+/// service, with which there cannot be any.
 pub(super) fn sync(
     sync: &BTreeMap<SyncRole, SyncSettings>,
-    mixed: bool,
+    mixed: Option<(DestinationKey, ServiceKey)>,
     separator: &str,
     omitted: &mut Vec<String>,
 ) -> Keys {
     let mut keys = Vec::new();
     for (role, settings) in sync {
-        let why = if mixed {
-            Some("a destination is of another family than its service".to_owned())
-        } else {
-            host::against(*role, settings)
+        let why = match mixed {
+            Some((destination, service)) => Some(against_mixed(&destination, &service)),
+            None => host::against(*role, settings),
         };
         match why {
             Some(why) => omitted.push(format!("the synchronisation daemon {}: {why}", role.as_str())),
@@ -44,6 +44,14 @@ pub(super) fn sync(
         }
     }
     keys
+}
+
+/// Why there is no synchronisation beside such a destination.
+pub(super) fn against_mixed(destination: &DestinationKey, service: &ServiceKey) -> String {
+    format!(
+        "the kernel synchronises no connections while a destination is of another family than its service, as \
+         {destination} of {service} is"
+    )
 }
 
 fn daemon(settings: &SyncSettings, separator: &str) -> String {

@@ -183,6 +183,17 @@ impl Found {
             }
             item.destinations.push((backend.place.clone(), destination));
         }
+        for service in &self.services {
+            for (place, id) in &service.listed {
+                let is_it =
+                    |backend: &BackendOptions| backend.id == *id && backend.service.as_ref() == Some(&service.id);
+                if !self.backends.iter().any(is_it) {
+                    let message = format!("the backend {id} of {} is not in the document", service.id);
+                    let help = format!("it is left out: add what GORB answers to /service/{}/{id}", service.id);
+                    report.error(place, message, help);
+                }
+            }
+        }
         if !items.is_empty() {
             let line = "GORB gives a server its weight back as its checks of the last 100 intervals went; `slow_start` is a ramp in time";
             draft.comments.push(line.to_owned());

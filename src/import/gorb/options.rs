@@ -27,6 +27,8 @@ pub(super) struct ServiceOptions {
     forward: Option<String>,
     weight: Option<u32>,
     pub pulse: Option<Pulse>,
+    /// The IDs of its backends, as the API answers them.
+    pub listed: Vec<(Place, String)>,
 }
 
 /// A backend.
@@ -45,6 +47,18 @@ pub(super) struct BackendOptions {
 /// The empty text is none.
 fn some(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+/// The IDs that an answer of the API lists.
+fn ids(value: Value<'_>, report: &mut Report) -> Vec<(Place, String)> {
+    if !value.is_list() && !value.is_nothing() {
+        let message = "the backends of a service are a list of their IDs here: these are left out";
+        let help = "write them under `backends` beside `services`, each with its service as `vsid`";
+        report.error(&value.place(), message, help);
+        return Vec::new();
+    }
+    let ids = value.list("backends", report);
+    ids.into_iter().filter_map(|id| Some((id.place(), id.text("the ID of a backend", report)?))).collect()
 }
 
 impl ServiceOptions {
@@ -66,9 +80,10 @@ impl ServiceOptions {
                 backends.extend(BackendOptions::read(backend, Some(id), place, value, report));
             }
         }
+        let listed = find(&["backends"]).map(|list| ids(list, report)).unwrap_or_default();
         let options = find(&["options", "service_options", "ServiceOptions"]);
         let entries = options.map_or_else(|| entries.clone(), |options| options.table("options", report));
-        let mut service = Self { id: id.to_owned(), place, ..Self::default() };
+        let mut service = Self { id: id.to_owned(), place, listed, ..Self::default() };
         for (key, place, value) in entries {
             service.take(key, &place, value, report);
         }
@@ -101,7 +116,7 @@ impl ServiceOptions {
                     self.comments.push(report.warn(place, message, help));
                 }
             }
-            // What it answers besides.
+            // What it answers besides; the backends are read already.
             "health" | "backends" | "backends_count" | "vsid" => {}
             other => drop(report.error(place, format!("unknown key `{other}` of a service"), "it is left out")),
         }

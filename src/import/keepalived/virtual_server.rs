@@ -1,5 +1,6 @@
 //! `virtual_server`: from its words to services, one for each set of addresses that have the same settings.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -251,6 +252,7 @@ impl Reading<'_> {
         let mut servers = std::mem::take(&mut server.servers);
         for real in &mut servers {
             self.resolve_checks(&server, real, &label);
+            self.keeps_port(&server, real, sets.iter().flat_map(|(.., keys)| keys));
         }
         let several = sets.len() > 1;
         for (settings, family, keys) in sets {
@@ -278,6 +280,12 @@ impl Reading<'_> {
                 }
                 item.destinations.push((real.place.clone(), real.destination(&server, server.weight)));
             }
+            if item.destinations.is_empty() {
+                let message = format!("no real server of the group is reached from its addresses of {}", family.word());
+                let help =
+                    "write real servers of that family, or `lvs_method TUN`: the service is without destinations";
+                item.comments.push(self.report.warn(&place, message, help));
+            }
             if let Some(sorry) = &server.sorry {
                 let fallback = sorry.destination(&server);
                 let same = |(_, other): &(Place, crate::config::DraftDestination)| {
@@ -293,6 +301,25 @@ impl Reading<'_> {
             }
             self.items.push(item);
         }
+    }
+
+    /// Says where the port of a real server is not where clients go.
+    fn keeps_port<'k>(
+        &mut self,
+        server: &VirtualServer,
+        real: &mut RealServer,
+        keys: impl Iterator<Item = &'k ServiceKey>,
+    ) {
+        let written = real.written_port();
+        let others: BTreeSet<u16> =
+            keys.filter_map(ServiceKey::port).filter(|port| *port != 0 && *port != written).collect();
+        if real.forward(server) == Forward::Nat || written == 0 || others.is_empty() {
+            return;
+        }
+        let ports: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let message = format!("the port {written} of {} becomes the service's: {}", real.address, ports.join(", "));
+        let help = "with DR and TUN the kernel, and so keepalived, leaves the port as clients wrote it";
+        real.comments.push(self.report.warn(&real.place, message, help));
     }
 
     fn min_healthy(&mut self, server: &VirtualServer, place: &Place, comments: &mut Vec<String>) -> Option<Share> {

@@ -22,6 +22,7 @@ pub(super) struct Checking {
     port: Option<u16>,
     request: Option<String>,
     receive: Option<String>,
+    receive_place: Option<Place>,
     method: Option<String>,
     virtualhost: Option<String>,
 }
@@ -115,7 +116,10 @@ impl Checking {
                 self.port = number(setting, report).and_then(|port| u16::try_from(port).ok());
             }
             "request" => self.request = Some(value),
-            "receive" => self.receive = Some(value).filter(|value| !value.is_empty()),
+            "receive" => {
+                self.receive = Some(value).filter(|value| !value.is_empty());
+                self.receive_place = Some(setting.place.clone());
+            }
             "httpmethod" => self.method = Some(value.to_ascii_uppercase()),
             "virtualhost" => self.virtualhost = Some(value),
             "login" | "passwd" | "database" | "secret" => {
@@ -242,6 +246,15 @@ impl Checking {
         match service {
             "none" => None,
             "http" | "https" => {
+                if expect.is_some() && self.method.as_deref() == Some("HEAD") {
+                    let at = if own { Some(&real.place) } else { self.receive_place.as_ref() }.unwrap_or(place);
+                    let message = "receive is left out: to HEAD no page comes back, and ldirectord has the server down";
+                    said.push(report.warn(
+                        at,
+                        message,
+                        "write httpmethod=GET, and method = \"GET\" here, to look at the page",
+                    ));
+                }
                 let probe = self.http(service == "https", &request, expect, target, surroundings);
                 Some((if service == "https" { "https" } else { "http" }, probe))
             }

@@ -94,6 +94,18 @@ fn what_is_not_understood_is_said() {
             "the service x of the backend r",
         ),
         ("{\"backends\": {\"r\": {\"port\": 80, \"host\": \"10.0.0.1\"}}}", "does not say its service"),
+        (
+            "{\"services\": {\"web\": {\"port\": 80, \"host\": \"192.0.2.10\", \"backends\": {\"a\": {\"host\": \"10.0.0.1\"}}}}}",
+            "the backends of a service are a list of their IDs",
+        ),
+        (
+            "{\"/service/web\": {\"options\": {\"port\": 80, \"host\": \"192.0.2.10\"}, \"backends\": [{\"host\": \"10.0.0.1\"}]}}",
+            "the ID of a backend is a string",
+        ),
+        (
+            "{\"/service/web\": {\"options\": {\"port\": 80, \"host\": \"192.0.2.10\"}, \"backends\": [\"r1\"]}}",
+            "the backend r1 of web is not in the document",
+        ),
         ("[{\"key\": \"services/web\", \"value\": \"!\"}]", "neither JSON nor base64"),
         ("[{\"key\": \"frob/web\", \"value\": \"{}\"}]", "no path of GORB"),
         ("{\"/frob/x\": {}}", "no path of GORB"),

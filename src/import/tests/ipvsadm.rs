@@ -265,6 +265,35 @@ destinations = [{ address = "10.0.0.3:80", weight = 65535 }, { address = "10.0.0
     assert!(result.text.contains("# it:5: the weight 100000 is written as 65535"), "{}", result.text);
 }
 
+/// What is written is what is meant, be it as the kernel has it at boot. 0 leaves a timeout as it is.
+#[test]
+fn timeouts_are_written_whatever_they_are() {
+    let result = run("--set 900 120 300\n");
+    result.is_understood();
+    assert!(
+        result.text.contains("[timeouts]\ntcp = \"900s\"\ntcp_fin = \"120s\"\nudp = \"300s\"\n"),
+        "{}",
+        result.text
+    );
+    let result = run("--set 0 120 0\n");
+    assert!(result.text.ends_with("[timeouts]\ntcp_fin = \"120s\"\n"), "{}", result.text);
+}
+
+/// The place is the destination's, and nothing is said a second time without one.
+#[test]
+fn a_synchronisation_that_the_kernel_refuses_is_left_out() {
+    let result = run("--start-daemon master --mcast-interface eth0 --syncid 7
+-A -t 192.0.2.10:80 -s rr
+-a -t 192.0.2.10:80 -r 10.0.0.1 -i
+-a -t 192.0.2.10:80 -r [2001:db8::1]:80 -i
+");
+    result.says(4, "the synchronisation daemon master is left out: the kernel synchronises no connections");
+    result.says(4, "as [2001:db8::1]:80 of tcp://192.0.2.10:80 is");
+    assert_eq!(draft_toml(&result.imported.draft).omitted, [""; 0]);
+    assert!(!result.text.contains("[sync]"), "{}", result.text);
+    assert_eq!(result.desired.table.services.values().map(|service| service.destinations.len()).sum::<usize>(), 2);
+}
+
 #[test]
 fn nothing_is_a_configuration_without_services() {
     let result = run("\n# nothing\n");

@@ -169,7 +169,7 @@ one_packet = true
 destinations = [{ address = "2001:db8:1::1", weight = 1 }, { address = "2001:db8:1::2", weight = 1 }]
 "#,
     );
-    assert!(result.text.contains("tcp = \"7200s\"\ntcp_fin = \"30s\""), "{}", result.text);
+    assert!(result.text.contains("tcp = \"7200s\"\ntcp_fin = \"30s\"\nudp = \"300s\""), "{}", result.text);
     assert!(result.text.contains(
         "master = { interface = \"eth1\", id = 7, group = \"224.0.0.82\", port = 9000, ttl = 2, sync_maxlen = 1400 }"
     ));

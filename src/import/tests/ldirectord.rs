@@ -235,6 +235,7 @@ fn what_has_no_equivalent_is_said() {
         "checktype = off",
         "no ping of its own",
         "login: ",
+        "receive is left out: to HEAD no page comes back",
     ] {
         // Some of these are said by a setting that is taken.
         let quiet = ["supervised: "].contains(&words);

@@ -5,6 +5,7 @@ mod ipvsadm;
 mod ipvsctl;
 mod keepalived;
 mod keepalived_language;
+mod keepalived_table;
 mod laws;
 mod ldirectord;
 

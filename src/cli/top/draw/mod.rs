@@ -2,6 +2,7 @@
 
 mod columns;
 mod detail;
+mod foot;
 mod help;
 mod paint;
 
@@ -10,7 +11,7 @@ use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 
 use super::rows::Line;
-use super::state::{Mode, Note, Question, State};
+use super::state::{Mode, State};
 use super::table::Totals;
 use crate::cli::layout::{length, scaled};
 use crate::cli::picture::health::Mood;
@@ -38,7 +39,8 @@ pub(super) fn fit(state: &mut State, area: Rect) -> Areas {
     state.is_high = area.height >= HIGH;
     let head = 2 + u16::from(alarm(state).is_some());
     let detail = if state.has_detail() { (area.height / 3).max(7) } else { 0 };
-    // What there is too little room for goes from below, but for the last line.
+    let foot = foot::height(state, area);
+    // What there is too little room for goes from below, but for the foot.
     let mut y = area.y;
     let mut left = area.height;
     let mut take = |wanted: u16| {
@@ -48,14 +50,14 @@ pub(super) fn fit(state: &mut State, area: Rect) -> Areas {
         left -= height;
         part
     };
-    let inner = area.height.saturating_sub(1);
+    let inner = area.height.saturating_sub(foot);
     let head = take(head.min(inner));
     let headings = take(1.min(inner.saturating_sub(head.height)));
     let room = inner.saturating_sub(head.height + headings.height);
     let detail_height = detail.min(room.saturating_sub(3));
     let rows = take(room - detail_height);
     let detail = take(detail_height);
-    let foot = take(1);
+    let foot = take(foot);
     state.settle(usize::from(rows.height));
     Areas { head, headings, rows, detail, foot }
 }
@@ -81,7 +83,7 @@ pub(super) fn page(state: &State, areas: &Areas, palette: Palette, buffer: &mut 
         detail::draw(state, areas.detail, &mut brush);
     }
     let is_told = columns.have_reasons() || areas.detail.height > 0 || state.mode == Mode::Help;
-    foot(state, areas.foot, is_told, &mut brush);
+    foot::draw(state, areas.foot, is_told, &mut brush);
 }
 
 fn nothing(state: &State) -> &'static str {
@@ -167,52 +169,6 @@ fn time(unix: u64) -> String {
 
 fn seconds(every: std::time::Duration) -> String {
     if every.subsec_millis() == 0 { duration(every.as_secs()) } else { format!("{:.1}s", every.as_secs_f64()) }
-}
-
-/// `is_told` is whether the reason of what is selected stands on the page already.
-fn foot(state: &State, area: Rect, is_told: bool, brush: &mut Brush<'_>) {
-    let palette = brush.palette;
-    let selected = state.lines.get(state.at).and_then(|line| state.table.row(line.service, line.destination));
-    let reason = selected.map(|row| &row.said).filter(|said| !is_told && !said.why.is_empty());
-    let place = match state.lines.len() {
-        0 => String::new(),
-        all => format!(" {}/{all}", state.at + 1),
-    };
-    let end = brush.side(area, 0, Side::Right, &place, palette.dim());
-    let mut put = |x: u16, text: &str, style: Style| brush.clipped(area, 0, x, end, text, style);
-    match (&state.mode, &state.note) {
-        (Mode::Filter(_), _) => {
-            let x = put(0, "filter: ", palette.title());
-            let x = put(x, &state.arrangement.filter, Style::default());
-            put(x, "▏ enter keeps it, esc takes it back", palette.dim());
-        }
-        (Mode::Confirm(Question { text, warnings, .. }), _) => {
-            let warnings: String = warnings.iter().map(|warning| format!("{warning}. ")).collect();
-            let x = put(0, &warnings, palette.bad());
-            let x = put(x, text, palette.title());
-            put(x, " y/n", palette.warning());
-        }
-        (_, Some(Note { text, bad })) => drop(put(0, text, if *bad { palette.bad() } else { palette.good() })),
-        _ if !state.arrangement.filter.is_empty() => {
-            let x = put(0, &format!("filter: {}", state.arrangement.filter), palette.warning());
-            put(x, "  esc clears it", palette.dim());
-        }
-        _ if reason.is_some() => {
-            let why = reason.map_or("", |said| said.why.as_str());
-            let style = reason.map_or(Style::default(), |said| of_mood(palette, said.mood));
-            put(0, why, style);
-        }
-        _ => {
-            let mut x = 0;
-            for (key, what) in help::SHORT {
-                if usize::from(x) + length(key) + length(what) + 3 > usize::from(end) {
-                    break;
-                }
-                x = put(x, key, palette.key());
-                x = put(x, &format!(" {what}  "), palette.dim());
-            }
-        }
-    }
 }
 
 /// How a row is to be looked at.

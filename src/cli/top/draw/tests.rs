@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::picture::Picture;
 use crate::cli::picture::testing::{NOW, WEB, destination, night, quiet, service};
 use crate::cli::top::events::Happening;
-use crate::cli::top::state::{Key, News};
+use crate::cli::top::state::{Key, News, Note, Question};
 use crate::cli::top::table::Table;
 use crate::daemon::orders::Target;
 use crate::model::{Action, LiveDestination, Stats};
@@ -169,21 +169,65 @@ fn help_filter_and_question_have_their_place() {
     state.key(Key::Enter);
     assert!(text(&mut state, 60, 20).contains("filter: status 500  esc clears it"));
 
-    let target = Target { service: service(WEB), destination: destination("10.0.0.11:80") };
-    let warnings = vec!["no other destination of web has weight: it refuses new connections".to_owned()];
-    let text_of = "drain 10.0.0.11:80 of web (3 connections open)?".to_owned();
-    state.hear(News::Prepared(Question { target, action: Action::Drain, text: text_of, warnings }));
+    state.hear(News::Prepared(question("10.0.0.11:80", WEB)));
     let page = text(&mut state, 160, 20);
-    let last = page.lines().last().unwrap();
-    assert!(
-        last.starts_with("no other destination of web has weight: it refuses new connections. drain 10.0.0.11:80"),
-        "{last}"
-    );
-    assert!(last.contains("open)? y/n"), "{last}");
+    let (warning, last) = page.trim_end().rsplit_once('\n').unwrap();
+    assert!(warning.ends_with("has weight: it refuses new connections."), "{warning}");
+    assert!(last.starts_with("drain 10.0.0.11:80 of web (3 connections open)? y/n"), "{last}");
     state.key(Key::Char('n'));
     state.key(Key::Char(' '));
     assert!(text(&mut state, 60, 20).starts_with("ipvsd top"), "and frozen:");
     assert!(text(&mut state, 60, 20).contains(" FROZEN, space goes on"));
+}
+
+/// With the words that `d` gets when it is the last one.
+fn question(at: &str, of: &str) -> Question {
+    Question {
+        target: Target { service: service(WEB), destination: destination("10.0.0.11:80") },
+        action: Action::Drain,
+        text: format!("drain {at} of web (3 connections open)?"),
+        warnings: vec![format!("no other destination of {of} (web) has weight: it refuses new connections")],
+    }
+}
+
+/// The next key answers it: whoever presses it has to have seen what is asked, and of what one is warned.
+#[test]
+fn questions_and_what_came_of_them_are_never_cut() {
+    let long = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535";
+    let service = format!("tcp://{long}");
+    for (width, height) in [(60, 10), (60, 20), (60, 40), (80, 10), (80, 24), (80, 50)] {
+        for (at, of) in [("10.0.0.11:80", WEB), (long, &service)] {
+            let mut state = state(busy(), happened());
+            state.key(Key::End);
+            state.hear(News::Prepared(question(at, of)));
+            let page = text(&mut state, width, height);
+            let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+            let warning = format!("no other destination of {of} (web) has weight: it refuses new connections.");
+            let place = format!(" {}/{}", state.at + 1, state.lines.len());
+            let all = format!("{warning} drain {at} of web (3 connections open)? y/n{place}");
+            assert!(words.ends_with(&all), "{width}x{height} {at}:\n{page}");
+            assert!(page.contains("SERVICE"), "{page}");
+
+            state.key(Key::Char('n'));
+            assert!(text(&mut state, width, height).contains("nothing was done"));
+            let said =
+                format!("{at} of {of} (web) is drained; no daemon is running: `ipvsd apply` brings it into force");
+            state.hear(News::Said(Note { text: said.clone(), bad: true }));
+            let page = text(&mut state, width, height);
+            let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.ends_with(&(said + &place)), "{width}x{height} {at}:\n{page}");
+            assert!(page.lines().any(|line| line.contains("10.0.0.18:80")), "what is selected stays in view:\n{page}");
+        }
+    }
+    // There may be no room for that, but for the end of the question always.
+    let mut state = state(busy(), Vec::new());
+    state.hear(News::Prepared(question(long, &service)));
+    for height in 1..6 {
+        let page = text(&mut state, 60, height);
+        let last = page.lines().last().unwrap_or_default();
+        assert!(last.contains(" y/n ") && last.ends_with(" 1/11"), "{height}:\n{page}");
+        assert_eq!(page.contains("refuses new connections."), height > 4, "{height}:\n{page}");
+    }
 }
 
 #[test]
