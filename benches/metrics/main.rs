@@ -209,7 +209,8 @@ fn say(
     let mut times = Vec::new();
     for run in runs {
         let (length, took) = run?;
-        ensure!(length == expected, "{name}: {length} bytes instead of {expected}");
+        // What HTTP has counted meanwhile makes a page a little longer.
+        ensure!((expected..expected + 4096).contains(&length), "{name}: {length} bytes instead of {expected}");
         times.push(took.as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);

@@ -60,7 +60,7 @@ fn service(new: bool) -> Value {
     let mut schema = json!({
         "type": "object",
         "properties": {
-            "method": { "type": ["string", "null"], "description": "A scheduler that the kernel has; `wrr` if none is given" },
+            "method": { "type": ["string", "null"], "pattern": "^[!-~]{0,15}$", "description": "A scheduler that the kernel has; `wrr` if none is given" },
             "flags": { "type": ["string", "null"], "pattern": flags },
             "persistent": { "type": ["boolean", "null"] },
         },
@@ -73,7 +73,7 @@ fn service(new: bool) -> Value {
     } else {
         let set = |key: &str, value: Value| json!({ "required": [key], "properties": { key: value } });
         schema["anyOf"] = json!([
-            set("method", json!({ "type": "string", "minLength": 1 })),
+            set("method", json!({ "type": "string", "pattern": "^[!-~]{1,15}$" })),
             set("flags", json!({ "type": "string" })),
             set("persistent", json!({ "type": "boolean" })),
         ]);
