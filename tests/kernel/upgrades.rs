@@ -28,7 +28,8 @@ const LEAVING: &str = "10.2.0.17:9000";
 const ALSO_DOWN: [&str; 2] = ["10.2.0.18:9999", "10.2.0.19:9999"];
 const FALLBACK: &str = "10.2.0.21:9000";
 
-const DRAIN: Duration = Duration::from_secs(30);
+/// Longer than two restarts and the better part of the ramp take on a slow machine: the connection has to be open after them.
+const DRAIN: Duration = Duration::from_secs(45);
 const RAMP: Duration = Duration::from_secs(24);
 
 fn configuration(slow_start: &str, destinations: &[&str]) -> String {
