@@ -39,7 +39,7 @@ fn read(source: &Source, index: u32, environment: &Environment) -> Option<Vec<At
 }
 
 /// Whether a file's name is meant by a pattern with `*`, `?` and `[…]`. As in a shell, a hidden one has to be asked for.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
     }
@@ -79,7 +79,7 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether a path is a pattern.
-pub(super) fn is_pattern(path: &str) -> bool {
+pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 

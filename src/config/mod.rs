@@ -56,6 +56,7 @@ pub use emit::{
 };
 pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};
+pub use include::{is_pattern, matches as matches_pattern};
 pub use load::{
     Input, MAX_BYTES, add_variables, again, default_path, gather, load, load_as, load_for, read, read_fragments,
 };

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::{is_pattern, matches_pattern};
+
 /// Patterns that braces may make of one.
 const MOST: usize = 1000;
 
@@ -16,7 +18,7 @@ pub(super) fn matching(folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>>
         for part in pattern.split('/').filter(|part| !part.is_empty()) {
             let mut next = Vec::new();
             for path in paths {
-                if part.contains(['*', '?', '[']) {
+                if is_pattern(part) {
                     next.extend(entries(&path, part)?);
                 } else if path.join(part).exists() {
                     next.push(path.join(part));
@@ -45,71 +47,12 @@ fn entries(folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let hidden = name.starts_with('.') && !pattern.starts_with('.');
-        if !hidden && fits(&chars(&name), &chars(pattern)) {
+        if matches_pattern(pattern, &name) {
             names.push(name);
         }
     }
     names.sort();
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
-fn chars(text: &str) -> Vec<char> {
-    text.chars().collect()
-}
-
-/// Whether a name is as the pattern has it. Goes back to the last star alone, so it takes no longer than their product.
-fn fits(name: &[char], pattern: &[char]) -> bool {
-    let (mut at, mut of) = (0, 0);
-    let mut star = None;
-    while at < name.len() {
-        let step = match pattern.get(of) {
-            Some('*') => {
-                star = Some((at, of + 1));
-                of += 1;
-                continue;
-            }
-            Some('?') => Some(1),
-            Some('[') => set(&pattern[of..], name[at]),
-            Some(c) if *c == name[at] => Some(1),
-            _ => None,
-        };
-        match (step, star) {
-            (Some(step), _) => (at, of) = (at + 1, of + step),
-            (None, Some((begun, behind))) => {
-                star = Some((begun + 1, behind));
-                (at, of) = (begun + 1, behind);
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[of..].iter().all(|c| *c == '*')
-}
-
-/// How long a set is that this character is in; one without an end stands for itself.
-fn set(pattern: &[char], c: char) -> Option<usize> {
-    let negated = matches!(pattern.get(1), Some('!' | '^'));
-    let start = 1 + usize::from(negated);
-    // A bracket that comes first belongs to the set.
-    let Some(end) = pattern.iter().skip(start + 1).position(|c| *c == ']').map(|at| start + 1 + at) else {
-        return (c == '[').then_some(1);
-    };
-    let inner = &pattern[start..end];
-    let mut found = false;
-    let mut at = 0;
-    while at < inner.len() {
-        match inner.get(at + 1..at + 3) {
-            Some(['-', last]) => {
-                found |= (inner[at]..=*last).contains(&c);
-                at += 3;
-            }
-            _ => {
-                found |= inner[at] == c;
-                at += 1;
-            }
-        }
-    }
-    (found != negated).then_some(end + 1)
 }
 
 /// The patterns without braces.
@@ -187,7 +130,7 @@ mod tests {
             ("*a*b*", "xxbxxaxx", false),
             ("", "", true),
         ] {
-            assert_eq!(fits(&chars(name), &chars(pattern)), is, "{pattern} {name}");
+            assert_eq!(matches_pattern(pattern, name), is, "{pattern} {name}");
         }
         assert_eq!(braces("a{b,c{d,e}}f"), ["abf", "acdf", "acef"]);
         assert_eq!(braces("a{b"), ["a{b"]);
