@@ -3,9 +3,8 @@
 //!
 //! The text of the files is kept as it was read; what parameters stand for is looked up again.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,6 +12,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::private;
 use crate::config::{self, Input, Source};
 
 /// A file that is larger is none of ours.
@@ -68,7 +68,7 @@ impl LastGood {
     }
 }
 
-/// For the owner's eyes only: passwords may be written in it. A power cut may damage it, and then it is as good as none.
+/// For the owner's eyes only: passwords may be written in it.
 fn write(state_dir: &Path, named: &[PathBuf], sources: &[Source]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Written<'s> {
@@ -78,10 +78,5 @@ fn write(state_dir: &Path, named: &[PathBuf], sources: &[Source]) -> io::Result<
     }
     let files = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
     let text = serde_json::to_vec(&Written { version: VERSION, named, files }).map_err(io::Error::other)?;
-    let draft = state_dir.join(".last-good.new");
-    _ = fs::remove_file(&draft);
-    let mut file_of = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file_of.write_all(&text)?;
-    drop(file_of);
-    fs::rename(&draft, file(state_dir))
+    private::put(&file(state_dir), &text)
 }

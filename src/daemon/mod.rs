@@ -15,6 +15,7 @@ mod notify;
 mod offers;
 pub(crate) mod orders;
 pub(crate) mod plans;
+mod private;
 mod runtime;
 mod sampler;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+use super::private;
 use crate::model::ServiceKey;
 use crate::reconcile::{PassError, Report};
 
@@ -59,14 +60,9 @@ impl Moved {
 
 fn write(file: &Path, services: &BTreeSet<ServiceKey>) -> io::Result<()> {
     if services.is_empty() {
-        return match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+        return private::remove(file);
     }
-    let draft = file.with_file_name(".moved.new");
-    fs::write(&draft, services.iter().map(|service| format!("{service}\n")).collect::<String>())?;
-    fs::rename(draft, file)
+    private::put(file, services.iter().map(|service| format!("{service}\n")).collect::<String>().as_bytes())
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
 
 /// A new file at `path`, whatever was there; for whom the directory belongs to, and nobody else: the checks of what drains are in it,
 /// and secrets may be in those.
-pub(super) fn create(path: &Path) -> io::Result<File> {
+pub fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

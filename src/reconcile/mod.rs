@@ -39,7 +39,7 @@ mod tally;
 mod tests;
 mod verify;
 
-pub use atomic::{StoreError, hand_over};
+pub use atomic::{StoreError, create as create_private, hand_over};
 pub use backoff::Failures;
 pub use checker::{Assignment, Assignments, CheckVerdict, Checker, Verdict, Verdicts};
 pub use fault::{Fault, Sort};

@@ -1,13 +1,13 @@
 //! What was seen last, over restarts: after one, nothing is taken away because an engine or a resolver is not there yet.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::private;
 use crate::reconcile::Place;
 
 /// A file that is larger is none of ours.
@@ -46,23 +46,16 @@ struct Read<T> {
 const VERSION: u32 = 1;
 
 impl Kept {
-    /// Keeps it, for the owner's eyes only: labels may say anything. A power cut may damage it, and then it is as good as none.
+    /// Keeps it, for the owner's eyes only: labels may say anything.
     /// There must be one writer at a time.
     pub(super) fn write(self, state_dir: &Path, place: &Place, seen: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_vec(&Written { version: VERSION, place, seen }).map_err(io::Error::other)?;
-        let draft = state_dir.join(format!(".{}.new", self.file));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&text)?;
-        drop(file);
-        fs::rename(&draft, state_dir.join(self.file))
+        private::put(&state_dir.join(self.file), &text)
     }
 
     /// Nothing is known any more.
     pub(super) fn remove(self, state_dir: &Path) -> io::Result<()> {
-        match fs::remove_file(state_dir.join(self.file)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        private::remove(&state_dir.join(self.file))
     }
 
     /// What was kept. One that cannot be read is as good as none: what is owned tells the rest.
