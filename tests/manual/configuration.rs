@@ -52,7 +52,7 @@ pub(crate) fn page(schema: &Value) -> String {
     let _ = writeln!(
         out,
         "{}",
-        prose("/usr/share/doc/ipvsd has guides by task; `ipvsd schema` prints all of this for programs.")
+        prose("/usr/share/doc/ipvsd/manual has guides by task; `ipvsd schema` prints all of this for programs.")
     );
     out
 }

@@ -84,7 +84,7 @@ pub(crate) fn page(mut command: Command) -> String {
         }
     }
     out.push_str(".SH SEE ALSO\n\\fBipvsd.toml\\fR(5), \\fBipvsadm\\fR(8), \\fBsystemd\\fR(1)\n.PP\n");
-    let _ = writeln!(out, "{}", prose("/usr/share/doc/ipvsd has guides by task."));
+    let _ = writeln!(out, "{}", prose("/usr/share/doc/ipvsd/manual has guides by task."));
     out
 }
 
