@@ -56,12 +56,12 @@ lab_lists() {
   case $1 in
     host) ;;
     fresh) LAB_APT=(-o "Dir::State::Lists=$cache/lists") ;;
-    bookworm)
-      mkdir -p "$cache/bookworm/lists/partial" "$cache/bookworm/parts"
+    bookworm | trixie)
+      mkdir -p "$cache/$1/lists/partial" "$cache/$1/parts"
       local key=/usr/share/keyrings/debian-archive-keyring.gpg mirror=http://deb.debian.org
-      printf 'deb [signed-by=%s] %s/debian bookworm main\ndeb [signed-by=%s] %s/debian-security bookworm-security main\n' \
-        "$key" "$mirror" "$key" "$mirror" >"$cache/bookworm/sources.list"
-      LAB_APT=(-o "Dir::State::Lists=$cache/bookworm/lists" -o "Dir::Etc::SourceList=$cache/bookworm/sources.list" -o "Dir::Etc::SourceParts=$cache/bookworm/parts")
+      printf 'deb [signed-by=%s] %s/debian %s main\ndeb [signed-by=%s] %s/debian-security %s-security main\n' \
+        "$key" "$mirror" "$1" "$key" "$mirror" "$1" >"$cache/$1/sources.list"
+      LAB_APT=(-o "Dir::State::Lists=$cache/$1/lists" -o "Dir::Etc::SourceList=$cache/$1/sources.list" -o "Dir::Etc::SourceParts=$cache/$1/parts")
       ;;
   esac
 }
