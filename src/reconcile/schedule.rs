@@ -203,15 +203,18 @@ impl Schedule {
         }
     }
 
-    /// Answers no verdicts before `until`: where passes take long, and verdicts change all the time, one would follow
-    /// another.
-    pub fn rest_from_health(&mut self, until: Instant) {
-        self.health_rest = until;
-    }
-
-    /// Answers no change of containers before `until`, in the same way.
-    pub fn rest_from_docker(&mut self, until: Instant) {
-        self.docker_rest = until;
+    /// A pass has ended: however long the answers to verdicts, or to containers, take, half of the time is free for all else. What
+    /// was due anyway does not count. It does not come again soon, and a server that died meanwhile has clients that wait.
+    pub fn passed(&mut self, why: Why, now: Instant, took: Duration) {
+        if why.start || why.files || why.reload || why.resync {
+            return;
+        }
+        if why.health {
+            self.health_rest = now + took;
+        }
+        if why.docker {
+            self.docker_rest = now + took;
+        }
     }
 
     /// When something failed before, and may be tried again.

@@ -41,9 +41,7 @@ impl Loop<'_> {
         };
         let now = clock();
         let took = now.at - started.at;
-        // However long a pass takes, half of the time is free.
-        self.schedule.rest_from_health(now.at + took);
-        self.schedule.rest_from_docker(now.at + took);
+        self.schedule.passed(why, now.at, took);
         let told = self.circumstances(why, took, &concern);
         self.tally.pass(why, concern == Concern::All, took, &result, now.unix);
         // A pass that came to nothing has seen something all the same.

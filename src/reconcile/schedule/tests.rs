@@ -109,12 +109,33 @@ fn verdicts_are_answered_in_bursts_and_after_a_rest() {
     schedule.event(Event::Health, start + ms(40));
     assert_eq!(schedule.wait(start), Schedule::BURST);
     assert_eq!(schedule.take(start + ms(50)), Some(Why { health: true, ..Why::default() }));
-    schedule.rest_from_health(start + ms(900));
+    schedule.passed(Why { health: true, ..Why::default() }, start + ms(475), ms(425));
+    // What somebody else asked for in between takes nothing from that.
+    schedule.passed(Why { api: true, ..Why::default() }, start + ms(480), ms(1));
     schedule.event(Event::Health, start + ms(500));
     assert_eq!(schedule.wait(start + ms(500)), ms(400));
     assert_eq!(schedule.take(start + ms(900)), Some(Why { health: true, ..Why::default() }));
     schedule.event(Event::Health, start + ms(1000));
     assert_eq!(schedule.wait(start + ms(1000)), Schedule::BURST);
+}
+
+#[test]
+fn nobody_waits_for_a_verdict_because_everything_was_looked_at() {
+    let due_anyway = [
+        Why { start: true, ..Why::default() },
+        Why { files: true, ..Why::default() },
+        Why { reload: true, ..Why::default() },
+        Why { resync: true, health: true, docker: true, ..Why::default() },
+    ];
+    for why in due_anyway {
+        let (mut schedule, start) = schedule();
+        schedule.passed(why, start, ms(6000));
+        schedule.event(Event::Health, start);
+        assert_eq!(schedule.wait(start), Schedule::BURST, "after {why}");
+        assert_eq!(schedule.take(start + Schedule::BURST), Some(Why { health: true, ..Why::default() }));
+        schedule.event(Event::Docker, start);
+        assert_eq!(schedule.take(start + Schedule::BURST), Some(Why { docker: true, ..Why::default() }), "after {why}");
+    }
 }
 
 #[test]
@@ -145,7 +166,7 @@ fn containers_that_change_in_a_burst_are_answered_once_and_a_pass_that_takes_lon
     let due = start + Schedule::BURST;
     assert_eq!(schedule.take(due), Some(Why { docker: true, ..Why::default() }));
     assert_eq!(schedule.take(due), None);
-    schedule.rest_from_docker(due + Duration::from_secs(1));
+    schedule.passed(Why { docker: true, ..Why::default() }, due, Duration::from_secs(1));
     schedule.event(Event::Docker, due);
     assert_eq!(schedule.wait(due), Duration::from_secs(1));
 }
