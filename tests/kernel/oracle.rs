@@ -126,6 +126,7 @@ pub(crate) fn wait_shown(program: &Program, config: &str, what: &str, does_it: i
             return shown;
         }
         assert!(begin.elapsed() < WITHIN, "waited for {what}: {shown:#}");
-        sleep(Duration::from_millis(50));
+        // A look takes longer than that.
+        sleep(Duration::from_millis(200));
     }
 }

@@ -100,7 +100,8 @@ fn becomes(program: &Program, wanted: &Rules, what: &str) {
     let begin = Instant::now();
     // Two listings of a table that is being filled do not fit together, so thresholds are looked at in the end.
     while !Rules::parse(&ipvsadm(&["-Sn"], "")).is_but_for_thresholds(wanted) && begin.elapsed() < WITHIN {
-        sleep(Duration::from_millis(50));
+        // Two programs that start want the processor, and so does each look.
+        sleep(Duration::from_millis(500));
     }
     let plan = program.run(CONFIG, &["plan"]);
     Rules::live().assert_are(wanted, &what);
