@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod daemon;
+mod overrides;
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -200,117 +203,6 @@ fn two_configurations_are_compared_without_a_kernel() {
     assert_eq!((output.status.code(), text(&output.stderr).matches("bad.toml:4:1").count()), (Some(78), 1));
 }
 
-/// A state directory, and a program that works in it on the good configuration.
-fn with_state(run: impl FnOnce(&std::path::Path, &dyn Fn(&[&str]) -> Output)) {
-    let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join("state");
-    run(&state, &|arguments| {
-        let end = ["--config", "-", "--state-dir", state.to_str().unwrap()];
-        ipvsd(&[arguments, &end].concat(), GOOD)
-    });
-}
-
-#[test]
-fn overrides_are_kept_until_they_are_taken_back() {
-    with_state(|state, run| {
-        let output = run(&["overrides"]);
-        assert_eq!(text(&output.stdout), "No overrides are in force.\n");
-        assert!(!state.exists(), "who only looks leaves nothing");
-
-        let output = run(&["drain", "web", "10.0.0.11"]);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert_eq!(text(&output.stdout), "10.0.0.11:8080 of tcp://192.0.2.10:80 (web) is drained\n");
-        let hint = format!("no daemon is running with state directory {}", state.display());
-        assert!(text(&output.stderr).contains(&hint), "{}", text(&output.stderr));
-
-        let output = run(&["weight", "tcp://192.0.2.10:80", "10.0.0.11:8080", "7", "--for", "1h", "--output", "json"]);
-        let given = &json(&output.stdout)["overrides"][0];
-        assert_eq!((&given["name"], &given["weight"]["weight"]), (&"web".into(), &7.into()));
-        assert_eq!(
-            given["weight"]["until"].as_u64().unwrap() - given["weight"]["since"].as_u64().unwrap(),
-            3600,
-            "{given}"
-        );
-
-        let listed = json(&run(&["overrides", "--output", "json"]).stdout);
-        assert_eq!(listed["overrides"].as_array().unwrap().len(), 1, "{listed}");
-        assert_eq!(listed["overrides"][0]["weight"]["weight"], 7);
-        assert!(listed["overrides"][0]["drained_since"].is_u64(), "{listed}");
-
-        for (arguments, want) in [
-            (["undrain", "web", "10.0.0.11"].as_slice(), "is not drained any more; its weight is 7 by override"),
-            (&["undrain", "web", "10.0.0.11"], "was not drained"),
-            (&["weight", "web", "10.0.0.11", "--reset"], "has its own weight again (configured: 100)"),
-        ] {
-            let output = run(arguments);
-            assert_eq!(text(&output.stdout), format!("10.0.0.11:8080 of tcp://192.0.2.10:80 (web) {want}\n"));
-        }
-        assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
-    });
-}
-
-#[test]
-fn health_is_an_override_like_the_others() {
-    with_state(|_, run| {
-        const TITLE: &str = "10.0.0.11:8080 of tcp://192.0.2.10:80 (web)";
-        let output = run(&["health", "web", "10.0.0.11", "down", "--for", "10m", "--output", "json"]);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let given = &json(&output.stdout)["overrides"][0];
-        assert_eq!((&given["health"]["health"], &given["changed"]), (&"down".into(), &true.into()), "{given}");
-        let time = |name: &str| given["health"][name].as_u64().unwrap();
-        assert_eq!(time("until") - time("since"), 600);
-        let listed = json(&run(&["overrides", "--output", "json"]).stdout);
-        assert_eq!(listed["overrides"][0]["health"], given["health"]);
-
-        let output = run(&["health", "web", "10.0.0.11", "up"]);
-        assert_eq!(text(&output.stdout), format!("{TITLE} counts as up until it is taken back\n"));
-        let output = run(&["overrides"]);
-        let listed = text(&output.stdout);
-        assert!(listed.starts_with(&format!("{TITLE}: up by override since ")), "{listed}");
-
-        for want in [format!("{TITLE} has its own health again\n"), format!("no health was set for {TITLE}\n")] {
-            assert_eq!(text(&run(&["health", "web", "10.0.0.11", "auto"]).stdout), want);
-        }
-        assert_eq!(text(&run(&["overrides"]).stdout), "No overrides are in force.\n");
-        assert_eq!(run(&["health", "web", "10.0.0.12", "down"]).status.code(), Some(64));
-    });
-}
-
-#[test]
-fn an_override_about_nothing_says_what_there_is_and_changes_nothing() {
-    with_state(|state, run| {
-        for (arguments, want) in [
-            (["drain", "wbe", "10.0.0.11"].as_slice(), "no service `wbe`: did you mean `web`? (known: web)"),
-            (&["drain", "tcp://192.0.2.10", "10.0.0.11"], "the port is missing"),
-            (&["undrain", "web", "10.0.0.12"], "no destination `10.0.0.12` of web (known: 10.0.0.11:8080)"),
-            (&["weight", "web", "server", "10"], "`server` is no destination"),
-        ] {
-            let output = run(arguments);
-            assert_eq!(output.status.code(), Some(64), "{arguments:?}");
-            assert!(text(&output.stderr).contains(want), "{arguments:?}: {}", text(&output.stderr));
-            assert_eq!(text(&output.stdout), "", "{arguments:?}");
-        }
-        assert!(!state.join("overrides.json").exists());
-    });
-}
-
-#[test]
-fn damaged_overrides_are_an_error_and_stay_as_they_are() {
-    with_state(|state, run| {
-        std::fs::create_dir(state).unwrap();
-        let file = state.join("overrides.json");
-        for (content, want) in [("{\"version\": 1,", "damaged"), ("{\"version\": 9}", "newer")] {
-            std::fs::write(&file, content).unwrap();
-            for arguments in [["drain", "web", "10.0.0.11"].as_slice(), &["overrides"]] {
-                let output = run(arguments);
-                assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-                assert!(text(&output.stderr).contains(want), "{}", text(&output.stderr));
-            }
-            assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
-        }
-    });
-}
-
 #[test]
 fn help_and_version_are_data() {
     for arguments in [&["--help"][..], &["--version"], &["apply", "--help"]] {
@@ -371,107 +263,6 @@ fn an_error_says_each_reason_once() {
     let output = ipvsd(&["plan", "--config", "-", "--state-dir", file.join("state").to_str().unwrap()], GOOD);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr).matches("Not a directory").count(), 1, "{}", text(&output.stderr));
-}
-
-#[test]
-fn a_sighup_during_the_start_does_not_end_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    // Where there is no IPVS, it is `modprobe` that makes the start long; and elsewhere nothing is configured.
-    std::fs::write(at("a.toml"), "version = 1\nservices = []\n").unwrap();
-    std::fs::write(at("modprobe"), format!("#!/bin/sh\n: >{}\nsleep 1\nexit 1\n", at("loading"))).unwrap();
-    std::fs::set_permissions(at("modprobe"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ipvsd"))
-        .args(["run", "--config", &at("a.toml"), "--state-dir", &at("state")])
-        .env("PATH", path)
-        .stderr(std::fs::File::create(at("log")).unwrap())
-        .spawn()
-        .unwrap();
-    let begun = || std::fs::exists(at("loading")).unwrap() || std::fs::metadata(at("log")).unwrap().len() > 0;
-    while !begun() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let pid = child.id().to_string();
-    Command::new("kill").args(["-HUP", &pid]).status().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(child.wait().unwrap().code().is_some(), "not by the signal");
-}
-
-/// A daemon that has `web` in force, and does nothing.
-struct Daemon {
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-    woken: std::sync::mpsc::Receiver<ipvsd::reconcile::Event>,
-}
-
-impl Daemon {
-    fn start(state: &std::path::Path) -> Self {
-        use ipvsd::daemon::control::{Shared, StatusCell, bind, serve};
-        use ipvsd::reconcile::{Board as _, DestinationStatus, Place, Status};
-        std::fs::create_dir_all(state).unwrap();
-        let socket = bind(state).unwrap();
-        let mut status = Status { pass_at: 1, ..Status::default() };
-        let web = status.services.entry("tcp://192.0.2.10:80".parse().unwrap()).or_default();
-        web.name = Some("web".to_owned());
-        let destination = DestinationStatus { configured: Some(100), ..DestinationStatus::default() };
-        web.destinations.insert("10.0.0.11:8080".parse().unwrap(), destination);
-        let mut board = StatusCell::default();
-        board.post(status);
-        let (wake, woken) = std::sync::mpsc::channel();
-        let shared = Shared {
-            board,
-            verdicts: None,
-            broadcast: Default::default(),
-            sources: None,
-            wake: Box::new(move |event| wake.send(event).unwrap()),
-            clock: Box::new(|| (std::time::Instant::now(), 0)),
-            started: 0,
-            place: Place::here().unwrap(),
-        };
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    ended = serve(socket, shared.into()) => panic!("{ended:?}"),
-                    _ = stopped => {}
-                }
-            });
-        });
-        Self { stop: Some(stop), thread: Some(thread), woken }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap();
-    }
-}
-
-#[test]
-fn a_daemon_is_told_and_knows_what_is_in_force() {
-    let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path());
-    let drain = ["drain", "web", "10.0.0.11", "--config", "-", "--state-dir", dir.path().to_str().unwrap()];
-    let output = ipvsd(&drain, GOOD);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(!text(&output.stderr).contains("no daemon"), "{}", text(&output.stderr));
-    let within = std::time::Duration::from_secs(20);
-    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Overrides));
-
-    // A slip in the file does not keep a broken server in service.
-    let bad = GOOD.replace("name", "nmae");
-    let undrain = [&["undrain"], &drain[1..]].concat();
-    let output = ipvsd(&undrain, &bad);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "10.0.0.11:8080 of tcp://192.0.2.10:80 (web) is not drained any more\n");
-    assert!(text(&output.stderr).contains("what the daemon has in force"), "{}", text(&output.stderr));
-    assert_eq!(daemon.woken.recv_timeout(within), Ok(ipvsd::reconcile::Event::Overrides));
-    drop(daemon);
-    assert_eq!(ipvsd(&undrain, &bad).status.code(), Some(78), "nobody knows");
 }
 
 #[test]
