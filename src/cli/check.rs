@@ -32,7 +32,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let mut paths = if self.paths.is_empty() { vec![global.config()] } else { self.paths.clone() };
+        let mut paths = if self.paths.is_empty() { vec![global.one_config()?] } else { self.paths.clone() };
         if let Some(stands_at) = &self.stands_at {
             if paths.len() != 1 || paths.iter().chain([stands_at]).any(|path| path.is_dir()) {
                 return Err(Failure::Usage("`--as` is for one file".to_owned()));

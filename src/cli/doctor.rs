@@ -31,7 +31,7 @@ impl Doctor {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
         // Without the warnings about this machine: the findings say the same, and more.
         let config::Loaded { sources, mut desired, warnings, .. } =
-            daemon::load(&[global.config()], global.state_dir.as_deref(), None)?;
+            daemon::load(&[global.one_config()?], global.state_dir.as_deref(), None)?;
         desired.state_dir = global.state_dir_or(Some(desired.state_dir));
         let problems = Problems { sources, list: warnings };
         let findings = diagnose(global, &desired, Stage::Now)?;

@@ -256,6 +256,11 @@ impl Global {
         self.config.clone().unwrap_or_else(config::default_path)
     }
 
+    /// The same for a command that goes by what it says, and not by one of two.
+    fn one_config(&self) -> Result<PathBuf, Failure> {
+        self.config.clone().map_or_else(|| Ok(config::only_default_path()?), Ok)
+    }
+
     /// A command line that does something with the same configuration, for a shell in any folder.
     fn command_line(&self, command: &str) -> String {
         let option = |name: &str, path: &Option<PathBuf>| {
@@ -270,13 +275,13 @@ impl Global {
 
     /// The configuration, with what the command line overrides; warnings are printed.
     fn load(&self, out: &Out) -> Result<Desired, Failure> {
-        let loaded = daemon::load(&[self.config()], self.state_dir.as_deref(), Some(&facts()))?;
+        let loaded = daemon::load(&[self.one_config()?], self.state_dir.as_deref(), Some(&facts()))?;
         self.take(loaded, out)
     }
 
     /// The same, with names looked up now.
     fn load_now(&self, out: &Out) -> Result<Desired, Failure> {
-        let loaded = daemon::load_now(&[self.config()], None, self.state_dir.as_deref(), Some(&facts()))?;
+        let loaded = daemon::load_now(&[self.one_config()?], None, self.state_dir.as_deref(), Some(&facts()))?;
         self.take(loaded, out)
     }
 

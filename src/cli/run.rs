@@ -24,7 +24,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
-        let config = global.config();
+        let config = global.one_config()?;
         if config == Path::new("-") {
             return Err(Failure::Usage(
                 "`run` reads its configuration again and again, which standard input does not allow; give a path"

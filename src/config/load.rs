@@ -25,7 +25,27 @@ const YAML: &str = "/etc/ipvsd/ipvsd.yaml";
 
 /// Where the configuration is if nobody says: /etc/ipvsd/ipvsd.toml, or /etc/ipvsd/ipvsd.yaml if only that exists.
 pub fn default_path() -> PathBuf {
-    PathBuf::from(if !Path::new(TOML).exists() && Path::new(YAML).exists() { YAML } else { TOML })
+    one_of(Path::new(TOML), Path::new(YAML)).unwrap_or_else(|_| PathBuf::from(TOML))
+}
+
+/// The same for those who go by what it says. Both are an error: whoever wrote one of them takes it to be in force.
+pub fn only_default_path() -> Result<PathBuf, Problems> {
+    one_of(Path::new(TOML), Path::new(YAML))
+}
+
+fn one_of(toml: &Path, yaml: &Path) -> Result<PathBuf, Problems> {
+    match (toml.exists(), yaml.exists()) {
+        (true, true) => {
+            let message = format!("{} is there, too, and only one of them can be the configuration", toml.display());
+            let help = format!(
+                "keep one, or put {} into conf.d beside it and include it there; `--config` and IPVSD_CONFIG name another",
+                yaml.display()
+            );
+            Err(Problems { sources: Vec::new(), list: vec![Problem::of_file(yaml, message, help)] })
+        }
+        (false, true) => Ok(yaml.to_owned()),
+        _ => Ok(toml.to_owned()),
+    }
 }
 
 /// Reads and parses: see [`gather`] and [`parse_in`].
@@ -266,5 +286,25 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_two_is_the_configuration_and_both_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let [toml, yaml] = ["ipvsd.toml", "ipvsd.yaml"].map(|name| folder.path().join(name));
+        assert_eq!(one_of(&toml, &yaml).unwrap(), toml);
+        fs::write(&yaml, "").unwrap();
+        assert_eq!(one_of(&toml, &yaml).unwrap(), yaml);
+        fs::write(&toml, "").unwrap();
+        let problems = one_of(&toml, &yaml).unwrap_err();
+        assert_eq!(problems.list[0].file.as_deref(), Some(yaml.as_path()));
+        assert!(problems.list[0].message.contains("ipvsd.toml is there, too"), "{problems:?}");
+        fs::remove_file(&yaml).unwrap();
+        assert_eq!(one_of(&toml, &yaml).unwrap(), toml);
     }
 }

@@ -58,7 +58,8 @@ pub use facts::Facts;
 pub use foundation::{Claim, Foundation, parse_onto, parse_together};
 pub use include::{is_pattern, matches as matches_pattern};
 pub use load::{
-    Input, MAX_BYTES, add_variables, again, default_path, gather, load, load_as, load_for, read, read_fragments,
+    Input, MAX_BYTES, add_variables, again, default_path, gather, load, load_as, load_for, only_default_path, read,
+    read_fragments,
 };
 pub(crate) use names::nearest;
 pub use parameters::Environment;
