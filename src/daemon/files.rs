@@ -92,7 +92,7 @@ impl FileSource {
     /// Lets what is owned stay in `desired` where nothing is known of containers yet.
     pub fn hold(&mut self, record: &Record, desired: &mut Desired) {
         self.containers.hold(record, desired);
-        self.last_good.in_force(&desired.state_dir, &self.paths);
+        self.last_good.in_force();
     }
 
     /// Lets everything be changed by [`Self::offers`], whether the configuration has an API or not; for whoever brings a server
@@ -314,9 +314,7 @@ impl ConfigSource for FileSource {
 
     fn in_force(&mut self) {
         self.containers.in_force();
-        if let Some(state_dir) = &self.state_dir_in_use {
-            self.last_good.in_force(state_dir, &self.paths);
-        }
+        self.last_good.in_force();
     }
 
     fn asked(&self) -> BTreeSet<ServiceKey> {
@@ -328,6 +326,9 @@ impl ConfigSource for FileSource {
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
         self.moved.passed(covers, result);
         self.offers.passed(covers, result);
+        if let Some(state_dir) = &self.state_dir_in_use {
+            self.last_good.keep(state_dir, &self.paths);
+        }
     }
 }
 

@@ -33,6 +33,8 @@ struct Document {
 pub(super) struct LastGood {
     /// What was accepted, and is not in force yet.
     next: Option<Arc<Vec<Source>>>,
+    /// What is in force, and not in the file yet.
+    due: Option<Arc<Vec<Source>>>,
     /// What is in the file.
     kept: Option<Arc<Vec<Source>>>,
 }
@@ -59,10 +61,15 @@ impl LastGood {
     }
 
     /// It has come into force: nothing was wrong with it but what can be seen in a table.
-    pub(super) fn in_force(&mut self, state_dir: &Path, named: &[PathBuf]) {
-        let Some(next) = self.next.take().filter(|next| self.kept.as_ref() != Some(next)) else { return };
-        match write(state_dir, named, &next) {
-            Ok(()) => self.kept = Some(next),
+    pub(super) fn in_force(&mut self) {
+        self.due = self.next.take().or(self.due.take());
+    }
+
+    /// Writes down what is in force. Not before the pass that makes it so: a large one takes a while.
+    pub(super) fn keep(&mut self, state_dir: &Path, named: &[PathBuf]) {
+        let Some(due) = self.due.take().filter(|due| self.kept.as_ref() != Some(due)) else { return };
+        match write(state_dir, named, &due) {
+            Ok(()) => self.kept = Some(due),
             Err(error) => warn!("the last good configuration is not kept over a restart: {error}"),
         }
     }

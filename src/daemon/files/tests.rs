@@ -1,4 +1,5 @@
 use super::*;
+use crate::ipvs::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -93,12 +94,17 @@ fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
     fs::write(&secret, "7").unwrap();
     let with_secret = GOOD.to_owned() + "destinations = [{ address = \"10.0.0.1\", weight = \"${file:weight}\" }]\n";
     fs::write(&file, &with_secret).unwrap();
+    let pass = |source: &mut FileSource| source.passed(&|_| true, &Err(PassError::Observe(Error::NotPermitted)));
+    let kept = state_dir.join("last-good.json");
     let (mut source, desired) = start();
     source.hold(&Record::default(), &mut desired.unwrap());
+    assert!(!kept.exists(), "the pass comes first");
+    pass(&mut source);
     let good = source.fingerprint();
     // Another good one that has not come into force yet.
     fs::write(&file, GOOD.replace("\"a\"", "\"b\"")).unwrap();
     assert!(matches!(source.load(false), Config::New(_)));
+    pass(&mut source);
     fs::write(&file, "oops").unwrap();
     fs::write(&secret, "8").unwrap();
     let (mut source, desired) = start();
@@ -110,13 +116,13 @@ fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
     let Config::Refused(problems) = source.load(false) else { panic!("the mistake is not said") };
     assert!(problems.contains("a.toml:1"), "{problems}");
     assert_eq!(source.fingerprint(), good, "of what is in force");
-    let kept = state_dir.join("last-good.json");
     assert!(fs::read_to_string(&kept).unwrap().contains("${file:weight}"), "as it is written");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     // In force now.
     fs::write(&file, GOOD.replace("\"a\"", "\"c\"")).unwrap();
     assert!(matches!(source.load(false), Config::New(_)));
     source.in_force();
+    pass(&mut source);
     fs::write(&file, "oops").unwrap();
     assert_eq!(start().1.unwrap().origins.values().next().unwrap().name, "c");
     // Of another configuration nothing is known.
