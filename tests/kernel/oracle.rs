@@ -41,7 +41,8 @@ pub(crate) fn wait_weights(what: &str, service: &str, are_they: impl Fn(&BTreeMa
             return;
         }
         assert!(begin.elapsed() < WITHIN, "waited for {what}: {weights:?}");
-        sleep(Duration::from_millis(20));
+        // A look takes as long, and what is waited for needs the processor, too.
+        sleep(Duration::from_millis(100));
     }
 }
 
