@@ -84,27 +84,21 @@ impl Series {
     }
 
     fn run(&mut self, scenario: &Scenario) {
-        let Scenario { expected, needs, .. } = scenario;
+        let Scenario { name, config: _, expected, needs } = scenario;
         if let Some((scheduler, without)) = needs
             && !kernel_has(scheduler)
         {
             return self.refused(scenario, scheduler, without);
         }
         let operations = self.before.operations_to(expected);
-        self.ipvsd(scenario, &["plan"], if operations == 0 { 0 } else { 2 });
-        self.change(scenario);
-        self.ipvsd(scenario, &["plan"], 0);
-        self.apply(scenario, 0, &summary(0, 0, expected.common_with(expected)));
-    }
-
-    /// Applies it, and looks at what has become of the table.
-    fn change(&mut self, scenario: &Scenario) {
-        let Scenario { name, expected, .. } = scenario;
-        let operations = self.before.operations_to(expected);
         let unchanged = self.before.common_with(expected);
+        let all = expected.common_with(expected);
+        self.ipvsd(scenario, &["plan"], if operations == 0 { 0 } else { 2 });
         self.apply(scenario, 0, &summary(operations, 0, unchanged));
         let live = Rules::live();
         live.assert_are(expected, name);
+        self.ipvsd(scenario, &["plan"], 0);
+        self.apply(scenario, 0, &summary(0, 0, all));
         self.before = live;
     }
 
@@ -136,13 +130,12 @@ fn one_after_another() {
     }
 }
 
-/// The order is not what makes them come out right: from the last one back to the first. What a plan says, and that nothing is left to
-/// do, the way there has told.
+/// The order is not what makes them come out right: from the last one back to the first.
 #[test]
 fn one_after_another_backwards() {
     let _kernel = netns::enter();
     let mut series = Series { program: Program::new(), before: Rules::default() };
     for scenario in scenarios().iter().rev().filter(|scenario| scenario.needs.is_none()) {
-        series.change(scenario);
+        series.run(scenario);
     }
 }

@@ -1,10 +1,6 @@
 use super::*;
 
-/// All that the language has: ranges, names, odd layout, firewall marks, IPv6, each way to forward, and a server that is always on. In
-/// one file, as ldirectord runs ipvsadm several times for each server.
-#[test]
-fn all_of_the_language() {
-    let name = "all.ldirectord";
+fn loaded(name: &str) {
     let program = Program::new();
     fixture(&program, name);
     import(&program, "ldirectord", name);
@@ -13,4 +9,15 @@ fn all_of_the_language() {
     let peer = Peer::ldirectord(&program, name);
     becomes(&program, &wanted, name);
     peer.stop();
+}
+
+#[test]
+fn a_usual_file() {
+    loaded("usual.ldirectord");
+}
+
+/// Ranges, names, odd layout, firewall marks, IPv6, and a server that is always off.
+#[test]
+fn a_nasty_file() {
+    loaded("nasty.ldirectord");
 }
