@@ -9,7 +9,11 @@ use super::{Environment, Format, Source, document};
 /// The paths, and where they stand. What is wrong with the file is said by whoever reads all of it.
 pub(super) fn included(source: &Source, index: u32, environment: &Environment) -> Vec<At<String>> {
     // A key may be written with escapes, or, in YAML, on two lines.
-    if !["include", "\\u", "\\U", "\\x", "\\\n", "\\\r"].iter().any(|part| source.text.contains(part)) {
+    let has_escape = || {
+        memchr::memchr(b'\\', source.text.as_bytes()).is_some()
+            && ["\\u", "\\U", "\\x", "\\\n", "\\\r"].iter().any(|part| source.text.contains(part))
+    };
+    if memchr::memmem::find(source.text.as_bytes(), b"include").is_none() && !has_escape() {
         return Vec::new();
     }
     if Format::of(source) == Format::Toml {

@@ -155,7 +155,7 @@ pub fn again(sources: Vec<Source>) -> Input {
 
 /// Takes in the files that parameters name.
 fn put_files(sources: &[Source], environment: &mut Environment, watched: &mut BTreeSet<PathBuf>) {
-    for source in sources {
+    for source in sources.iter().filter(|source| parameters::may_be_in(source.body())) {
         for path in parameters::files_in(source.body()) {
             let path = parameters::base_of(&source.path).join(path);
             environment.put_file(path.clone(), read_parameter(&path));

@@ -218,5 +218,8 @@ fn no_text_makes_it_panic() {
 fn files_are_found_in_a_text() {
     let found: Vec<&str> = files_in("a ${file:x} # ${file:/y z}\n${file:no\n} ${file:w").collect();
     assert_eq!(found, ["x", "/y z"]);
-    assert!(may_be_in("${a}") && may_be_in("\"\\u0024{a}\"") && !may_be_in("a\\b") && !may_be_in("$5"));
+    for body in ["${a}", r#""\u0024{a}""#, r#""\U00000024{a}""#, r#""\x24{a}""#, r#""$\x7ba}""#] {
+        assert!(may_be_in(body), "{body}");
+    }
+    assert!(!may_be_in("a\\b") && !may_be_in("$5") && !may_be_in("x24, 0024"));
 }
