@@ -84,6 +84,6 @@ fn write(state_dir: &Path, named: &[PathBuf], sources: &[Source]) -> io::Result<
         files: Vec<(&'s Path, &'s str)>,
     }
     let files = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
-    let text = serde_json::to_vec(&Written { version: VERSION, named, files }).map_err(io::Error::other)?;
-    private::put(&file(state_dir), &text)
+    let written = Written { version: VERSION, named, files };
+    private::put_by(&file(state_dir), |file| serde_json::to_writer(file, &written).map_err(io::Error::from))
 }

@@ -1,8 +1,8 @@
 //! Small files of a state directory, for the owner's eyes only. A power cut may damage them: then they are as good as none.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use crate::reconcile::create_private;
@@ -13,11 +13,18 @@ use crate::reconcile::create_private;
 ///
 /// All is as it was.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put_by(path, |file| file.write_all(bytes))
+}
+
+/// The same for what is written piece by piece, as it is long.
+pub(super) fn put_by(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let draft = path.with_file_name(name);
-    create_private(&draft)?.write_all(bytes)?;
+    let mut file = BufWriter::new(create_private(&draft)?);
+    write(&mut file)?;
+    file.into_inner()?;
     fs::rename(draft, path)
 }
 
