@@ -36,6 +36,16 @@ enum Seen {
     Unreadable(String),
 }
 
+/// What tells the files that were accepted last from others.
+#[derive(Debug, Default)]
+enum Fingerprint {
+    #[default]
+    None,
+    /// Nobody has asked yet.
+    Of(Arc<Vec<Source>>),
+    Known(String),
+}
+
 /// Configuration files, read again when they may have changed.
 pub struct FileSource {
     paths: Vec<PathBuf>,
@@ -52,8 +62,7 @@ pub struct FileSource {
     last_good: LastGood,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
-    /// SHA-256 of the files that were accepted last.
-    fingerprint: Option<String>,
+    fingerprint: Fingerprint,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -73,7 +82,7 @@ impl FileSource {
             moved: Moved::default(),
             last_good: LastGood::default(),
             always_stocked: None,
-            fingerprint: None,
+            fingerprint: Fingerprint::None,
             watcher: None,
             trouble: None,
         }
@@ -113,7 +122,7 @@ impl FileSource {
         let read = config::gather(&self.paths).whole();
         let mut desired = match read.and_then(|input| Ok((self.accept(&input)?, input))) {
             Ok((desired, input)) => {
-                self.fingerprint = Some(fingerprint(&input.sources));
+                self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
                 self.last_good.accepted(&input.sources);
                 self.seen = Seen::Whole(Box::new(input));
                 desired
@@ -138,7 +147,7 @@ impl FileSource {
         let Ok(desired) = self.accept(&input) else { return Err(problems) };
         let since = humantime::format_rfc3339_seconds(since);
         error!("the configuration is not good: this starts with the last good one, which came into force at {since}");
-        self.fingerprint = Some(fingerprint(&input.sources));
+        self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
         Ok(desired)
     }
 
@@ -238,7 +247,7 @@ impl ConfigSource for FileSource {
                 let accepted = self.accept(&input);
                 if accepted.is_ok() {
                     self.last_good.accepted(&input.sources);
-                    self.fingerprint = Some(fingerprint(&input.sources));
+                    self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
                 }
                 self.seen = Seen::Whole(Box::new(input));
                 accepted
@@ -281,8 +290,14 @@ impl ConfigSource for FileSource {
         !self.has_seen(&read)
     }
 
-    fn fingerprint(&self) -> Option<String> {
-        self.fingerprint.clone()
+    fn fingerprint(&mut self) -> Option<String> {
+        if let Fingerprint::Of(sources) = &self.fingerprint {
+            self.fingerprint = Fingerprint::Known(fingerprint(sources));
+        }
+        match &self.fingerprint {
+            Fingerprint::Known(text) => Some(text.clone()),
+            Fingerprint::None | Fingerprint::Of(_) => None,
+        }
     }
 
     fn poll(&self) -> Option<Duration> {

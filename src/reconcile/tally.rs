@@ -282,13 +282,21 @@ impl Tally {
         *self.operations.entry(kind).or_default().entry(outcome).or_default() += 1;
     }
 
-    /// A configuration has come into force.
-    pub(super) fn accepted(&mut self, sha256: Option<String>, unix: u64) {
+    /// A configuration has come into force. What tells it from others is not known yet.
+    pub(super) fn accepted(&mut self, unix: u64) {
         let loads = &mut self.configuration;
         loads.generation += 1;
         loads.accepted += 1;
         loads.accepted_at = unix;
-        loads.sha256 = sha256.unwrap_or_default();
+        loads.sha256.clear();
+    }
+
+    /// Takes in what tells the one in force from others, unless that is known.
+    pub(super) fn tell_apart(&mut self, fingerprint: impl FnOnce() -> Option<String>) {
+        let sha256 = &mut self.configuration.sha256;
+        if sha256.is_empty() {
+            *sha256 = fingerprint().unwrap_or_default();
+        }
     }
 
     /// One has not.
@@ -325,12 +333,25 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_told_from_others_once() {
+        let mut tally = Tally::default();
+        for name in ["one", "two"] {
+            tally.accepted(7);
+            assert_eq!(tally.configuration.sha256, "", "not known of this one");
+            tally.tell_apart(|| Some(name.into()));
+            tally.tell_apart(|| panic!("it is known"));
+            assert_eq!(tally.configuration.sha256, name);
+        }
+    }
+
+    #[test]
     fn it_goes_through_json_and_back() {
         let mut tally = Tally::default();
         *tally.passes.entry(Trigger::Start).or_default().entry(PassEnd::Done).or_default() += 1;
         tally.operation(Kind::AddService, Outcome::Failed);
         tally.whole.add(Duration::from_millis(3));
-        tally.accepted(Some("ab".into()), 7);
+        tally.accepted(7);
+        tally.tell_apart(|| Some("ab".into()));
         let text = serde_json::to_string(&tally).unwrap();
         assert!(text.contains(r#""passes":{"start":{"done":1}}"#), "{text}");
         assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally);

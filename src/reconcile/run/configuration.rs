@@ -30,7 +30,7 @@ impl Loop<'_> {
         }
         self.accept(*desired, &concern);
         self.company.source.in_force();
-        self.tally.accepted(self.company.source.fingerprint(), started.unix);
+        self.tally.accepted(started.unix);
         self.owed.join(concern);
         self.schedule.set_resync(self.desired.resync, clock().at);
         true

@@ -78,8 +78,9 @@ pub trait ConfigSource {
     fn replaces(&mut self, _before: &Desired, _desired: &mut Desired) {}
     /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
     fn in_force(&mut self) {}
-    /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal.
-    fn fingerprint(&self) -> Option<String> {
+    /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal. All of them are
+    /// gone through for that, so it is asked for when the pass is over that puts it into force.
+    fn fingerprint(&mut self) -> Option<String> {
         None
     }
 }
@@ -141,7 +142,7 @@ impl<'a> Loop<'a> {
         company.checker.set_at_once(desired.checks_at_once);
         company.listener.configure(&desired);
         let mut tally = Tally::default();
-        tally.accepted(company.source.fingerprint(), now.unix);
+        tally.accepted(now.unix);
         let schedule = Schedule::new(desired.resync, now.at);
         let backoff = Backoff::new(fastrand::u64(..));
         Self {

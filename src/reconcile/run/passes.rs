@@ -181,6 +181,7 @@ impl Loop<'_> {
 
     /// Shows what the pass left.
     fn post(&mut self, why: Why, concern: &Concern, result: &Result<Report, PassError>, now: Now) {
+        self.tally.tell_apart(|| self.company.source.fingerprint());
         let waits = self.waiting.as_ref().map(|(_, refused)| refused);
         let backoff = &self.backoff;
         let told = status::Told { why, outdated: self.outdated, waits, now, concern, backoff };

@@ -228,7 +228,7 @@ impl ConfigSource for Script {
         self.asked.clone()
     }
 
-    fn fingerprint(&self) -> Option<String> {
+    fn fingerprint(&mut self) -> Option<String> {
         Some("of what is in force".to_owned())
     }
 }
