@@ -51,11 +51,11 @@ fn split_host_port(text: &str) -> Result<(IpAddr, Option<u16>), ParseKeyError> {
             None => Err(ParseKeyError::Shape),
         };
     }
-    if let Ok(address) = Ipv6Addr::from_str(text) {
-        return Ok((address.into(), None));
-    }
     match text.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') => Err(ParseKeyError::Brackets(host.to_owned())),
+        Some((host, _)) if host.contains(':') => match Ipv6Addr::from_str(text) {
+            Ok(address) => Ok((address.into(), None)),
+            Err(_) => Err(ParseKeyError::Brackets(host.to_owned())),
+        },
         Some((host, text)) => {
             let address = Ipv4Addr::from_str(host).map_err(|_| ParseKeyError::Address(host.to_owned()))?;
             Ok((address.into(), Some(port(text)?)))
@@ -274,6 +274,9 @@ mod tests {
             ("10.0.0.11:8080", "10.0.0.11:8080"),
             ("2001:db8::11", "[2001:db8::11]:80"),
             ("[2001:db8::11]", "[2001:db8::11]:80"),
+            ("::", "[::]:80"),
+            ("1::", "[1::]:80"),
+            ("::ffff:10.0.0.1", "[::ffff:10.0.0.1]:80"),
             ("[2001:db8::11]:0", "[2001:db8::11]:0"),
         ] {
             assert_eq!(DestinationKey::parse(text, 80).unwrap().to_string(), want);
