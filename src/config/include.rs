@@ -8,10 +8,10 @@ use super::{Environment, Format, Source, document};
 
 /// The paths, and where they stand. What is wrong with the file is said by whoever reads all of it.
 pub(super) fn included(source: &Source, index: u32, environment: &Environment) -> Vec<At<String>> {
-    // A key may be written with escapes, or, in YAML, on two lines.
+    // A key may be written with escapes, or, in YAML, on two lines, which any of five breaks ends.
+    const ESCAPES: [&str; 8] = ["\\u", "\\U", "\\x", "\\\n", "\\\r", "\\\u{85}", "\\\u{2028}", "\\\u{2029}"];
     let has_escape = || {
-        memchr::memchr(b'\\', source.text.as_bytes()).is_some()
-            && ["\\u", "\\U", "\\x", "\\\n", "\\\r"].iter().any(|part| source.text.contains(part))
+        memchr::memchr(b'\\', source.text.as_bytes()).is_some() && ESCAPES.iter().any(|part| source.text.contains(part))
     };
     if memchr::memmem::find(source.text.as_bytes(), b"include").is_none() && !has_escape() {
         return Vec::new();
@@ -169,6 +169,8 @@ mod tests {
         assert_eq!(found("a.toml", "\"\\U00000069nclude\" = [\"a.toml\"]\n"), ["a.toml"]);
         assert_eq!(found("a.yaml", "\"incl\\u0075de\": [a.toml]\n"), ["a.toml"]);
         assert_eq!(found("a.yaml", "{\"incl\\x75de\": [a.toml]}\n"), ["a.toml"]);
-        assert_eq!(found("a.yaml", "? \"incl\\\n  ude\"\n: [a.toml]\n"), ["a.toml"]);
+        for end in ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"] {
+            assert_eq!(found("a.yaml", &format!("? \"incl\\{end}  ude\"\n: [a.toml]\n")), ["a.toml"], "{end:?}");
+        }
     }
 }
