@@ -18,14 +18,18 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The same for what is written piece by piece, as it is long.
 pub(super) fn put_by(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    const PIECE: usize = 256 << 10;
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let draft = path.with_file_name(name);
-    let mut file = BufWriter::new(create_private(&draft)?);
-    write(&mut file)?;
-    file.into_inner()?;
-    fs::rename(draft, path)
+    let written = || {
+        let mut file = BufWriter::with_capacity(PIECE, create_private(&draft)?);
+        write(&mut file)?;
+        file.into_inner()?;
+        fs::rename(&draft, path)
+    };
+    written().inspect_err(|_| _ = fs::remove_file(&draft))
 }
 
 /// Takes a file away; that it is not there is as good.
@@ -61,6 +65,13 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), text);
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+        let half = |file: &mut BufWriter<File>| {
+            file.write_all(&[b'3'; 1 << 20])?;
+            Err(io::Error::other("on purpose"))
+        };
+        assert_eq!(put_by(&file, half).unwrap_err().to_string(), "on purpose");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "2", "all is as it was");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nor is half of one");
         remove(&file).unwrap();
         remove(&file).unwrap();
     }
