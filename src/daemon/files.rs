@@ -37,9 +37,8 @@ enum Seen {
 }
 
 /// What tells the files that were accepted last from others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Fingerprint {
-    #[default]
     None,
     /// Nobody has asked yet.
     Of(Arc<Vec<Source>>),
