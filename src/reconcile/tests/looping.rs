@@ -66,7 +66,7 @@ fn what_was_asked_for_by_name_is_no_mistake_in_files_be_it_that_they_are_read_fi
     // The destination is quiesced, and goes with its service.
     for (asked, sent, left) in [(BTreeSet::new(), [4, 0], 2), ([key(WEB)].into(), [4, 2], 1)] {
         let kernel = Shared::default();
-        let script = Script { next: VecDeque::from([Config::New(Box::new(less.clone()))]), asked };
+        let script = Script { next: VecDeque::from([Config::New(Box::new(less.clone()))]), asked, ..Script::default() };
         let (mut players, start) = (Players { ipvs: kernel.clone(), script, ..Players::default() }, Instant::now());
         let mut looping = players.looping(good.clone(), start);
         let mut told = Vec::new();

@@ -209,11 +209,15 @@ struct Script {
     next: VecDeque<Config>,
     /// What was asked for by name.
     asked: BTreeSet<ServiceKey>,
+    /// How often one that is good was read.
+    reads: u32,
 }
 
 impl ConfigSource for Script {
     fn load(&mut self, _: bool) -> Config {
-        self.next.pop_front().unwrap_or(Config::Unchanged)
+        let next = self.next.pop_front().unwrap_or(Config::Unchanged);
+        self.reads += u32::from(matches!(next, Config::New(_)));
+        next
     }
 
     fn changed(&mut self) -> bool {
@@ -229,7 +233,7 @@ impl ConfigSource for Script {
     }
 
     fn fingerprint(&mut self) -> Option<String> {
-        Some("of what is in force".to_owned())
+        Some(format!("of read {}", self.reads))
     }
 }
 

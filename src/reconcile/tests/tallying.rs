@@ -74,7 +74,7 @@ fn passes_operations_drift_and_configurations_are_counted() {
     tick(120, FILES);
     let three = tally();
     assert_eq!((three.configuration.generation, three.configuration.refused), (2, 1));
-    assert_eq!(three.configuration.sha256, "of what is in force");
+    assert_eq!(three.configuration.sha256, "of read 1");
     assert_eq!(count(&three, Kind::EditDestination, Outcome::Done), 1);
     assert_eq!(three.passes[&Trigger::Files], [(PassEnd::Done, 1)].into());
     assert_eq!(three.verified_at, two.verified_at, "a pass over a part has not seen all");
@@ -91,4 +91,26 @@ fn passes_operations_drift_and_configurations_are_counted() {
     let last = tally();
     assert_eq!(last.passes[&Trigger::Resync].get(&PassEnd::Impossible), Some(&1));
     assert_eq!(last.verified_at, UNIX + 130);
+}
+
+#[test]
+fn what_waits_is_not_told_as_what_is_in_force() {
+    let good = Desired { max_delete: MaxDelete::Count(0), ..desired(&[(WEB, &[(A, 1)]), (DNS, &[(A, 1)])]) };
+    let without = |key: &str| Desired { table: desired(&[(key, &[(A, 1)])]).table, ..good.clone() };
+    let edited = Desired { table: desired(&[(WEB, &[(A, 2)]), (DNS, &[(A, 1)])]).table, ..good.clone() };
+    let next = [without(DNS), edited].map(|desired| Config::New(Box::new(desired)));
+    let seen = Seen::default();
+    let mut board = seen.clone();
+    let start = Instant::now();
+    let script = Script { next: VecDeque::from(next), ..Script::default() };
+    let mut players = Players { script, ..Players::default() };
+    let mut looping = players.looping_for(&mut board, good.clone(), start);
+    let mut told = Vec::new();
+    for why in [RESYNC, FILES, RESYNC, FILES] {
+        looping.tick(why, &|| moment(start));
+        let status = seen.0.borrow();
+        told.push((status.outdated, status.tally.configuration.sha256.clone()));
+    }
+    let want = [(false, "of read 0"), (true, "of read 0"), (true, "of read 0"), (false, "of read 2")];
+    assert_eq!(told, want.map(|(waits, sha256)| (waits, sha256.to_owned())));
 }
