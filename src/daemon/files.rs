@@ -36,15 +36,6 @@ enum Seen {
     Unreadable(String),
 }
 
-/// What tells the files that were accepted last from others.
-#[derive(Debug)]
-enum Fingerprint {
-    None,
-    /// Nobody has asked yet.
-    Of(Arc<Vec<Source>>),
-    Known(String),
-}
-
 /// Configuration files, read again when they may have changed.
 pub struct FileSource {
     paths: Vec<PathBuf>,
@@ -61,7 +52,8 @@ pub struct FileSource {
     last_good: LastGood,
     /// Keep `offers` stocked, whether the configuration has an API or not, with that address for services that have none.
     always_stocked: Option<Option<IpAddr>>,
-    fingerprint: Fingerprint,
+    /// The files that were accepted last.
+    accepted: Option<Arc<Vec<Source>>>,
     watcher: Option<FileWatcher>,
     /// The trouble with watching that was said last.
     trouble: Option<String>,
@@ -81,7 +73,7 @@ impl FileSource {
             moved: Moved::default(),
             last_good: LastGood::default(),
             always_stocked: None,
-            fingerprint: Fingerprint::None,
+            accepted: None,
             watcher: None,
             trouble: None,
         }
@@ -121,7 +113,7 @@ impl FileSource {
         let read = config::gather(&self.paths).whole();
         let mut desired = match read.and_then(|input| Ok((self.accept(&input)?, input))) {
             Ok((desired, input)) => {
-                self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
+                self.accepted = Some(Arc::clone(&input.sources));
                 self.last_good.accepted(&input.sources);
                 self.seen = Seen::Whole(Box::new(input));
                 desired
@@ -146,7 +138,7 @@ impl FileSource {
         let Ok(desired) = self.accept(&input) else { return Err(problems) };
         let since = humantime::format_rfc3339_seconds(since);
         error!("the configuration is not good: this starts with the last good one, which came into force at {since}");
-        self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
+        self.accepted = Some(Arc::clone(&input.sources));
         Ok(desired)
     }
 
@@ -246,7 +238,7 @@ impl ConfigSource for FileSource {
                 let accepted = self.accept(&input);
                 if accepted.is_ok() {
                     self.last_good.accepted(&input.sources);
-                    self.fingerprint = Fingerprint::Of(Arc::clone(&input.sources));
+                    self.accepted = Some(Arc::clone(&input.sources));
                 }
                 self.seen = Seen::Whole(Box::new(input));
                 accepted
@@ -289,14 +281,8 @@ impl ConfigSource for FileSource {
         !self.has_seen(&read)
     }
 
-    fn fingerprint(&mut self) -> Option<String> {
-        if let Fingerprint::Of(sources) = &self.fingerprint {
-            self.fingerprint = Fingerprint::Known(fingerprint(sources));
-        }
-        match &self.fingerprint {
-            Fingerprint::Known(text) => Some(text.clone()),
-            Fingerprint::None | Fingerprint::Of(_) => None,
-        }
+    fn fingerprint(&self) -> Option<String> {
+        self.accepted.as_ref().map(|sources| fingerprint(sources))
     }
 
     fn poll(&self) -> Option<Duration> {

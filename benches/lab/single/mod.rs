@@ -76,8 +76,8 @@ const CHANGES: [&str; 5] = [FLIP, OVERRIDE, API, COMMAND, EDIT];
 const BURST: Duration = Duration::from_millis(50);
 /// It leaves a file alone until it has been still for so long (`Schedule::QUIET`).
 const QUIET: Duration = Duration::from_millis(100);
-/// From so many services on an edit is looked for less often than the other changes. A look takes the processor, of which there is one, and an edit of a large file a second and more:
-/// the looks would be a fifth of what is measured.
+/// From so many services on an edit takes long, and is looked for less often than the other changes: a look takes the processor, of which
+/// there is one, and the looks would be a fifth of what is measured.
 const EDIT_IS_LONG: u32 = 1000;
 const EDIT_LOOK: Duration = Duration::from_millis(3);
 /// Another than the configured one.

@@ -79,8 +79,8 @@ pub trait ConfigSource {
     /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
     fn in_force(&mut self) {}
     /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal. All of them are
-    /// gone through for that, so it is asked for when the pass is over that puts it into force.
-    fn fingerprint(&mut self) -> Option<String> {
+    /// gone through for that, so it is asked for once, when the pass is over that puts it into force.
+    fn fingerprint(&self) -> Option<String> {
         None
     }
 }

@@ -232,7 +232,7 @@ impl ConfigSource for Script {
         self.asked.clone()
     }
 
-    fn fingerprint(&mut self) -> Option<String> {
+    fn fingerprint(&self) -> Option<String> {
         Some(format!("of read {}", self.reads))
     }
 }
