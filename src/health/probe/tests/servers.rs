@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -112,10 +113,26 @@ pub(super) fn closed_port() -> SocketAddr {
 
 pub(super) const NO_SOCKETS: [u8; 0] = [];
 
-/// Sockets towards an address, as the kernel shows them: their states, 1 for established, 6 for TIME_WAIT.
+/// Sockets towards an address of IPv4, as the kernel shows them: their states, 1 for established, 6 for TIME_WAIT.
+///
+/// A program that another test starts at this moment has a copy of each descriptor until it runs, so a socket that is
+/// closed may outlast its close by as long as that takes. This waits for it without letting the test's runtime go on,
+/// so that whatever a check has left to a task, or to the kernel in TIME_WAIT, is still there at the end.
 pub(super) fn sockets_towards(address: SocketAddr) -> Vec<u8> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let states = states_towards(address);
+        if states.is_empty() || Instant::now() > deadline {
+            return states;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn states_towards(address: SocketAddr) -> Vec<u8> {
+    let SocketAddr::V4(address) = address else { panic!("{address} is in another table") };
+    let remote = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
-    let port = format!(":{:04X}", address.port());
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<&str>>());
-    rows.filter(|row| row[2].ends_with(&port)).map(|row| u8::from_str_radix(row[3], 16).unwrap()).collect()
+    rows.filter(|row| row[2] == remote).map(|row| u8::from_str_radix(row[3], 16).unwrap()).collect()
 }
