@@ -104,8 +104,13 @@ impl Reader {
     /// Looks and answers until nobody asks any more.
     pub(super) fn work(mut self, asks: &Receiver<Ask>, tell: impl Fn(News)) {
         let mut next = Instant::now() + self.every;
+        // Since an order was given, nothing was looked at.
+        let mut is_old = false;
         loop {
-            match asks.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            let asked = asks.recv_timeout(next.saturating_duration_since(Instant::now()));
+            match asked {
+                // What it would leave behind depends on that order.
+                Ok(Ask::Prepare(..)) if is_old => {}
                 Ok(Ask::Prepare(target, action)) => {
                     tell(self.prepare(target, action));
                     continue;
@@ -113,6 +118,7 @@ impl Reader {
                 Ok(Ask::Give(target, action)) => {
                     tell(News::Said(self.give(target, action)));
                     next = Instant::now() + SOON.min(self.every);
+                    is_old = true;
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -123,8 +129,14 @@ impl Reader {
                 Ok(table) => News::Table(table),
                 Err(failure) => News::Failed(failure.words()),
             });
+            is_old = false;
             let took = begun.elapsed();
             next = Instant::now() + self.every.max(took * (PARTS - 1));
+            if let Ok(Ask::Prepare(target, action)) = asked {
+                // The order may not be in force yet: that is soon to be seen.
+                next = Instant::now() + SOON.min(self.every);
+                tell(self.prepare(target, action));
+            }
         }
     }
 
