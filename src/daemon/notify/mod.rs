@@ -22,7 +22,6 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 use super::control::StatusCell;
@@ -186,9 +185,14 @@ fn watchdog(usec: Option<OsString>, pid: Option<OsString>, me: u32) -> Option<Du
 }
 
 /// CLOCK_MONOTONIC in microseconds, by which the manager tells this reload from one before.
-fn monotonic_usec() -> i64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1000)
+fn monotonic_usec() -> u128 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    #[expect(unsafe_code, reason = "rustix panics under a kernel whose vDSO lacks any function that it looks for")]
+    // SAFETY: it writes to that timespec only.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
+    }
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)).as_micros()
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn a_reload_is_over_when_its_pass_is() {
     for result in [good(), bad()] {
         scene.announcer.begins(RELOAD);
         let told = scene.heard();
-        let usec = told[0].strip_prefix("RELOADING=1|MONOTONIC_USEC=").unwrap().parse::<i64>().unwrap();
+        let usec = told[0].strip_prefix("RELOADING=1|MONOTONIC_USEC=").unwrap().parse::<u128>().unwrap();
         assert!((before..=monotonic_usec()).contains(&usec), "{told:?}");
         let desired = Desired::default();
         let passed = Passed { why: RELOAD, took: Duration::ZERO, services: None, result: &result, desired: &desired };
