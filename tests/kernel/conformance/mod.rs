@@ -22,6 +22,7 @@ use ipvsd::model::{
     ServiceFlags, ServiceKey, ServiceSettings, Tunnel, TunnelType,
 };
 use ipvsd::plan::Operation;
+use ipvsd::reconcile::read_whole;
 
 /// What a case runs on, and in what it may differ from others of its kind.
 pub(crate) struct Subject<'a> {

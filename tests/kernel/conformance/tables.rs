@@ -9,7 +9,8 @@ pub(crate) fn an_empty_table(on: &mut Subject<'_>) {
     assert!(on.execute(&[]).is_empty());
     let info = on.ipvs.info().unwrap();
     assert_eq!((info.version.0, info.version.1), (1, 2));
-    assert!(info.table_size.is_power_of_two(), "{info:?}");
+    // From Linux 7 on each namespace has a table of its own, from its first service on.
+    assert!(info.table_size == 0 || info.table_size.is_power_of_two(), "{info:?}");
 }
 
 pub(crate) fn what_exists_is_not_added_again(on: &mut Subject<'_>) {
@@ -87,7 +88,8 @@ pub(crate) fn a_large_table_is_read_whole(on: &mut Subject<'_>) {
         want.insert(key(&service), settings);
     }
     assert!(on.execute(&operations).iter().all(Result::is_ok));
-    let live = on.read();
+    // From Linux 7 on the kernel's table grows behind such a burst, and a dump that comes meanwhile is torn: 1 in 10 was left out.
+    let live = read_whole(on.ipvs).unwrap();
     let found: BTreeMap<_, _> = live.services.iter().map(|(key, live)| (*key, live.settings.clone())).collect();
     assert_eq!(found, want);
     let keys: Vec<ServiceKey> = want.keys().copied().collect();
