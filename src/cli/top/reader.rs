@@ -125,17 +125,25 @@ impl Reader {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let begun = Instant::now();
-            tell(match self.look() {
-                Ok(table) => News::Table(table),
-                Err(failure) => News::Failed(failure.words()),
-            });
-            is_old = false;
+            let looked = self.look();
             let took = begun.elapsed();
             next = Instant::now() + self.every.max(took * (PARTS - 1));
+            is_old &= looked.is_err();
+            let (news, failed) = match looked {
+                Ok(table) => (News::Table(table), None),
+                Err(failure) => {
+                    let why = failure.words();
+                    (News::Failed(why.clone()), Some(why))
+                }
+            };
+            tell(news);
             if let Ok(Ask::Prepare(target, action)) = asked {
                 // The order may not be in force yet: that is soon to be seen.
                 next = Instant::now() + SOON.min(self.every);
-                tell(self.prepare(target, action));
+                tell(match failed {
+                    None => self.prepare(target, action),
+                    Some(why) => News::Said(Note { text: format!("not done: {why}"), bad: true }),
+                });
             }
         }
     }
