@@ -25,7 +25,7 @@ use crate::plan::Operation;
 pub struct Info {
     /// Major, minor, patch: 1.2.1 in every kernel of the last ten years.
     pub version: (u8, u8, u8),
-    /// Buckets of the connection table: a power of two. From Linux 7 on that of this network namespace, which grows with
+    /// Buckets of the connection table: a power of two. From Linux 7.1 on that of this network namespace, which grows with
     /// its connections; 0 before its first service.
     pub table_size: u32,
 }
