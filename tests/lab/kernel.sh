@@ -18,7 +18,7 @@ lab_kernel() {
   LAB_UML_LIBRARIES='' LAB_UML_OPTIONS=''
   if [ "$1" = new ]; then
     lab_new_kernel && return
-    lab_say "Linux $lab_new_version is out of reach: this runs on the release's own, which takes longer"
+    lab_say "Linux $lab_new_version is out of reach, or was within the hour: this runs on the release's own, which takes longer"
   fi
   if [ -x /usr/bin/linux.uml ] && [ -d /usr/lib/uml/modules ]; then
     LAB_UML=/usr/bin/linux.uml LAB_UML_MODULES=/usr/lib/uml/modules
@@ -30,7 +30,7 @@ lab_kernel() {
 
 lab_new_kernel() {
   local cache folder
-  cache=$(lab_cache) || return 1
+  [ "$(dpkg --print-architecture)" = amd64 ] && cache=$(lab_cache) || return 1
   folder=$cache/uml-$lab_new_version
   if [ ! -e "$folder/done" ]; then
     # What was out of reach an hour ago is not asked for again by each machine.
@@ -45,9 +45,9 @@ lab_new_kernel() {
 }
 
 lab_make_new_kernel() { # FOLDER
-  local folder=$1 staging library
-  [ "$(dpkg --print-architecture)" = amd64 ] && lab_tools depmod=kmod || return 1
-  staging=$(mktemp -d "$folder.XXXXXX") || return 1
+  local folder=$1 staging=$1.part library
+  # What an interrupted one has left, too: there is one at a time.
+  rm -rf "$staging" && mkdir "$staging" && lab_tools depmod=kmod || return 1
   trap 'rm -rf "$staging"' RETURN
   /usr/lib/apt/apt-helper -o APT::Sandbox::User= -o Acquire::Retries=3 download-file "$lab_new_url" "$staging/kernel.deb" "SHA256:$lab_new_sha256" >"$staging/log" 2>&1 &&
     dpkg -x "$staging/kernel.deb" "$staging/root" && cp "$staging/root/usr/bin/linux.uml" "$staging/linux.uml" || { cat "$staging/log" >&2; return 1; }
@@ -67,7 +67,7 @@ lab_make_new_kernel() { # FOLDER
   fi
   for folder in "$staging"/root/usr/lib/uml/modules/*/; do
     mkdir -p "$staging/modules/lib" && ln -sfn ../../root/usr/lib/uml/modules "$staging/modules/lib/modules" &&
-      PATH=$(lab_path "$(lab_cache)") depmod -b "$staging/modules" "$(basename "$folder")" || return 1
+      PATH=$(lab_path "$(lab_cache)") LD_LIBRARY_PATH=$(lab_libraries "$(lab_cache)") depmod -b "$staging/modules" "$(basename "$folder")" || return 1
   done
   : >"$staging/done"
   rm -rf "$1" && mv "$staging" "$1"
