@@ -45,7 +45,7 @@ lab_new_kernel() {
 }
 
 lab_make_new_kernel() { # FOLDER
-  local folder=$1 staging=$1.part library
+  local folder=$1 staging=$1.part library libraries=''
   # What an interrupted one has left, too: there is one at a time.
   rm -rf "$staging" && mkdir "$staging" && lab_tools depmod=kmod || return 1
   trap 'rm -rf "$staging"' RETURN
@@ -55,20 +55,23 @@ lab_make_new_kernel() { # FOLDER
   if dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libc6:amd64)" lt $lab_new_libc; then
     # Trixie's C library, for this program only. The loader's name has to be as long as it was; it is looked up from where the
     # program is started, its folder.
-    mkdir "$staging/libraries" "$staging/libc" || return 1
+    libraries=$staging/libraries
+    mkdir "$libraries" "$staging/libc" || return 1
     lab_lists trixie
     lab_apt apt-get -qq update >"$staging/log" 2>&1 || true
     (cd "$staging/libc" && lab_apt apt-get -qq download libc6 && dpkg -x libc6_*.deb .) >>"$staging/log" 2>&1 || { cat "$staging/log" >&2; return 1; }
     for library in ld-linux-x86-64.so.2 libc.so.6; do
-      find "$staging/libc" -name $library -type f -exec cp {} "$staging/libraries/" \; || return 1
+      find "$staging/libc" -name $library -type f -exec cp {} "$libraries/" \; || return 1
     done
-    mv "$staging/libraries/ld-linux-x86-64.so.2" "$staging/ld.so" && rm -rf "$staging/libc" || return 1
+    mv "$libraries/ld-linux-x86-64.so.2" "$staging/ld.so" && rm -rf "$staging/libc" || return 1
     LC_ALL=C sed -i 's#/lib64/ld-linux-x86-64.so.2#./././././././././././ld.so#' "$staging/linux.uml"
   fi
   for folder in "$staging"/root/usr/lib/uml/modules/*/; do
     mkdir -p "$staging/modules/lib" && ln -sfn ../../root/usr/lib/uml/modules "$staging/modules/lib/modules" &&
       PATH=$(lab_path "$(lab_cache)") LD_LIBRARY_PATH=$(lab_libraries "$(lab_cache)") depmod -b "$staging/modules" "$(basename "$folder")" || return 1
   done
+  # It is loaded, at least.
+  (cd "$staging" && env ${libraries:+"LD_LIBRARY_PATH=$libraries"} ./linux.uml --version) >"$staging/log" 2>&1 || { cat "$staging/log" >&2; return 1; }
   : >"$staging/done"
   rm -rf "$1" && mv "$staging" "$1"
 }
