@@ -43,7 +43,7 @@ pub(super) struct Reader {
     every: Duration,
     kernel: Option<Kernel>,
     files: Option<Files>,
-    /// The last look, which questions are about.
+    /// The last look, which questions are about; none since an order was given.
     last: Option<Arc<Table>>,
 }
 
@@ -104,48 +104,40 @@ impl Reader {
     /// Looks and answers until nobody asks any more.
     pub(super) fn work(mut self, asks: &Receiver<Ask>, tell: impl Fn(News)) {
         let mut next = Instant::now() + self.every;
-        // Since an order was given, nothing was looked at.
-        let mut is_old = false;
         loop {
-            let asked = asks.recv_timeout(next.saturating_duration_since(Instant::now()));
-            match asked {
-                // What it would leave behind depends on that order.
-                Ok(Ask::Prepare(..)) if is_old => {}
+            match asks.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(Ask::Prepare(target, action)) => {
-                    tell(self.prepare(target, action));
+                    tell(match self.look_after_an_order(&tell) {
+                        Ok(()) => self.prepare(target, action),
+                        Err(failure) => News::Said(not_done(failure)),
+                    });
                     continue;
                 }
                 Ok(Ask::Give(target, action)) => {
                     tell(News::Said(self.give(target, action)));
+                    self.last = None;
                     next = Instant::now() + SOON.min(self.every);
-                    is_old = true;
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let begun = Instant::now();
-            let looked = self.look();
+            tell(match self.look() {
+                Ok(table) => News::Table(table),
+                Err(failure) => News::Failed(failure.words()),
+            });
             let took = begun.elapsed();
             next = Instant::now() + self.every.max(took * (PARTS - 1));
-            is_old &= looked.is_err();
-            let (news, failed) = match looked {
-                Ok(table) => (News::Table(table), None),
-                Err(failure) => {
-                    let why = failure.words();
-                    (News::Failed(why.clone()), Some(why))
-                }
-            };
-            tell(news);
-            if let Ok(Ask::Prepare(target, action)) = asked {
-                // The order may not be in force yet: that is soon to be seen.
-                next = Instant::now() + SOON.min(self.every);
-                tell(match failed {
-                    None => self.prepare(target, action),
-                    Some(why) => News::Said(Note { text: format!("not done: {why}"), bad: true }),
-                });
-            }
         }
+    }
+
+    /// What the next order would leave behind depends on the one before.
+    fn look_after_an_order(&mut self, tell: &impl Fn(News)) -> Result<(), Failure> {
+        if self.last.is_none() {
+            tell(News::Table(self.look()?));
+        }
+        Ok(())
     }
 
     /// Whether it may be, and what would come of it.
@@ -197,9 +189,13 @@ impl Reader {
                     },
                 }
             }
-            Err(failure) => Note { text: format!("not done: {}", failure.words()), bad: true },
+            Err(failure) => not_done(failure),
         }
     }
+}
+
+fn not_done(failure: Failure) -> Note {
+    Note { text: format!("not done: {}", failure.words()), bad: true }
 }
 
 fn events(state_dir: &Path) -> Vec<Happening> {
