@@ -26,6 +26,7 @@ macro_rules! on_the_fake {
                     let mut fake = super::fake();
                     super::conformance::$case(&mut super::conformance::Subject {
                         thresholds_are_checked: true,
+                        has_its_own_table: false,
                         ipvs: &mut fake,
                     });
                 }
@@ -41,6 +42,7 @@ macro_rules! on_the_fake {
                     fake.without_module("twos");
                     super::conformance::$case(&mut super::conformance::Subject {
                         thresholds_are_checked: false,
+                        has_its_own_table: false,
                         ipvs: &mut fake,
                     });
                 }

@@ -81,6 +81,7 @@ macro_rules! on_the_real_kernel {
                     crate::netns::add_interfaces(&crate::conformance::INTERFACES);
                     crate::conformance::$case(&mut crate::conformance::Subject {
                         thresholds_are_checked: crate::netns::release() >= (6, 12),
+                        has_its_own_table: crate::netns::release() >= (7, 1),
                         ipvs: &mut kernel,
                     });
                 }
