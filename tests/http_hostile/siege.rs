@@ -11,6 +11,9 @@ use super::{TURN, may_have, request};
 
 /// Nothing that is found takes so long to be in the kernel, whatever the machine.
 const SOON: Duration = Duration::from_secs(20);
+/// Threads beside the two that wait on sockets, for the disk and for keys: as many as `Runtime` allows each of the two. How many there
+/// are is the scheduler's affair; each goes when nobody has had anything for it for ten seconds.
+const BESIDE: u64 = 2 * 12;
 
 fn seconds() -> u64 {
     std::env::var("IPVSD_HOSTILE_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(5)
@@ -85,9 +88,10 @@ fn siege(name: &str, services: u32, harms: &'static [(&'static str, Harm)], seco
     let longest = told("meanwhile", highest);
     println!("{name}: of {} honest questions {} were answered, the slowest after {:?}", honest.0, honest.1, honest.2);
 
-    // Whoever was there is gone when it is heard, at the latest.
+    // Whoever was there is gone when it is heard, at the latest, and so are the threads that worked for them.
+    let has_settled = |now: Figures| now.files <= before.files + 20 && now.threads <= before.threads + 4;
     let settled = Instant::now();
-    while daemon.figures().files > before.files + 20 && settled.elapsed() < Duration::from_secs(60) {
+    while !has_settled(daemon.figures()) && settled.elapsed() < Duration::from_secs(60) {
         thread::sleep(Duration::from_millis(200));
     }
     thread::sleep(quiet);
@@ -96,8 +100,8 @@ fn siege(name: &str, services: u32, harms: &'static [(&'static str, Harm)], seco
     for longest in [longest, in_the_end] {
         assert!(longest.expect("the destination goes up and down") < SOON);
     }
-    assert!(after.files <= before.files + 20, "{after:?}");
-    assert!(after.threads <= before.threads + 8, "{after:?}");
+    assert!(has_settled(after), "before {before:?}, after {after:?}");
+    assert!(highest.threads <= before.threads + BESIDE, "before {before:?}, meanwhile {highest:?}");
     assert!(after.resident < before.resident + 100_000, "{after:?}");
     assert!(after.highest < before.resident + 500_000, "{after:?}");
     if name == "plain" {
