@@ -2,7 +2,8 @@
 # The kernels that `uml` boots. Sourced by it after packages.sh.
 #
 #   lab_kernel new|stable   sets LAB_UML, the program; LAB_UML_MODULES, a folder; LAB_UML_LIBRARIES, a folder for
-#                           LD_LIBRARY_PATH, or nothing; LAB_UML_OPTIONS, for its command line
+#                           LD_LIBRARY_PATH, or nothing; LAB_UML_PRELOAD, for LD_PRELOAD, or nothing; LAB_UML_OPTIONS, for
+#                           its command line
 #
 # `stable` is that of this release of Debian's. `new` is a later one, of Debian's next release: where the host can, its guests are
 # not traced (`seccomp=`), so that a page fault costs a third and starting a program a half. It is one version, with its
@@ -15,7 +16,7 @@ lab_new_url=http://deb.debian.org/debian/pool/main/u/user-mode-linux/user-mode-l
 lab_new_libc=2.38
 
 lab_kernel() {
-  LAB_UML_LIBRARIES='' LAB_UML_OPTIONS=''
+  LAB_UML_LIBRARIES='' LAB_UML_PRELOAD='' LAB_UML_OPTIONS=''
   if [ "$1" = new ]; then
     lab_new_kernel && return
     lab_say "Linux $lab_new_version is out of reach, or was within the hour: this runs on the release's own, which takes longer"
@@ -26,6 +27,16 @@ lab_kernel() {
     lab_packages user-mode-linux || return 1
     LAB_UML=$(lab_cache)/root/usr/bin/linux.uml LAB_UML_MODULES=$(lab_cache)/root/usr/lib/uml/modules
   fi
+  # Processors that have AMX have more registers than it knows of.
+  if grep -qw amx_tile /proc/cpuinfo; then lab_xstate; fi
+}
+
+lab_xstate() {
+  local source=$here/xstate.c library
+  library=$(lab_cache)/xstate-$(cksum <"$source" | cut -d ' ' -f 1).so
+  # What is made under another's eyes is whole, or has another name.
+  [ -e "$library" ] || { cc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$library.$$" "$source" && mv "$library.$$" "$library"; } || return 1
+  LAB_UML_PRELOAD=$library
 }
 
 lab_new_kernel() {
