@@ -7,11 +7,13 @@
 #
 # `stable` is that of this release of Debian's. `new` is a later one, of Debian's next release: where the host can, its guests are
 # not traced (`seccomp=`), so that a page fault costs a third and starting a program a half. It is one version, with its
-# checksum; where it cannot be had, `stable` stands in for it, and that is said.
+# checksum, from Debian's mirrors, or when it has left them from the archive of all that was there; where it cannot be had,
+# `stable` stands in for it, and that is said.
 
 lab_new_version=7.2um1
 lab_new_sha256=f947c9244fd79d481299df2ad68961f6b3b7703bff38c4b0e726f861161da62c
-lab_new_url=http://deb.debian.org/debian/pool/main/u/user-mode-linux/user-mode-linux_${lab_new_version}_amd64.deb
+lab_new_path=pool/main/u/user-mode-linux/user-mode-linux_${lab_new_version}_amd64.deb
+lab_new_mirrors="http://deb.debian.org/debian http://snapshot.debian.org/archive/debian/20261130T000000Z"
 # The C library that it is linked with.
 lab_new_libc=2.38
 
@@ -56,12 +58,15 @@ lab_new_kernel() {
 }
 
 lab_make_new_kernel() { # FOLDER
-  local folder=$1 staging=$1.part library libraries=''
+  local folder=$1 staging=$1.part mirror library libraries=''
   # What an interrupted one has left, too: there is one at a time.
   rm -rf "$staging" && mkdir "$staging" && lab_tools depmod=kmod || return 1
   trap 'rm -rf "$staging"' RETURN
-  /usr/lib/apt/apt-helper -o APT::Sandbox::User= -o Acquire::Retries=3 download-file "$lab_new_url" "$staging/kernel.deb" "SHA256:$lab_new_sha256" >"$staging/log" 2>&1 &&
-    dpkg -x "$staging/kernel.deb" "$staging/root" && cp "$staging/root/usr/bin/linux.uml" "$staging/linux.uml" || { cat "$staging/log" >&2; return 1; }
+  for mirror in $lab_new_mirrors; do
+    /usr/lib/apt/apt-helper -o APT::Sandbox::User= -o Acquire::Retries=3 -o Acquire::http::Timeout=20 \
+      download-file "$mirror/$lab_new_path" "$staging/kernel.deb" "SHA256:$lab_new_sha256" >>"$staging/log" 2>&1 && break
+  done
+  dpkg -x "$staging/kernel.deb" "$staging/root" && cp "$staging/root/usr/bin/linux.uml" "$staging/linux.uml" || { cat "$staging/log" >&2; return 1; }
   rm "$staging/kernel.deb"
   if dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libc6:amd64)" lt $lab_new_libc; then
     # Trixie's C library, for this program only. The loader's name has to be as long as it was; it is looked up from where the
