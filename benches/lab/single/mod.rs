@@ -9,7 +9,6 @@ mod report;
 mod server;
 
 use std::net::SocketAddr;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -76,10 +75,6 @@ const CHANGES: [&str; 5] = [FLIP, OVERRIDE, API, COMMAND, EDIT];
 const BURST: Duration = Duration::from_millis(50);
 /// It leaves a file alone until it has been still for so long (`Schedule::QUIET`).
 const QUIET: Duration = Duration::from_millis(100);
-/// From so many services on an edit takes long, and is looked for less often than the other changes: a look takes the processor, of which
-/// there is one, and the looks would be a fifth of what is measured.
-const EDIT_IS_LONG: u32 = 1000;
-const EDIT_LOOK: Duration = Duration::from_millis(3);
 /// Another than the configured one.
 const OTHER: u32 = 90;
 /// How long one change may take.
@@ -242,9 +237,6 @@ impl Bench<'_> {
         ensure!(edited != self.text, "there is nothing to edit");
         let renamed = self.place.rename_into(&edited)?;
         let at = wait_until("the edit in the kernel", WITHIN, || {
-            if self.shape.services >= EDIT_IS_LONG {
-                thread::sleep(EDIT_LOOK);
-            }
             self.has_weight(key(self.shape, service), destination_key(self.shape, service, 5), OTHER)
         })?;
         Ok((at - renamed).saturating_sub(QUIET))

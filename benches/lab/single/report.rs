@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{API, BURST, CHANGES, COMMAND, EDIT, EDIT_IS_LONG, EDIT_LOOK, FLIP, OVERRIDE, PARSE, QUIET};
+use super::{API, BURST, CHANGES, COMMAND, EDIT, FLIP, OVERRIDE, PARSE, QUIET};
 use crate::run::{Cell, Runs};
 use crate::section::{Axis, Details, Figure, Part, Plot, Series};
 
@@ -76,10 +76,9 @@ fn details(runs: &Runs, sizes: &[u32]) -> anyhow::Result<Details> {
         note: format!(
             "A flip is counted from the moment when the server goes away in the midst of a check, less the {} ms in which verdicts are \
              gathered; an override from the moment when the daemon is told, a change over the API from the request, `ipvsd weight` from the start of the command; an edit from the \
-             rename, less the {} ms for which a file has to be still, and looked for every {} ms where there are {EDIT_IS_LONG} services and more. One destination is checked once a second, which is in the system calls.",
+             rename, less the {} ms for which a file has to be still. Each is late by a two-hundredth at most. One destination is checked once a second, which is in the system calls.",
             BURST.as_millis(),
-            QUIET.as_millis(),
-            EDIT_LOOK.as_millis()
+            QUIET.as_millis()
         ),
     })
 }
