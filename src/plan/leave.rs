@@ -21,6 +21,8 @@ pub struct Leave {
     pub connections: u64,
     /// Does not count for `max_delete`: a drain that was let begin, or something that comes and goes by itself.
     pub exempt: bool,
+    /// It is quiesced, and its deadline on record: there is nothing to do but wait.
+    pub begun: bool,
 }
 
 /// All connections of a destination, templates of persistence among them.
@@ -48,12 +50,11 @@ pub fn drain(
     let mut deleted_services = Vec::new();
     for (index, mut step) in steps.into_iter().enumerate() {
         let found = live.get(step.operation.service());
-        let quiesced = match (&mut step.operation, found) {
-            (Operation::DeleteDestination { service, destination, from }, Some(found)) => {
+        match (&mut step.operation, found) {
+            (Operation::DeleteDestination { service, destination, .. }, Some(found)) => {
                 if let Some(found) = found.destinations.get(destination) {
                     step.leave = leave(service, destination, found);
                 }
-                from.weight == 0
             }
             (Operation::DeleteService { service, destinations, .. }, Some(found)) => {
                 let leaves: Vec<_> =
@@ -69,11 +70,10 @@ pub fn drain(
                         Step { operation, cause: step.cause, leave }
                     }));
                 }
-                waiting.iter().all(|(_, found, _)| found.settings.weight == 0)
             }
-            _ => false,
-        };
-        match waits(&step, quiesced) {
+            _ => {}
+        }
+        match waits(&step) {
             Some(note) => notes.push(note),
             None if index < services => kept.push(step),
             None => deleted_services.push(step),
@@ -90,13 +90,14 @@ fn together(leaves: &[(DestinationKey, &LiveDestination, Leave)]) -> Leave {
         wait: all().filter_map(|leave| leave.wait).max(),
         connections: all().map(|leave| leave.connections).sum(),
         exempt: !leaves.is_empty() && all().all(|leave| leave.exempt),
+        begun: !leaves.is_empty() && all().all(|leave| leave.begun),
     }
 }
 
 /// The note of a step that has nothing to do but wait.
-fn waits(step: &Step, quiesced: bool) -> Option<Note> {
-    let Leave { wait, connections, exempt: _ } = step.leave;
-    let seconds = wait.filter(|_| quiesced && connections > 0)?;
+fn waits(step: &Step) -> Option<Note> {
+    let Leave { wait, connections, begun, exempt: _ } = step.leave;
+    let seconds = wait.filter(|_| begun && connections > 0)?;
     let (service, destination) = (*step.operation.service(), step.operation.destination().copied());
     Some(Note::Draining { service, destination, connections, seconds })
 }
@@ -130,7 +131,8 @@ mod tests {
     }
 
     fn wait(found: &LiveDestination) -> Leave {
-        Leave { wait: Some(90), connections: connections(found), exempt: false }
+        let begun = found.settings.weight == 0;
+        Leave { wait: Some(90), connections: connections(found), exempt: false, begun }
     }
 
     fn planned(live: &Live, wanted: &Table) -> Plan {
@@ -153,7 +155,7 @@ mod tests {
         let before = table(&[(WEB, &[("10.0.0.1:80", 0), ("10.0.0.2:80", 5)])]);
         let plan = planned(&live(&before, 2), &Table::default());
         assert_eq!(lines(&plan), ["delete service tcp://192.0.2.10:80 and its 2 destinations"]);
-        assert_eq!(plan.steps[0].leave, Leave { wait: Some(90), connections: 4, exempt: false });
+        assert_eq!(plan.steps[0].leave, Leave { wait: Some(90), connections: 4, exempt: false, begun: false });
         let before = table(&[(WEB, &[("10.0.0.1:80", 0), ("10.0.0.2:80", 0)])]);
         let plan = planned(&live(&before, 2), &Table::default());
         assert!(plan.is_empty());
@@ -166,7 +168,7 @@ mod tests {
         let before = table(&[(WEB, &[("10.0.0.1:80", 0), ("10.0.0.2:80", 5)]), ("fwmark:7", &[])]);
         let live = live(&before, 2);
         let plan = diff(&before, &Table::default(), &Manage::All, &Record::default());
-        let now = Leave { wait: None, connections: 2, exempt: true };
+        let now = Leave { wait: None, connections: 2, exempt: true, begun: true };
         let first = |destination: &DestinationKey| destination.to_string() == "10.0.0.1:80";
         let plan =
             drain(plan, &live.services, |_, destination, found| if first(destination) { now } else { wait(found) });

@@ -14,7 +14,7 @@ use crate::plan::{Leave, Of, connections, overlay_helper};
 /// As many marks are ours.
 const MARKS: u32 = 65_536;
 
-/// The drains that are under way.
+/// The drains that are on record.
 pub(super) struct Leaving<'a> {
     inputs: &'a Inputs<'a, 'a>,
     begun: BTreeMap<Of, &'a Drain>,
@@ -69,7 +69,7 @@ impl<'a> Leaving<'a> {
         verdicts: Option<&Verdicts>,
     ) -> Leave {
         let Inputs { record, unix, .. } = *self.inputs;
-        let at_once = |exempt| Leave { wait: None, connections: connections(found), exempt };
+        let at_once = |exempt| Leave { wait: None, connections: connections(found), exempt, begun: true };
         if record.is_helper(service) || self.inputs.desired.table.has(service, destination) {
             // It is desired, and not effective: `on_down = "delete"`.
             return at_once(true);
@@ -79,21 +79,23 @@ impl<'a> Leaving<'a> {
             return at_once(true);
         }
         let of = (*service, *destination);
-        let begun = self.begun.get(&of).copied();
+        let on_record = self.begun.get(&of).copied();
+        // What has weight was not quiesced yet, or somebody else gave it some: its time is to come.
+        let begun = on_record.filter(|_| found.settings.weight == 0);
         let retires = is_fallback(self.inputs, service, destination);
         let is_up = said(self.inputs.overrides, service, destination).map(|given| given.health) == Some(Forced::Up);
         let verdict = verdicts.and_then(|verdicts| verdicts.destinations.get(&of));
         if !is_up && verdict.is_some_and(|verdict| verdict.health == Health::Down) {
-            return at_once(begun.is_some() || retires);
+            return at_once(on_record.is_some() || retires);
         }
         let whole = wait(self.inputs, service).as_secs();
         let left = match begun {
             Some(drain) => deadline(self.inputs, service, drain).saturating_sub(unix).min(whole),
             None => whole,
         };
-        let exempt = begun.is_some() || retires;
+        let exempt = on_record.is_some() || retires;
         let wait = (left > 0).then_some(left);
-        Leave { wait, connections: connections(found), exempt }
+        Leave { wait, connections: connections(found), exempt, begun: begun.is_some() }
     }
 }
 

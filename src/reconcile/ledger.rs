@@ -28,6 +28,15 @@ pub(super) fn with_intents(
     if !plan.steps.iter().any(begins) && plan.host.steps.is_empty() && !helpers.iter().any(is_new) {
         return None;
     }
+    // What is on record and has weight was not quiesced: it begins now.
+    let begin = |record: &mut Record, of: Of| {
+        let found = live.services.get(&of.0).and_then(|found| found.destinations.get(&of.1));
+        let drains = record.drains.entry(of.0).or_default();
+        if found.is_some_and(|found| found.settings.weight > 0) {
+            drains.remove(&of.1);
+        }
+        drains.entry(of.1).or_insert_with(|| leaving::begin(inputs, &of));
+    };
     let mut record = before.clone();
     record.helpers.extend(helpers);
     host::with_intents(&mut record, &plan.host);
@@ -42,13 +51,11 @@ pub(super) fn with_intents(
             Operation::DeleteService { service, .. } if step.leave.wait.is_some() => {
                 let destinations = live.services.get(service).map(|found| found.destinations.keys());
                 for destination in destinations.into_iter().flatten() {
-                    let drains = record.drains.entry(*service).or_default();
-                    drains.entry(*destination).or_insert_with(|| leaving::begin(inputs, &(*service, *destination)));
+                    begin(&mut record, (*service, *destination));
                 }
             }
             Operation::DeleteDestination { service, destination, .. } if step.leave.wait.is_some() => {
-                let drains = record.drains.entry(*service).or_default();
-                drains.entry(*destination).or_insert_with(|| leaving::begin(inputs, &(*service, *destination)));
+                begin(&mut record, (*service, *destination));
             }
             Operation::EditService { .. }
             | Operation::DeleteService { .. }
@@ -144,35 +151,45 @@ impl One<'_> {
             && !self.wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
     }
 
+    /// What has weight still was not quiesced: its drain has not begun.
+    fn drains_on(&self, destination: &DestinationKey) -> bool {
+        self.goes_on(destination)
+            && self.live.destinations.get(destination).is_some_and(|found| found.settings.weight == 0)
+    }
+
     /// The same as a comparison with what would be on record, without making that.
     fn is_as_before(&self) -> bool {
         let mut drains = self.before.drains.get(self.key).into_iter().flat_map(BTreeMap::keys);
         let Some(owned) = self.owned_before() else {
-            return (self.wanted.is_none() || self.owned_now().is_none()) && drains.next().is_none();
+            let may_go = self.desired.manage.covers(self.key);
+            return (self.wanted.is_none() || self.owned_now().is_none())
+                && drains.all(|destination| may_go && self.drains_on(destination));
         };
         let left = owned.destinations.iter().map(|(destination, left)| (destination, left.as_ref()));
         owned.left.as_ref() == Some(&self.live.settings)
             && owned.drain == self.drain()
             && left.eq(self.destinations().map(|(destination, settings)| (destination, Some(settings))))
-            && drains.all(|destination| self.goes_on(destination))
+            && drains.all(|destination| self.drains_on(destination))
     }
 
     fn owned_now(&self) -> Option<OwnedService> {
         let is_adopted = self.wanted.is_some_and(|wanted| wanted.settings == self.live.settings);
         let destinations = self.destinations().map(|(destination, settings)| (*destination, Some(*settings)));
         let destinations: BTreeMap<_, _> = destinations.collect();
-        if self.owned_before().is_none() && !is_adopted && destinations.is_empty() {
+        // An intent to add a destination makes no service ours.
+        let was_ours = self.owned_before().is_some_and(|owned| owned.left.is_some());
+        if !was_ours && !is_adopted && destinations.is_empty() {
             return None;
         }
         Some(OwnedService { left: Some(self.live.settings.clone()), destinations, drain: self.drain() })
     }
 
     fn drains_now(&self) -> BTreeMap<DestinationKey, Drain> {
-        if self.owned_now().is_none() {
+        if self.owned_now().is_none() && !self.desired.manage.covers(self.key) {
             return BTreeMap::new();
         }
         let before = self.before.drains.get(self.key).into_iter().flatten();
-        let left = before.filter(|(destination, _)| self.goes_on(destination));
+        let left = before.filter(|(destination, _)| self.drains_on(destination));
         left.map(|(destination, drain)| (*destination, drain.clone())).collect()
     }
 }

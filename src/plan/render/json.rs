@@ -114,7 +114,7 @@ fn step_value(step: &Step, origins: &Origins) -> Value {
     if let Operation::DeleteService { destinations, .. } = operation {
         value["destinations"] = json!(destinations);
     }
-    if let Leave { wait: Some(seconds), connections, exempt: _ } = leave {
+    if let Leave { wait: Some(seconds), connections, .. } = leave {
         value["drain"] = json!({ "connections": connections, "seconds": seconds });
     }
     value

@@ -135,7 +135,7 @@ fn effect(step: &Step) -> String {
 }
 
 /// How a delete waits.
-fn drains(Leave { wait, connections, exempt: _ }: Leave) -> String {
+fn drains(Leave { wait, connections, .. }: Leave) -> String {
     match (connections, wait) {
         (0, _) | (_, None) => "quiesced first, deleted when it has no connections".to_owned(),
         (_, Some(seconds)) => format!(

@@ -349,6 +349,7 @@ fn up(world: &World, desired: &Desired, of: &[&str]) -> Process {
 
 mod containers;
 mod cuts;
+mod deadlines;
 mod drains;
 mod forced;
 mod parts;
