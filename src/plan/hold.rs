@@ -187,8 +187,11 @@ pub fn await_first_checks(plan: Plan, services: &BTreeMap<ServiceKey, Overlaid>)
     }
     let Plan { steps, mut notes, unchanged, owned, host } = plan;
     let (kept, stay): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| match &step.operation {
-        Operation::DeleteDestination { service, from, .. } => {
-            from.weight == 0 || !services.get(service).is_some_and(|overlaid| overlaid.awaited)
+        Operation::DeleteDestination { service, destination, from } => {
+            from.weight == 0
+                || !services
+                    .get(service)
+                    .is_some_and(|overlaid| overlaid.awaited && !overlaid.destinations.contains_key(destination))
         }
         _ => true,
     });

@@ -150,6 +150,10 @@ impl Backoff {
         self.failures.retain(|object, _| still(object));
     }
 
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.failures.keys()
+    }
+
     /// Forgets everything: somebody mended something, and wants to see it now.
     pub fn clear(&mut self) {
         self.failures.clear();

@@ -27,7 +27,7 @@ impl Loop<'_> {
         let owed = (goes_on && !self.owed.is_nothing()).then_some(SOON.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, owed, ends].into_iter().flatten().min();
-        let next = next.map(|wait| now.at + wait);
+        let next = next.map(|wait| now.at + wait.min(Duration::from_secs(86_400)));
         // Else many passes over some services would put off the ramps and drains of all others without end.
         if had_its_turn { self.schedule.set_step(next) } else { self.schedule.bring_step(next) }
     }

@@ -260,6 +260,11 @@ impl<'a> Loop<'a> {
             self.take_part(part);
         }
         self.schedule.set_poll(self.company.source.poll(), clock().at);
+        if changed {
+            for object in self.backoff.objects() {
+                self.owed.join(object.concern());
+            }
+        }
         if changed || why.reload {
             // Something was mended, perhaps; whoever did it wants to see it now.
             self.backoff.clear();

@@ -354,5 +354,6 @@ mod drains;
 mod forced;
 mod parts;
 mod ramps;
+mod refusals;
 mod surroundings;
 mod verdicts;

@@ -1,0 +1,54 @@
+//! What the kernel has refused, and what follows from it.
+
+use super::*;
+
+#[test]
+fn a_change_elsewhere_does_not_forget_what_failed() {
+    let world = World::new();
+    let with = |of| Desired { resync: Duration::from_secs(3600), ..desired(&[(WEB, &[(A, 10), (B, 10)]), (DNS, of)]) };
+    world.kernel.0.borrow_mut().refuse(key(WEB), Some(destination(B)), Errno::INVAL);
+    let mut process = world.begin(&with(&[(A, 1)]), 0);
+    process.wait(300);
+    process.configure(&with(&[(A, 2)]));
+    assert_eq!(world.status().failing.len(), 1);
+    world.kernel.0.borrow_mut().relent();
+    process.wait(60_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10)]));
+    assert!(world.status().failing.is_empty());
+}
+
+#[test]
+fn it_makes_no_service_of_somebody_else_ours() {
+    let world = World::new();
+    let mut foreign = service(&[]);
+    foreign.settings.scheduler = Scheduler::new("rr");
+    world.kernel.0.borrow_mut().table().insert(key(WEB), live(&foreign));
+    world.kernel.0.borrow_mut().without_module("wrr");
+    world.kernel.0.borrow_mut().refuse(key(WEB), Some(destination(A)), Errno::INVAL);
+    let mut process = world.begin(&desired(&[(WEB, &[(A, 10)])]), 0);
+    process.configure(&desired(&[]));
+    process.wait(100_000);
+    assert_eq!(world.kernel.0.borrow_mut().table().len(), 1);
+}
+
+#[test]
+fn what_is_down_goes_though_something_beside_it_is_replaced() {
+    let world = World::new();
+    let policy = || Policy { on_down: OnDown::Delete, ..plain() };
+    let mut process = up(&world, &checked(&[(A, 10), (B, 10)], policy()), &[A, B]);
+    world.find(WEB, A, Health::Down);
+    // B waits for the first good result of C; A does not.
+    process.configure(&checked(&[(A, 10), (C, 10)], policy()));
+    assert_eq!((world.weight_of(A), world.weight_of(B)), (None, Some(10)));
+}
+
+#[test]
+fn an_override_without_an_end_that_a_clock_can_reach_is_one_without_end() {
+    let world = World::new();
+    let mut process = world.begin(&desired(&[(WEB, &[(A, 10)])]), 0);
+    let weight = Some(WeightOverride { weight: 3, since: UNIX, until: Some(u64::MAX) });
+    world.give(A, Override { weight, ..Override::default() });
+    process.pass(Why { overrides: true, ..Why::default() });
+    process.wait(200_000_000);
+    assert_eq!(world.weight_of(A), Some(3));
+}
