@@ -58,6 +58,32 @@ fn pain_2_a_drain_ends_in_time_and_the_client_sees_what_the_kernel_was_told_to_s
 }
 
 #[test]
+fn pain_2_what_was_drained_by_hand_and_is_removed_then_ends_in_time_as_well() {
+    let stage = Stage::new();
+    let drain = "drain = \"3s\"";
+    stage.write(drain, &[A, B]);
+    let mut daemon = Daemon::start(&stage.program, FILE);
+    table::wait("A", SOON, |table| table.weight(SERVICE, A) == Some(100));
+    let session = Session::open_at(&stage.network.client, VIP, A);
+    session.patience(Duration::from_secs(1));
+    let session = InUse::new(session);
+    stage.program.runs(FILE, &["drain", "web", A], 0);
+    table::wait("quiesced", SOON, |table| table.weight(SERVICE, A) == Some(0));
+    // What is ordered by hand has no end, whatever the time for drains is.
+    std::thread::sleep(Duration::from_secs(4));
+    session.goes_on(10);
+    stage.write(drain, &[B]);
+    let begin = Instant::now();
+    table::wait("deleted", Duration::from_secs(8), |table| table.row(SERVICE, A).is_none());
+    at_its_time(begin.elapsed(), 3);
+    let end = daemon.wait("the end of the drain", |line| {
+        line.message() == format!("{A} of tcp://{VIP} is deleted: the time for its drain is up")
+    });
+    assert!(end.number("connections") >= 1, "{end}");
+    assert_eq!(Session::open(&stage.network.client, VIP).unwrap().at, last(B));
+}
+
+#[test]
 fn pain_4_a_udp_flow_sticks_until_its_time_is_up_and_check_says_so() {
     const FLOWS: &str = "udp 192.0.2.10:5300";
     const TO: &str = "192.0.2.10:5300";
