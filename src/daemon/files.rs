@@ -92,7 +92,6 @@ impl FileSource {
     /// Lets what is owned stay in `desired` where nothing is known of containers yet.
     pub fn hold(&mut self, record: &Record, desired: &mut Desired) {
         self.containers.hold(record, desired);
-        self.last_good.in_force();
     }
 
     /// Lets everything be changed by [`Self::offers`], whether the configuration has an API or not; for whoever brings a server
@@ -315,6 +314,25 @@ impl ConfigSource for FileSource {
     fn in_force(&mut self) {
         self.containers.in_force();
         self.last_good.in_force();
+    }
+
+    fn recall(&mut self, record: &Record) -> Option<Box<Desired>> {
+        let state_dir = self.state_dir_in_use.clone()?;
+        let (input, since) = last_good::recall(&state_dir, &self.paths)?;
+        if self.accepted.as_ref() == Some(&input.sources) {
+            return None;
+        }
+        let mut desired = self.accept(&input).ok()?;
+        desired.state_dir = state_dir;
+        let since = humantime::format_rfc3339_seconds(since);
+        error!("this goes on with the last good configuration, which came into force at {since}; the new one waits");
+        self.accepted = Some(input.sources);
+        self.last_good.refused();
+        self.seen = Seen::Nothing;
+        self.containers.lay(&mut desired);
+        self.containers.in_force();
+        self.containers.hold(record, &mut desired);
+        Some(Box::new(desired))
     }
 
     fn asked(&self) -> BTreeSet<ServiceKey> {

@@ -60,6 +60,11 @@ impl LastGood {
         self.next = Some(Arc::clone(sources));
     }
 
+    /// It has not come into force, and is going to be read again.
+    pub(super) fn refused(&mut self) {
+        self.next = None;
+    }
+
     /// It has come into force: nothing was wrong with it but what can be seen in a table.
     pub(super) fn in_force(&mut self) {
         self.due = self.next.take().or(self.due.take());

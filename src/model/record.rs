@@ -30,6 +30,10 @@ pub struct Drain {
     pub since: u64,
     /// When it is deleted at the latest, in seconds since 1970.
     pub until: u64,
+    /// It was seen without weight since. Before that nobody is waited for, and its time is to come; weight that somebody else gives it
+    /// afterwards is taken away again, and changes no deadline.
+    #[serde(default)]
+    pub quiesced: bool,
     /// Its last checks: they go on, for what is down need not be waited for.
     #[serde(default)]
     pub checks: Checks,

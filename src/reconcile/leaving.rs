@@ -80,8 +80,8 @@ impl<'a> Leaving<'a> {
         }
         let of = (*service, *destination);
         let on_record = self.begun.get(&of).copied();
-        // What has weight was not quiesced yet, or somebody else gave it some: its time is to come.
-        let begun = on_record.filter(|_| found.settings.weight == 0);
+        let quiesced = found.settings.weight == 0;
+        let begun = on_record.filter(|drain| quiesced || drain.quiesced);
         let retires = is_fallback(self.inputs, service, destination);
         let is_up = said(self.inputs.overrides, service, destination).map(|given| given.health) == Some(Forced::Up);
         let verdict = verdicts.and_then(|verdicts| verdicts.destinations.get(&of));
@@ -95,7 +95,7 @@ impl<'a> Leaving<'a> {
         };
         let exempt = on_record.is_some() || retires;
         let wait = (left > 0).then_some(left);
-        Leave { wait, connections: connections(found), exempt, begun: begun.is_some() }
+        Leave { wait, connections: connections(found), exempt, begun: begun.is_some() && quiesced }
     }
 }
 
@@ -118,7 +118,8 @@ fn is_fallback(inputs: &Inputs<'_, '_>, service: &ServiceKey, destination: &Dest
 /// The drain that begins now.
 pub(super) fn begin(inputs: &Inputs<'_, '_>, of: &Of) -> Drain {
     let checks = inputs.farewells.get(of).map(|checks| Checks::clone(checks)).unwrap_or_default();
-    Drain { since: inputs.unix, until: inputs.unix.saturating_add(wait(inputs, &of.0).as_secs()), checks }
+    let until = inputs.unix.saturating_add(wait(inputs, &of.0).as_secs());
+    Drain { since: inputs.unix, until, quiesced: false, checks }
 }
 
 /// The marks that are to carry checks, by mark. With nobody to check, those that are there stay as they are.

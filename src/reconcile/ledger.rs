@@ -28,11 +28,13 @@ pub(super) fn with_intents(
     if !plan.steps.iter().any(begins) && plan.host.steps.is_empty() && !helpers.iter().any(is_new) {
         return None;
     }
-    // What is on record and has weight was not quiesced: it begins now.
+    // What is on record, has weight, and always had, begins now.
     let begin = |record: &mut Record, of: Of| {
         let found = live.services.get(&of.0).and_then(|found| found.destinations.get(&of.1));
         let drains = record.drains.entry(of.0).or_default();
-        if found.is_some_and(|found| found.settings.weight > 0) {
+        if found.is_some_and(|found| found.settings.weight > 0)
+            && drains.get(&of.1).is_some_and(|drain| !drain.quiesced)
+        {
             drains.remove(&of.1);
         }
         drains.entry(of.1).or_insert_with(|| leaving::begin(inputs, &of));
@@ -151,25 +153,26 @@ impl One<'_> {
             && !self.wanted.is_some_and(|wanted| wanted.destinations.contains_key(destination))
     }
 
-    /// What has weight still was not quiesced: its drain has not begun.
-    fn drains_on(&self, destination: &DestinationKey) -> bool {
-        self.goes_on(destination)
-            && self.live.destinations.get(destination).is_some_and(|found| found.settings.weight == 0)
+    /// Its drain from now on. What has weight, and always had, was not quiesced: its drain has not begun.
+    fn drain_now(&self, destination: &DestinationKey, drain: &Drain) -> Option<Drain> {
+        let found = self.live.destinations.get(destination).filter(|_| self.goes_on(destination))?;
+        let has_begun = drain.quiesced || found.settings.weight == 0;
+        has_begun.then(|| Drain { quiesced: true, ..drain.clone() })
     }
 
     /// The same as a comparison with what would be on record, without making that.
     fn is_as_before(&self) -> bool {
-        let mut drains = self.before.drains.get(self.key).into_iter().flat_map(BTreeMap::keys);
+        let mut drains = self.before.drains.get(self.key).into_iter().flatten();
         let Some(owned) = self.owned_before() else {
             let may_go = self.desired.manage.covers(self.key);
             return (self.wanted.is_none() || self.owned_now().is_none())
-                && drains.all(|destination| may_go && self.drains_on(destination));
+                && drains.all(|(destination, drain)| may_go && drain.quiesced && self.goes_on(destination));
         };
         let left = owned.destinations.iter().map(|(destination, left)| (destination, left.as_ref()));
         owned.left.as_ref() == Some(&self.live.settings)
             && owned.drain == self.drain()
             && left.eq(self.destinations().map(|(destination, settings)| (destination, Some(settings))))
-            && drains.all(|destination| self.drains_on(destination))
+            && drains.all(|(destination, drain)| drain.quiesced && self.goes_on(destination))
     }
 
     fn owned_now(&self) -> Option<OwnedService> {
@@ -189,8 +192,7 @@ impl One<'_> {
             return BTreeMap::new();
         }
         let before = self.before.drains.get(self.key).into_iter().flatten();
-        let left = before.filter(|(destination, _)| self.drains_on(destination));
-        left.map(|(destination, drain)| (*destination, drain.clone())).collect()
+        before.filter_map(|(destination, drain)| Some((*destination, self.drain_now(destination, drain)?))).collect()
     }
 }
 

@@ -136,6 +136,31 @@ fn pain_17_a_restart_is_no_outage_and_moves_no_weight() {
 }
 
 #[test]
+fn a_restart_with_a_file_that_has_lost_most_of_it_goes_on_with_what_was_in_force() {
+    let _kernel = netns::enter();
+    let network = Network::around_here(3);
+    let servers = frail(&network);
+    let program = Program::new();
+    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "", &[(1, 10), (2, 10), (3, 10)])));
+    let mut daemon = Daemon::start(&program, FILE);
+    wait_weights("all up", WEB, |weights| weights.values().all(|weight| *weight == 10));
+    let load = Load::start(&network.client, 3);
+    daemon.end(Signal::TERM);
+    program.write(FILE, &(check(FAST, "http = {}") + &service("other", "192.0.2.10:81", "", &[(1, 10)])));
+    daemon = Daemon::start(&program, FILE);
+    servers[2].become_(&network.servers[2], Mood::Failing);
+    wait_weights("one down", WEB, |weights| weights.len() == 3 && weights[&at(3)] == 0);
+    daemon.wait("what is wrong", |line| line.message().contains("more than max_delete"));
+    assert!(!ipvsadm(&["-Sn"], "").contains("192.0.2.10:81"), "half of the new one is in force");
+    servers[2].become_(&network.servers[2], Mood::Well);
+    wait_weights("it is up again", WEB, |weights| weights[&at(3)] == 10);
+    program.write(FILE, &(check(FAST, "http = {}") + &service("web", VIP, "", &[(1, 10), (2, 10)])));
+    wait_weights("what was mended", WEB, |weights| weights[&at(3)] == 0);
+    let tally = load.end();
+    assert_eq!(tally.failed(), 0, "{tally:?}");
+}
+
+#[test]
 fn pain_18_many_services_with_the_same_server_and_check_share_one_run() {
     const SERVICES: usize = 20;
     let _kernel = netns::enter();

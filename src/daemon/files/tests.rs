@@ -98,6 +98,9 @@ fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
     let kept = state_dir.join("last-good.json");
     let (mut source, desired) = start();
     source.hold(&Record::default(), &mut desired.unwrap());
+    pass(&mut source);
+    assert!(!kept.exists(), "it has not come into force");
+    source.in_force();
     assert!(!kept.exists(), "the pass comes first");
     pass(&mut source);
     let good = source.fingerprint();
@@ -125,6 +128,24 @@ fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
     pass(&mut source);
     fs::write(&file, "oops").unwrap();
     assert_eq!(start().1.unwrap().origins.values().next().unwrap().name, "c");
+    // What may not come into force is no mistake in the file: what was in force is asked for, and nothing of the new one kept.
+    let record = Record::default();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, GOOD.replace("\"a\"", "\"d\"")).unwrap();
+    let (mut source, desired) = start();
+    source.hold(&record, &mut desired.unwrap());
+    let before = source.recall(&record).unwrap();
+    assert_eq!(before.origins.values().next().unwrap().name, "c");
+    assert_eq!(before.state_dir, state_dir);
+    let of_before = source.fingerprint();
+    source.in_force();
+    pass(&mut source);
+    assert!(fs::read_to_string(&kept).unwrap().contains("\\\"c\\\""), "as it was");
+    assert!(source.recall(&record).is_none(), "that is in force");
+    let Config::New(desired) = source.load(false) else { panic!("it is not read again") };
+    assert_eq!(desired.origins.values().next().unwrap().name, "d");
+    assert_ne!(source.fingerprint(), of_before);
+    fs::write(&file, text).unwrap();
     // Of another configuration nothing is known.
     fs::copy(&file, dir.path().join("b.toml")).unwrap();
     FileSource::new(vec![dir.path().join("b.toml")], Some(state_dir.clone())).first().unwrap_err();

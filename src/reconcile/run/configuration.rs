@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Loop, Part};
+use super::{Beginning, Loop, Part};
 use crate::model::{Desired, Host, OnDown, Policy, Record, ServiceKey, SharedChecks};
 use crate::plan::{self, Of, Plan};
 use crate::reconcile::concern::{Concern, with_helpers};
@@ -11,7 +11,7 @@ use crate::reconcile::narrate;
 use crate::reconcile::observe::{Inputs, observe};
 use crate::reconcile::part::PartIpvs;
 use crate::reconcile::pass::Refused;
-use crate::reconcile::schedule::{Now, Why};
+use crate::reconcile::schedule::{Event, Now, Why};
 use crate::reconcile::sight::Sight;
 
 impl Loop<'_> {
@@ -29,11 +29,30 @@ impl Loop<'_> {
             return false;
         }
         self.accept(*desired, &concern);
+        self.beginning = Beginning::Over;
         self.company.source.in_force();
         self.tally.accepted(started.unix);
         self.owed.join(concern);
         self.schedule.set_resync(self.desired.resync, clock().at);
         true
+    }
+
+    /// A process that begins with more deletes than it may make goes on with what the one before had in force, and lets the new
+    /// configuration wait, as that one would have.
+    pub(super) fn go_back(&mut self, why: Why, clock: &dyn Fn() -> Now) {
+        if self.beginning != Beginning::Asked {
+            return;
+        }
+        self.beginning = Beginning::Refused;
+        let Some(before) = self.company.source.recall(&self.record) else { return };
+        let now = clock();
+        self.company.checker.set_at_once(before.checks_at_once);
+        self.company.listener.configure(&before);
+        self.retired = Some(std::mem::replace(&mut self.desired, *before));
+        self.tally.accepted(now.unix);
+        self.schedule.set_resync(self.desired.resync, now.at);
+        self.schedule.event(Event::Files, now.at);
+        self.reconcile(why, clock);
     }
 
     /// Puts what came over the API into force. Of what it takes away as well: it was asked for by name.

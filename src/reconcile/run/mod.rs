@@ -76,8 +76,13 @@ pub trait ConfigSource {
     /// `desired`, which [`load`](Self::load) gave last, is about to take the place of `before`, and may keep something of that: what is
     /// not known yet of what it asks for is as it was.
     fn replaces(&mut self, _before: &Desired, _desired: &mut Desired) {}
-    /// What [`load`](Self::load) gave last has come into force; it may have waited for that.
+    /// What [`load`](Self::load) gave last, or what the loop began with, has come into force; it may have waited for that.
     fn in_force(&mut self) {}
+    /// What was in force before this process, where that is another configuration than the one that it began with: that one would
+    /// delete more than it may. It counts as not loaded from then on.
+    fn recall(&mut self, _record: &Record) -> Option<Box<Desired>> {
+        None
+    }
     /// What tells the configuration that was accepted last from others: the SHA-256 of its files, in hexadecimal. All of them are
     /// gone through for that, so it is asked for once, when the pass is over that puts it into force.
     fn fingerprint(&self) -> Option<String> {
@@ -94,6 +99,17 @@ pub struct Company<'a> {
     pub listener: &'a mut dyn Listener,
     pub host: &'a mut dyn Host,
     pub board: &'a mut dyn Board,
+}
+
+/// How far the first configuration has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// No pass over it has ended, but for such as could not be made.
+    Asked,
+    /// It was refused.
+    Refused,
+    /// It has come into force, or another one.
+    Over,
 }
 
 /// The loop and all of its state.
@@ -115,6 +131,7 @@ pub struct Loop<'a> {
     said: narrate::Said,
     /// The files were refused, and what is in force is older than they are.
     outdated: bool,
+    beginning: Beginning,
     /// A configuration that would delete more than it may, and why it is not in force; what was before is, with all that
     /// health asks for.
     waiting: Option<(Box<Desired>, Refused)>,
@@ -159,6 +176,7 @@ impl<'a> Loop<'a> {
             trouble: 0,
             said: narrate::Said::default(),
             outdated: false,
+            beginning: Beginning::Asked,
             waiting: None,
             force: false,
             retired: None,

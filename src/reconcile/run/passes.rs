@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Loop;
+use super::{Beginning, Loop};
 use crate::model::{HostKey, ServiceKey};
 use crate::plan::Operation;
 use crate::reconcile::backoff::{Backoff, Object};
@@ -50,6 +50,9 @@ impl Loop<'_> {
         if let Ok(report) = &result
             && report.refused.is_none()
         {
+            if std::mem::replace(&mut self.beginning, Beginning::Over) != Beginning::Over {
+                self.company.source.in_force();
+            }
             self.remember(report, &concern, now.at);
             self.forget_farewells(&concern);
         }
@@ -67,6 +70,7 @@ impl Loop<'_> {
                 self.owed = Concern::All;
                 self.schedule.set_retry(None);
                 self.look_again(&report, true, now, took);
+                self.go_back(why, clock);
             }
             Ok(report) => {
                 self.trouble = 0;

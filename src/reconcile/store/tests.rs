@@ -13,7 +13,7 @@ fn record() -> Record {
     let (service, destination) = ("tcp://192.0.2.1:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap());
     record.services.insert(service, owned);
     record.helpers.insert(1_768_947_712, Helped { service, destination });
-    let drain = Drain { since: 1_000_000, until: 1_000_300, checks: every_check() };
+    let drain = Drain { since: 1_000_000, until: 1_000_300, quiesced: true, checks: every_check() };
     record.drains.entry(service).or_default().insert(destination, drain);
     record
 }

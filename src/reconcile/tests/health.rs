@@ -133,8 +133,9 @@ impl RecordStore for Kept {
     }
 }
 
+/// What comes, and what was in force before the process.
 #[derive(Default, Clone)]
-struct News(Rc<RefCell<VecDeque<Config>>>);
+struct News(Rc<RefCell<VecDeque<Config>>>, Rc<RefCell<Option<Desired>>>);
 
 impl ConfigSource for News {
     fn load(&mut self, _: bool) -> Config {
@@ -147,6 +148,10 @@ impl ConfigSource for News {
 
     fn poll(&self) -> Option<Duration> {
         None
+    }
+
+    fn recall(&mut self, _: &Record) -> Option<Box<Desired>> {
+        self.1.borrow().clone().map(Box::new)
     }
 }
 

@@ -138,25 +138,20 @@ fn a_crash_before_the_quiescing_takes_nothing_of_its_time() {
 }
 
 #[test]
-fn weight_that_somebody_else_gives_it_makes_its_time_begin_anew_and_is_no_second_delete() {
+fn weight_that_somebody_else_gives_it_is_taken_again_and_changes_no_deadline() {
     let world = World::new();
-    let limited = |of| Desired { max_delete: MaxDelete::Count(1), ..of };
-    let mut process = world.begin(&limited(two()), 0);
+    let limited = |of, most| Desired { max_delete: MaxDelete::Count(most), ..of };
+    let mut process = world.begin(&limited(two(), 1), 0);
     world.connections(WEB, B, 3);
-    process.configure(&limited(one()));
-    process.wait(200_000);
-    let nothing = Desired { max_delete: MaxDelete::Count(0), ..one() };
-    process.configure(&nothing);
-    let meddle = |weight| {
+    process.configure(&limited(one(), 1));
+    process.configure(&limited(one(), 0));
+    for _ in 0..9 {
+        process.wait(31_000);
+        assert_eq!((world.weight_of(B), world.status().trouble), (Some(0), None));
         let mut fake = world.kernel.0.borrow_mut();
         let found = fake.table().get_mut(&key(WEB)).unwrap().destinations.get_mut(&destination(B)).unwrap();
-        found.settings.weight = weight;
-    };
-    meddle(7);
-    process.wait(31_000);
-    assert_eq!((world.weight_of(B), world.status().trouble), (Some(0), None));
-    process.wait(260_000);
-    assert_eq!(world.weight_of(B), Some(0));
-    process.wait(50_000);
-    assert_eq!(world.weight_of(B), None);
+        found.settings.weight = 7;
+    }
+    process.wait(25_000);
+    assert_eq!(world.weight_of(B), None, "after the drain's 300 s");
 }

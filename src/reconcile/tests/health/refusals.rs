@@ -1,4 +1,4 @@
-//! What the kernel has refused, and what follows from it.
+//! What the kernel or `max_delete` has refused, and what follows from it.
 
 use super::*;
 
@@ -51,4 +51,42 @@ fn an_override_without_an_end_that_a_clock_can_reach_is_one_without_end() {
     process.pass(Why { overrides: true, ..Why::default() });
     process.wait(200_000_000);
     assert_eq!(world.weight_of(A), Some(3));
+}
+
+#[test]
+fn a_restart_with_what_may_not_come_into_force_goes_on_with_what_was() {
+    let world = World::new();
+    let half = |of: &[(&str, u32)]| Desired { max_delete: MaxDelete::Percent(50), ..checked(of, plain()) };
+    let all = half(&[(A, 10), (B, 10), (C, 10), (D, 10)]);
+    let process = up(&world, &all, &[A, B, C, D]);
+    drop(process);
+    *world.news.1.borrow_mut() = Some(all);
+    let mut process = world.begin(&half(&[(A, 10)]), 61_000);
+    process.found(&[(A, Health::Up), (B, Health::Down), (C, Health::Up), (D, Health::Up)]);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 0), (C, 10), (D, 10)]));
+    // The new one is read again, and waits.
+    process.configure(&half(&[(A, 10)]));
+    assert!(world.status().trouble.is_some());
+    process.found(&[(C, Health::Down)]);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 0), (C, 0), (D, 10)]));
+    process.configure(&half(&[(A, 10), (C, 10)]));
+    assert_eq!(world.status().trouble, None);
+    process.wait(60_000);
+    assert_eq!(world.weights(WEB), pairs(&[(A, 10), (C, 0)]));
+}
+
+#[test]
+fn a_restart_that_may_not_do_what_was_in_force_either_does_nothing() {
+    let world = World::new();
+    let none = |of: &[(&str, u32)]| Desired { max_delete: MaxDelete::Count(0), ..checked(of, plain()) };
+    let process = up(&world, &none(&[(A, 10), (B, 10), (C, 10)]), &[A, B, C]);
+    drop(process);
+    *world.news.1.borrow_mut() = Some(none(&[(A, 10), (B, 10)]));
+    let mut process = world.begin(&none(&[(A, 10)]), 61_000);
+    world.sent();
+    process.configure(&none(&[(A, 10)]));
+    process.wait(600_000);
+    assert!(process.passes < 100, "{}", process.passes);
+    assert_eq!(world.sent(), [""; 0]);
+    assert!(world.status().trouble.is_some());
 }

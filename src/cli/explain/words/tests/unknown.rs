@@ -117,7 +117,7 @@ fn without_a_daemon_it_says_what_can_be_known() {
                 |picture| {
                     let web = desired(picture).table.services.get_mut(&service(WEB)).unwrap();
                     web.destinations.remove(&destination("10.0.0.11:80"));
-                    let drain = Drain { since: NOW - 30, until: NOW + 270, checks: Checks::default() };
+                    let drain = Drain { since: NOW - 30, until: NOW + 270, quiesced: true, checks: Checks::default() };
                     let drains = picture.record.drains.entry(service(WEB)).or_default();
                     drains.insert(destination("10.0.0.11:80"), drain);
                     live(picture, "10.0.0.11:80", 0, (3, 0, 0));
