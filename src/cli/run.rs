@@ -2,12 +2,14 @@
 
 use std::path::{Path, absolute};
 
+use anyhow::Context as _;
 use clap::Args;
 use tracing::Level;
 
 use super::output::Out;
 use super::{Exit, Failure, Global, Outcome};
 use crate::daemon::{self, FileSource, LogFormat, parse_level};
+use crate::watch::hold_reloads;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -24,6 +26,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, global: &Global, out: &mut Out) -> Outcome {
+        hold_reloads().context("cannot watch for signals")?;
         let config = global.one_config()?;
         if config == Path::new("-") {
             return Err(Failure::Usage(

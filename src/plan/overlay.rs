@@ -114,7 +114,12 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
             if let Some((destination, settings)) =
                 policy.and_then(|policy| policy.fallback).filter(|_| overlaid.fallback)
             {
-                wanted.destinations.insert(destination, settings);
+                let given = layers.overrides.services.get(key).and_then(|given| given.get(&destination));
+                let given = given.copied().unwrap_or_default();
+                let weight =
+                    if given.drained_since.is_some() { Some(0) } else { given.weight.map(|given| given.weight) };
+                let weight = weight.unwrap_or(settings.weight);
+                wanted.destinations.insert(destination, DestinationSettings { weight, ..settings });
             }
         }
         effective.services.insert(*key, overlaid);
@@ -195,7 +200,7 @@ fn helper_settings(forward: Forward) -> DestinationSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{OnDown, Override, Share};
+    use crate::model::{OnDown, Override, Share, WeightOverride};
     use crate::plan::testing::{destination_key, service_key, table, weight as settings};
     use std::time::Duration;
 
@@ -266,6 +271,21 @@ mod tests {
         let (found, overlaid) = weights(&desired, &layers);
         assert_eq!(found, list(&[(A, 100), (B, 50)]));
         assert!(overlaid.panic && overlaid.failed && !overlaid.fallback);
+    }
+
+    #[test]
+    fn the_fallback_has_the_weight_that_an_operator_gives_it() {
+        let desired = desired(policy());
+        let down = || health(Health::Down, Health::Down);
+        let with = |given| {
+            let mut layers = down();
+            layers.overrides.set(service_key(WEB), destination_key(SORRY), given);
+            weights(&desired, &layers).0
+        };
+        let weight = Some(WeightOverride { weight: 7, since: 1, until: None });
+        assert_eq!(with(Override { weight, ..Override::default() }), list(&[(A, 0), (B, 0), (SORRY, 7)]));
+        let drained = Override { drained_since: Some(1), weight, ..Override::default() };
+        assert_eq!(with(drained), list(&[(A, 0), (B, 0), (SORRY, 0)]));
     }
 
     #[test]

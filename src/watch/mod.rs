@@ -6,4 +6,4 @@ mod files;
 mod signals;
 
 pub use files::{FileWatcher, WatchTrouble};
-pub use signals::SignalWatcher;
+pub use signals::{SignalWatcher, hold_reloads};

@@ -19,6 +19,11 @@ pub struct SignalWatcher {
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// Lets SIGHUP pass by until it is watched for, instead of ending the process: what it asks for is going to be done anyway.
+pub fn hold_reloads() -> io::Result<()> {
+    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop)
+}
+
 impl SignalWatcher {
     /// Starts a thread that calls `wake` for each signal.
     pub fn start(wake: impl Fn(Event) + Send + 'static) -> io::Result<Self> {

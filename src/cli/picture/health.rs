@@ -6,7 +6,8 @@ use crate::model::{DestinationKey, Forced, Health, LiveDestination, ServiceKey, 
 use crate::plan::connections;
 use crate::plan::render::words::{count, rough};
 use crate::reconcile::{
-    DestinationStatus, DockerFinding, DockerStatus, DrainStatus, HostTrouble, NameStatus, ServiceStatus, Status,
+    DestinationStatus, DockerFinding, DockerStatus, DrainStatus, Failing, HostTrouble, NameStatus, ServiceStatus,
+    Status,
 };
 
 /// How a row is to be looked at.
@@ -178,11 +179,32 @@ pub(in crate::cli) fn attention(status: &Status, now: u64) -> Vec<String> {
     if let Some(trouble) = &status.trouble {
         lines.push(format!("the last pass, {} ago: {trouble}", rough(now.saturating_sub(status.pass_at))));
     }
+    lines.extend(of_failing(status, now));
     lines.extend(status.suspicions.iter().cloned());
     lines.extend(status.host.iter().map(|HostTrouble { object, reason }| format!("{object}: {reason}")));
     lines.extend(status.docker.iter().flat_map(|docker| of_docker(docker, now)));
     lines.extend(status.names.iter().filter_map(|name| of_name(name, now)));
     lines.iter().map(|line| clean(line)).collect()
+}
+
+/// What the kernel does not take, the first of it.
+fn of_failing(status: &Status, now: u64) -> Vec<String> {
+    const MOST: usize = 5;
+    let line = |failing: &Failing| {
+        let Failing { service, destination, reason, tries, since: _, retry_at } = failing;
+        let name = status.services.get(service).and_then(|service| service.name.as_ref());
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let of = destination.map(|destination| format!("{destination} of ")).unwrap_or_default();
+        let times = count(usize::try_from(*tries).unwrap_or(usize::MAX), "time");
+        let next = rough(retry_at.saturating_sub(now));
+        format!("{of}{service}{name}: {reason}; tried {times}, again in {next}")
+    };
+    let mut lines: Vec<String> = status.failing.iter().take(MOST).map(line).collect();
+    let more = status.failing.len().saturating_sub(MOST) + status.failing_more;
+    if more > 0 {
+        lines.push(format!("and {more} more that the kernel does not take; `ipvsd show --output json` has them"));
+    }
+    lines
 }
 
 /// Why the engine is not followed, and what is wrong with its containers.
@@ -229,4 +251,35 @@ pub(in crate::cli) fn clean(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_does_not_take_wants_attention() {
+        let service: ServiceKey = "tcp://192.0.2.10:80".parse().unwrap();
+        let failing = |last: u8| Failing {
+            service,
+            destination: (last > 0).then(|| format!("10.0.0.{last}:80").parse().unwrap()),
+            reason: "the kernel has no scheduler nonesuch".to_owned(),
+            tries: 3,
+            since: 900,
+            retry_at: 1010,
+        };
+        let mut status = Status { pass_at: 990, failing: (0..8).map(failing).collect(), ..Status::default() };
+        status.failing_more = 2;
+        status.services.insert(service, ServiceStatus { name: Some("web".to_owned()), ..ServiceStatus::default() });
+        let lines = attention(&status, 1000);
+        assert_eq!(lines.len(), 6);
+        assert_eq!(
+            lines[..2],
+            [
+                "tcp://192.0.2.10:80 (web): the kernel has no scheduler nonesuch; tried 3 times, again in 10s",
+                "10.0.0.1:80 of tcp://192.0.2.10:80 (web): the kernel has no scheduler nonesuch; tried 3 times, again in 10s",
+            ]
+        );
+        assert_eq!(lines[5], "and 5 more that the kernel does not take; `ipvsd show --output json` has them");
+    }
 }

@@ -244,10 +244,12 @@ impl<'a> Loop<'a> {
     /// Does what `why` asks for.
     pub(super) fn tick(&mut self, why: Why, clock: &dyn Fn() -> Now) {
         self.company.listener.begins(why);
-        let mut changed = false;
+        let (mut changed, mut is_news) = (false, false);
         let source = &mut self.company.source;
         if why.files || why.reload {
-            match source.load(why.reload) {
+            let read = source.load(why.reload);
+            is_news = !matches!(read, Config::Unchanged);
+            match read {
                 Config::New(desired) => {
                     self.outdated = false;
                     self.wait_no_more();
@@ -297,7 +299,7 @@ impl<'a> Loop<'a> {
             || why.api
             || ((why.docker || why.names) && has_part);
         // One that waits changes nothing but what is told.
-        if changed || asked || (why.files && self.waiting.is_some()) {
+        if changed || asked || (is_news && self.waiting.is_some()) {
             self.reconcile(why, clock);
         }
         if self.retired.take().is_some() {

@@ -50,14 +50,14 @@ pub fn learn(before: &[IpAddr], found: &[IpAddr]) -> Learnt {
     Learnt { addresses, remark }
 }
 
-/// The kernel takes no others: `ip_vs_new_dest`. But it would take this host's own: whoever means that writes the address, and what a
+/// The kernel takes no others: `ip_vs_new_dest`. But it would take link-local ones of IPv4, and this host's own: whoever means that writes the address, and what a
 /// name says of it is a file of hosts that calls this one 127.0.1.1, or a resolver that has gone astray.
 fn is_usable(address: &IpAddr) -> bool {
     if address.is_loopback() {
         return false;
     }
     match address {
-        IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()),
+        IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || v4.is_link_local()),
         IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local()),
     }
 }

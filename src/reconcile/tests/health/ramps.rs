@@ -137,3 +137,29 @@ fn a_restart_takes_no_override_for_a_ramp_or_for_a_failure() {
     process.pass(Why { overrides: true, ..Why::default() });
     assert_eq!((world.weight_of(A), world.weight_of(B)), (Some(10), Some(100)));
 }
+
+/// Whose alarm was false: the weight of what was never taken out is left alone.
+#[test]
+fn what_kept_its_weight_while_it_was_down_gets_no_ramp() {
+    let world = World::new();
+    let slowly = || Policy { slow_start: Duration::from_secs(30), ..plain() };
+    let all = [(A, 100), (B, 100), (C, 100), (D, 100)];
+    let panics = Policy { panic_threshold: Some(20), ..slowly() };
+    let mut process = up(&world, &checked(&all, panics), &[A, B, C, D]);
+    process.wait(31_000);
+    let down = |at| (at, Health::Down);
+    process.found(&[down(B), down(C), down(D)]);
+    assert_eq!(world.weights(WEB), pairs(&all), "it is the checker that is suspected");
+    process.found(&[(B, Health::Up)]);
+    assert_eq!(world.weight_of(B), Some(100));
+    process.found(&[(C, Health::Up), (D, Health::Up)]);
+    assert_eq!(world.weights(WEB), pairs(&all));
+
+    let world = World::new();
+    let mut process = up(&world, &checked(&all, Policy { on_down: OnDown::Ignore, ..slowly() }), &[A, B, C, D]);
+    process.wait(31_000);
+    process.found(&[down(A)]);
+    process.found(&[(A, Health::Up)]);
+    process.wait(10_000);
+    assert_eq!(world.weights(WEB), pairs(&all));
+}

@@ -90,3 +90,18 @@ fn a_restart_that_may_not_do_what_was_in_force_either_does_nothing() {
     assert_eq!(world.sent(), [""; 0]);
     assert!(world.status().trouble.is_some());
 }
+
+#[test]
+fn while_one_waits_what_happens_beside_the_files_makes_no_pass() {
+    let world = World::new();
+    let none = |of: &[(&str, u32)]| Desired { max_delete: MaxDelete::Count(0), ..desired(&[(WEB, of)]) };
+    let mut process = world.begin(&none(&[(A, 10), (B, 10)]), 0);
+    process.configure(&none(&[(A, 10)]));
+    let told = world.status();
+    assert!(told.trouble.is_some());
+    for _ in 0..3 {
+        process.now += 1000;
+        process.pass(Why { files: true, ..Why::default() });
+    }
+    assert_eq!(world.status().pass_at, told.pass_at);
+}
