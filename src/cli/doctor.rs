@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -127,5 +128,36 @@ fn table(facts: &Facts) -> Table {
 
 /// The process that holds, or held, the lock of a state directory: the daemon of this configuration.
 fn holder(state_dir: &Path) -> Option<i32> {
-    fs::read_to_string(state_dir.join("lock")).ok()?.trim().parse().ok()
+    let path = state_dir.join("lock");
+    let written = fs::read_to_string(&path).ok()?;
+    written.trim().parse().ok().or_else(|| who_locks(&path))
+}
+
+/// On a full disk a process cannot write down who it is; the kernel knows: proc_locks(5).
+fn who_locks(path: &Path) -> Option<i32> {
+    let about = fs::metadata(path).ok()?;
+    let (major, minor) = (rustix::fs::major(about.dev()), rustix::fs::minor(about.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", about.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| match line.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+        [_, "FLOCK", _, _, pid, locked, ..] if locked == file => pid.parse().ok(),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_the_lock_is_known_though_it_could_not_be_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()), None);
+        let lock = fs::File::create(dir.path().join("lock")).unwrap();
+        assert_eq!(holder(dir.path()), None, "nobody holds it");
+        lock.try_lock().unwrap();
+        assert_eq!(holder(dir.path()), i32::try_from(std::process::id()).ok());
+        fs::write(dir.path().join("lock"), "7\n").unwrap();
+        assert_eq!(holder(dir.path()), Some(7));
+    }
 }

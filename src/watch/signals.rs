@@ -52,3 +52,14 @@ impl Drop for SignalWatcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_before_anybody_watches_ends_nothing() {
+        hold_reloads().unwrap();
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+    }
+}
