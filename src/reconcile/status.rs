@@ -137,7 +137,7 @@ pub struct NameStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostTrouble {
-    /// `sysctl net.ipv4.ip_forward`, or `the host` for all of it.
+    /// `sysctl net.ipv4.ip_forward`, `the ownership record`, or `the host` for all of it.
     pub object: String,
     pub reason: String,
 }

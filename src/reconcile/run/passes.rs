@@ -50,7 +50,9 @@ impl Loop<'_> {
         if let Ok(report) = &result
             && report.refused.is_none()
         {
-            if std::mem::replace(&mut self.beginning, Beginning::Over) != Beginning::Over {
+            let begins = std::mem::replace(&mut self.beginning, Beginning::Over) != Beginning::Over;
+            // One that waits is what was loaded last.
+            if begins && self.waiting.is_none() {
                 self.company.source.in_force();
             }
             self.remember(report, &concern, now.at);

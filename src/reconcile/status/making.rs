@@ -90,7 +90,8 @@ fn host_trouble(report: &Report) -> Vec<HostTrouble> {
         | HostNote::Unmoved { .. }
         | HostNote::Foreign { .. } => None,
     });
-    failed.chain(waiting).map(|(object, reason)| HostTrouble { object, reason }).collect()
+    let record = report.store_error.as_ref().map(|error| ("the ownership record".to_owned(), error.to_string()));
+    failed.chain(waiting).chain(record).map(|(object, reason)| HostTrouble { object, reason }).collect()
 }
 
 /// Puts in those that nothing is laid over.

@@ -9,6 +9,7 @@ use crate::reconcile::checker::{Assignments, CheckVerdict, Checker, Verdict, Ver
 use crate::reconcile::notice::{DrainEnd, Listener, Notice};
 use crate::reconcile::overrides::OverrideSource;
 use crate::reconcile::status::{Board, Status};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -110,9 +111,9 @@ impl OverrideSource for Given {
     }
 }
 
-/// A record that outlives the process.
+/// A record that outlives the process; whether the disk is full, and whether it was at the last write.
 #[derive(Default, Clone)]
-struct Kept(Rc<RefCell<Record>>);
+struct Kept(Rc<RefCell<Record>>, Rc<Cell<bool>>, Rc<Cell<bool>>);
 
 impl RecordStore for Kept {
     fn load(&mut self) -> Result<(Record, Found), StoreError> {
@@ -120,6 +121,11 @@ impl RecordStore for Kept {
     }
 
     fn save(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.2.set(self.1.get());
+        if self.1.get() {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(StoreError::Io { doing: "write", path: PathBuf::from("/state"), source });
+        }
         *self.0.borrow_mut() = record.clone();
         Ok(())
     }
@@ -129,7 +135,7 @@ impl RecordStore for Kept {
     }
 
     fn is_behind(&self) -> bool {
-        false
+        self.2.get()
     }
 }
 

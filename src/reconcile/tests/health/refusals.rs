@@ -105,3 +105,18 @@ fn while_one_waits_what_happens_beside_the_files_makes_no_pass() {
     }
     assert_eq!(world.status().pass_at, told.pass_at);
 }
+
+#[test]
+fn that_what_is_owned_cannot_be_written_down_is_told() {
+    let world = World::new();
+    world.kept.1.set(true);
+    let mut process = world.begin(&desired(&[(WEB, &[(A, 10)])]), 0);
+    let told = world.status().host;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].object, "the ownership record");
+    assert!(told[0].reason.contains("/state") && told[0].reason.contains("free some space"), "{}", told[0].reason);
+    world.kept.1.set(false);
+    process.wait(31_000);
+    assert_eq!(world.status().host, []);
+    assert!(world.kept.0.borrow().owns(&key(WEB)));
+}
