@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::output::Out;
 use super::{Exit, Format, Global, Outcome, plan};
-use crate::daemon::Lock;
+use crate::daemon::{Lock, forget_last_good};
 use crate::host::Edge;
 use crate::ipvs::Kernel;
 use crate::model::{Desired, Record};
@@ -74,6 +74,9 @@ impl Apply {
         let report = pass(hands, terms, &mut around.sight(), &options)?;
         if let Some(refused) = report.refused {
             return Err(refused.into());
+        }
+        if let Err(error) = forget_last_good(&desired.state_dir) {
+            out.warn(&format!("a daemon that starts with a mistake in its file may go back to an older one: {error}"));
         }
         if let Err(error) = stays.keep(&desired.state_dir) {
             out.warn(&format!("what names stand for is not kept for the next time: {error}"));

@@ -344,7 +344,8 @@ impl ConfigSource for FileSource {
     fn passed(&mut self, covers: &dyn Fn(&ServiceKey) -> bool, result: &Result<Report, PassError>) {
         self.moved.passed(covers, result);
         self.offers.passed(covers, result);
-        if let Some(state_dir) = &self.state_dir_in_use {
+        let is_refused = matches!(result, Ok(report) if report.refused.is_some());
+        if let Some(state_dir) = self.state_dir_in_use.as_ref().filter(|_| !is_refused) {
             self.last_good.keep(state_dir, &self.paths);
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct LastGood {
     due: Option<Arc<Vec<Source>>>,
     /// What is in the file.
     kept: Option<Arc<Vec<Source>>>,
+    /// It was said that the file cannot be written.
+    is_said: bool,
 }
 
 fn file(state_dir: &Path) -> PathBuf {
@@ -53,6 +55,15 @@ pub(super) fn recall(state_dir: &Path, named: &[PathBuf]) -> Option<(Input, Syst
     }
     let sources = document.files.into_iter().map(|(path, text)| Source { path, text });
     Some((config::again(sources.collect()), about.modified().ok()?))
+}
+
+/// What is on record there is not in force any more, or not for long: somebody else applies another one.
+///
+/// # Errors
+///
+/// It is on record still.
+pub fn forget(state_dir: &Path) -> io::Result<()> {
+    private::remove(&file(state_dir))
 }
 
 impl LastGood {
@@ -74,8 +85,15 @@ impl LastGood {
     pub(super) fn keep(&mut self, state_dir: &Path, named: &[PathBuf]) {
         let Some(due) = self.due.take().filter(|due| self.kept.as_ref() != Some(due)) else { return };
         match write(state_dir, named, &due) {
-            Ok(()) => self.kept = Some(due),
-            Err(error) => warn!("the last good configuration is not kept over a restart: {error}"),
+            Ok(()) => (self.kept, self.is_said) = (Some(due), false),
+            Err(error) => {
+                // An older one would be taken for it.
+                _ = forget(state_dir);
+                if !std::mem::replace(&mut self.is_said, true) {
+                    warn!("the last good configuration is not kept over a restart: {error}");
+                }
+                (self.kept, self.due) = (None, Some(due));
+            }
         }
     }
 }

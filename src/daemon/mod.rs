@@ -24,6 +24,7 @@ pub use containers::{Containers, SourcesReader, Stays, hold_unknown};
 pub use facts::facts;
 pub use files::FileSource;
 pub use hooks::HookRunner;
+pub use last_good::forget as forget_last_good;
 pub use lock::{Lock, LockError};
 pub use log::{LogFormat, parse_level, start as start_log};
 pub use notify::Announcer;

@@ -28,16 +28,21 @@ pub(super) fn with_intents(
     if !plan.steps.iter().any(begins) && plan.host.steps.is_empty() && !helpers.iter().any(is_new) {
         return None;
     }
-    // What is on record, has weight, and always had, begins now.
     let begin = |record: &mut Record, of: Of| {
         let found = live.services.get(&of.0).and_then(|found| found.destinations.get(&of.1));
+        let has_weight = found.is_some_and(|found| found.settings.weight > 0);
         let drains = record.drains.entry(of.0).or_default();
-        if found.is_some_and(|found| found.settings.weight > 0)
-            && drains.get(&of.1).is_some_and(|drain| !drain.quiesced)
-        {
-            drains.remove(&of.1);
-        }
-        drains.entry(of.1).or_insert_with(|| leaving::begin(inputs, &of));
+        let before = drains.remove(&of.1);
+        let drain = match before {
+            Some(drain) if drain.quiesced || !has_weight => drain,
+            // It has weight, and always had: it begins now.
+            before => {
+                let begun = leaving::begin(inputs, &of);
+                let checks = before.map(|before| before.checks).filter(|_| begun.checks.list.is_empty());
+                Drain { checks: checks.unwrap_or_else(|| begun.checks.clone()), ..begun }
+            }
+        };
+        drains.insert(of.1, drain);
     };
     let mut record = before.clone();
     record.helpers.extend(helpers);

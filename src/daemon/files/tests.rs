@@ -146,6 +146,22 @@ fn a_start_with_a_mistake_goes_on_with_the_last_good_one() {
     assert_eq!(desired.origins.values().next().unwrap().name, "d");
     assert_ne!(source.fingerprint(), of_before);
     fs::write(&file, text).unwrap();
+    // What cannot be written down leaves no older one to be taken for it, and is tried again.
+    fs::write(&file, GOOD.replace("\"a\"", "\"e\"")).unwrap();
+    let (mut source, desired) = start();
+    source.hold(&record, &mut desired.unwrap());
+    source.in_force();
+    let draft = state_dir.join(".last-good.json.new");
+    fs::create_dir_all(draft.join("in the way")).unwrap();
+    pass(&mut source);
+    assert!(!kept.exists());
+    fs::remove_dir_all(&draft).unwrap();
+    pass(&mut source);
+    assert!(fs::read_to_string(&kept).unwrap().contains("\\\"e\\\""));
+    crate::daemon::forget_last_good(&state_dir).unwrap();
+    assert!(source.recall(&record).is_none());
+    fs::write(&file, "oops").unwrap();
+    start().1.expect_err("forgotten");
     // Of another configuration nothing is known.
     fs::copy(&file, dir.path().join("b.toml")).unwrap();
     FileSource::new(vec![dir.path().join("b.toml")], Some(state_dir.clone())).first().unwrap_err();

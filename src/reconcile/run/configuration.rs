@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Beginning, Loop, Part};
 use crate::model::{Desired, Host, OnDown, Policy, Record, ServiceKey, SharedChecks};
 use crate::plan::{self, Of, Plan};
+use crate::reconcile::checker::Assignments;
 use crate::reconcile::concern::{Concern, with_helpers};
 use crate::reconcile::host::Ground;
 use crate::reconcile::narrate;
@@ -13,6 +14,7 @@ use crate::reconcile::part::PartIpvs;
 use crate::reconcile::pass::Refused;
 use crate::reconcile::schedule::{Event, Now, Why};
 use crate::reconcile::sight::Sight;
+use crate::reconcile::standing::Standing;
 
 impl Loop<'_> {
     /// Puts a configuration into force, unless it would delete more than it may: then it waits, and what is in force goes on.
@@ -46,6 +48,9 @@ impl Loop<'_> {
         self.beginning = Beginning::Refused;
         let Some(before) = self.company.source.recall(&self.record) else { return };
         let now = clock();
+        // What the refused pass has seen was by the other one's rules.
+        self.company.checker.assign(&Assignments::new());
+        self.standing = Standing::default();
         self.company.checker.set_at_once(before.checks_at_once);
         self.company.listener.configure(&before);
         self.retired = Some(std::mem::replace(&mut self.desired, *before));

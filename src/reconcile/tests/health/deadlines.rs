@@ -155,3 +155,19 @@ fn weight_that_somebody_else_gives_it_is_taken_again_and_changes_no_deadline() {
     process.wait(25_000);
     assert_eq!(world.weight_of(B), None, "after the drain's 300 s");
 }
+
+#[test]
+fn a_crash_before_the_quiescing_forgets_no_last_checks() {
+    let world = World::new();
+    let mut process = up(&world, &checked(&[(A, 10), (B, 10)], plain()), &[A, B]);
+    world.connections(WEB, B, 3);
+    *world.kernel.1.borrow_mut() = Some(Error::Protocol("lost".to_owned()));
+    process.configure(&checked(&[(A, 10)], plain()));
+    drop(process);
+    let mut process = world.begin(&checked(&[(A, 10)], plain()), 61_000);
+    process.wait(3_000);
+    assert_eq!(world.weight_of(B), Some(0));
+    assert_eq!(world.kept.0.borrow().drains[&key(WEB)][&destination(B)].checks.list.len(), 1);
+    process.found(&[(B, Health::Down)]);
+    assert_eq!(world.weight_of(B), None);
+}

@@ -76,6 +76,26 @@ fn a_restart_with_what_may_not_come_into_force_goes_on_with_what_was() {
 }
 
 #[test]
+fn what_goes_on_after_a_restart_is_judged_by_its_own_rules() {
+    let world = World::new();
+    let half = |of: &[(&str, u32)], policy| Desired { max_delete: MaxDelete::Percent(50), ..checked(of, policy) };
+    let all = half(&[(A, 10), (B, 10), (C, 10), (D, 10)], plain());
+    let process = up(&world, &all, &[A, B, C, D]);
+    drop(process);
+    *world.news.1.borrow_mut() = Some(all);
+    // Everybody would be down at first, or on a ramp of half a minute.
+    for policy in [
+        Policy { initial: Initial::Down, on_down: OnDown::Delete, ..plain() },
+        Policy { slow_start: Duration::from_secs(60), ..plain() },
+    ] {
+        let mut process = world.begin(&half(&[(A, 20)], policy), 61_000);
+        process.wait(500);
+        assert_eq!(world.weights(WEB), pairs(&[(A, 10), (B, 10), (C, 10), (D, 10)]));
+        assert_eq!(world.sent(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_restart_that_may_not_do_what_was_in_force_either_does_nothing() {
     let world = World::new();
     let none = |of: &[(&str, u32)]| Desired { max_delete: MaxDelete::Count(0), ..checked(of, plain()) };
