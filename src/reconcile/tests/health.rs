@@ -139,9 +139,9 @@ impl RecordStore for Kept {
     }
 }
 
-/// What comes, and what was in force before the process.
+/// What comes, what was in force before the process, and how often something came into force.
 #[derive(Default, Clone)]
-struct News(Rc<RefCell<VecDeque<Config>>>, Rc<RefCell<Option<Desired>>>);
+struct News(Rc<RefCell<VecDeque<Config>>>, Rc<RefCell<Option<Desired>>>, Rc<Cell<usize>>);
 
 impl ConfigSource for News {
     fn load(&mut self, _: bool) -> Config {
@@ -154,6 +154,10 @@ impl ConfigSource for News {
 
     fn poll(&self) -> Option<Duration> {
         None
+    }
+
+    fn in_force(&mut self) {
+        self.2.set(self.2.get() + 1);
     }
 
     fn recall(&mut self, _: &Record) -> Option<Box<Desired>> {

@@ -95,6 +95,26 @@ fn what_goes_on_after_a_restart_is_judged_by_its_own_rules() {
     }
 }
 
+/// The kernel cannot be talked to as the first pass is made, and when it can, another configuration waits.
+#[test]
+fn what_a_late_first_pass_puts_into_force_is_not_what_waits() {
+    let half = |of: &[(&str, u32)]| Desired { max_delete: MaxDelete::Percent(50), ..checked(of, plain()) };
+    for waits in [true, false] {
+        let world = World::new();
+        drop(up(&world, &half(&[(A, 10), (B, 10), (C, 10), (D, 10)]), &[A, B, C, D]));
+        world.news.2.set(0);
+        *world.kernel.1.borrow_mut() = Some(Error::Protocol("lost".to_owned()));
+        let mut process = world.begin(&half(&[(A, 20), (B, 10), (C, 10), (D, 10)]), 61_000);
+        assert_eq!(world.news.2.get(), 0);
+        if waits {
+            process.configure(&half(&[(A, 10)]));
+        }
+        process.wait(10_000);
+        assert_eq!((world.weight_of(A), world.status().trouble.is_some()), (Some(20), waits));
+        assert_eq!(world.news.2.get(), usize::from(!waits));
+    }
+}
+
 #[test]
 fn a_restart_that_may_not_do_what_was_in_force_either_does_nothing() {
     let world = World::new();
