@@ -116,9 +116,9 @@ pub fn overlay<'a>(desired: &'a Desired, layers: &Layers) -> Effective<'a> {
             {
                 let given = layers.overrides.services.get(key).and_then(|given| given.get(&destination));
                 let given = given.copied().unwrap_or_default();
-                let weight =
-                    if given.drained_since.is_some() { Some(0) } else { given.weight.map(|given| given.weight) };
-                let weight = weight.unwrap_or(settings.weight);
+                let (overridden, drained) = (given.weight.map(|given| given.weight), given.drained_since.is_some());
+                let factors = Factors { overridden, drained, ..Factors::default() };
+                let weight = weight(settings.weight, &factors).0.unwrap_or(0);
                 wanted.destinations.insert(destination, DestinationSettings { weight, ..settings });
             }
         }

@@ -35,11 +35,13 @@ pub(super) fn with_intents(
         let before = drains.remove(&of.1);
         let drain = match before {
             Some(drain) if drain.quiesced || !has_weight => drain,
-            // It has weight, and always had: it begins now.
+            // It is new, or has weight, and always had: it begins now.
             before => {
-                let begun = leaving::begin(inputs, &of);
-                let checks = before.map(|before| before.checks).filter(|_| begun.checks.list.is_empty());
-                Drain { checks: checks.unwrap_or_else(|| begun.checks.clone()), ..begun }
+                let mut begun = leaving::begin(inputs, &of);
+                if let Some(before) = before.filter(|_| begun.checks.list.is_empty()) {
+                    begun.checks = before.checks;
+                }
+                begun
             }
         };
         drains.insert(of.1, drain);

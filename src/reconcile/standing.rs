@@ -188,15 +188,13 @@ impl Standing {
                 }
                 (Some(Health::Down | Health::Unknown), Health::Up) => {
                     let was_down = believed == Some(Health::Down);
-                    // What has weight was not taken out, or not for long: all the same as before, or in a panic, or ignored.
-                    if live_weight(of, live).is_some_and(|weight| weight > 0) {
-                        if let Some(resumed) = resumed(inputs, of, policy.slow_start, live, now) {
-                            self.ramps.insert(*of, resumed);
-                        }
-                    // What has no weight by override, and nothing else is known of, has not come up just now.
-                    } else if was_down || full_weight(inputs, of) != Some(0) {
-                        self.ramps.insert(*of, slow_start);
-                    }
+                    let ramp = match live_weight(of, live) {
+                        // It was not taken out: in a panic, ignored, or down for less than a pass.
+                        Some(1..) => resumed(inputs, of, policy.slow_start, live, now),
+                        // What has no weight by override, and nothing else is known of, has not come up just now.
+                        _ => (was_down || full_weight(inputs, of) != Some(0)).then_some(slow_start),
+                    };
+                    self.ramps.extend(ramp.map(|ramp| (*of, ramp)));
                     if was_down {
                         notices.push(Notice::DestinationUp { service, name: name(), destination });
                     }

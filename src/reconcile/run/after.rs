@@ -20,6 +20,8 @@ impl Loop<'_> {
     pub(super) fn look_again(&mut self, report: &Report, had_its_turn: bool, now: Now, took: Duration) {
         const DRAIN: Duration = Duration::from_secs(1);
         const SOON: Duration = Duration::from_millis(100);
+        // An override may end beyond what a clock can tell.
+        const LONGEST: Duration = Duration::from_secs(86_400);
         // While passes are refused, nothing of it can be done.
         let goes_on = report.refused.is_none();
         let drains = (goes_on && !self.record.drains.is_empty()).then_some(DRAIN.max(took * 20));
@@ -27,7 +29,7 @@ impl Loop<'_> {
         let owed = (goes_on && !self.owed.is_nothing()).then_some(SOON.max(took * 5));
         let ends = self.overrides.next_end().map(|end| Duration::from_secs(end.saturating_sub(now.unix).max(1)));
         let next = [drains, ramps, owed, ends].into_iter().flatten().min();
-        let next = next.map(|wait| now.at + wait.min(Duration::from_secs(86_400)));
+        let next = next.map(|wait| now.at + wait.min(LONGEST));
         // Else many passes over some services would put off the ramps and drains of all others without end.
         if had_its_turn { self.schedule.set_step(next) } else { self.schedule.bring_step(next) }
     }
