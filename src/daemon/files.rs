@@ -133,12 +133,19 @@ impl FileSource {
     fn fall_back(&mut self, problems: Problems) -> Result<Desired, Problems> {
         let state_dir = self.state_dir.clone().or_else(|| config::peek_state_dir(&self.paths));
         let state_dir = state_dir.unwrap_or_else(|| Desired::default().state_dir);
-        let Some((input, since)) = last_good::recall(&state_dir, &self.paths) else { return Err(problems) };
-        let Ok(desired) = self.accept(&input) else { return Err(problems) };
-        let since = humantime::format_rfc3339_seconds(since);
-        error!("the configuration is not good: this starts with the last good one, which came into force at {since}");
-        self.accepted = Some(Arc::clone(&input.sources));
-        Ok(desired)
+        self.before(&state_dir, "the configuration is not good: this starts with").ok_or(problems)
+    }
+
+    /// What was in force before this process, if that is known, and is another one; `what` is made of it is logged.
+    fn before(&mut self, state_dir: &Path, what: &str) -> Option<Desired> {
+        let (input, since) = last_good::recall(state_dir, &self.paths)?;
+        if self.accepted.as_ref() == Some(&input.sources) {
+            return None;
+        }
+        let desired = self.accept(&input).ok()?;
+        error!("{what} the last good one, which came into force at {}", humantime::format_rfc3339_seconds(since));
+        self.accepted = Some(input.sources);
+        Some(desired)
     }
 
     /// Starts watching; where that is not possible, the files are polled.
@@ -318,15 +325,8 @@ impl ConfigSource for FileSource {
 
     fn recall(&mut self, record: &Record) -> Option<Box<Desired>> {
         let state_dir = self.state_dir_in_use.clone()?;
-        let (input, since) = last_good::recall(&state_dir, &self.paths)?;
-        if self.accepted.as_ref() == Some(&input.sources) {
-            return None;
-        }
-        let mut desired = self.accept(&input).ok()?;
+        let mut desired = self.before(&state_dir, "the configuration may not come into force: this goes on with")?;
         desired.state_dir = state_dir;
-        let since = humantime::format_rfc3339_seconds(since);
-        error!("this goes on with the last good configuration, which came into force at {since}; the new one waits");
-        self.accepted = Some(input.sources);
         self.last_good.refused();
         self.seen = Seen::Nothing;
         self.containers.lay(&mut desired);

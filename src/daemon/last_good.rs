@@ -57,11 +57,11 @@ pub(super) fn recall(state_dir: &Path, named: &[PathBuf]) -> Option<(Input, Syst
     Some((config::again(sources.collect()), about.modified().ok()?))
 }
 
-/// What is on record there is not in force any more, or not for long: somebody else applies another one.
+/// Takes it away, for whoever puts another one into force and keeps nothing of that: an older one is none to go back to.
 ///
 /// # Errors
 ///
-/// It is on record still.
+/// It is there still.
 pub fn forget(state_dir: &Path) -> io::Result<()> {
     private::remove(&file(state_dir))
 }

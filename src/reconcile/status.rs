@@ -75,6 +75,14 @@ pub struct Failing {
     pub retry_at: u64,
 }
 
+impl Failing {
+    /// `10.0.0.11:80 of tcp://192.0.2.10:80`, or the service alone.
+    pub fn object(&self) -> String {
+        let of = self.destination.map(|destination| format!("{destination} of ")).unwrap_or_default();
+        format!("{of}{}", self.service)
+    }
+}
+
 /// Whether the kernel is what the configuration says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -191,13 +191,12 @@ pub(in crate::cli) fn attention(status: &Status, now: u64) -> Vec<String> {
 fn of_failing(status: &Status, now: u64) -> Vec<String> {
     const MOST: usize = 5;
     let line = |failing: &Failing| {
-        let Failing { service, destination, reason, tries, since: _, retry_at } = failing;
+        let Failing { service, reason, tries, retry_at, .. } = failing;
         let name = status.services.get(service).and_then(|service| service.name.as_ref());
         let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-        let of = destination.map(|destination| format!("{destination} of ")).unwrap_or_default();
         let times = count(usize::try_from(*tries).unwrap_or(usize::MAX), "time");
         let next = rough(retry_at.saturating_sub(now));
-        format!("{of}{service}{name}: {reason}; tried {times}, again in {next}")
+        format!("{}{name}: {reason}; tried {times}, again in {next}", failing.object())
     };
     let mut lines: Vec<String> = status.failing.iter().take(MOST).map(line).collect();
     let more = status.failing.len().saturating_sub(MOST) + status.failing_more;

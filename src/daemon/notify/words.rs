@@ -25,8 +25,7 @@ pub(super) fn sentence(status: &Status, (services, destinations): (usize, usize)
     }
     let failing = status.failing.len() + status.failing_more;
     if let Some(first) = status.failing.first() {
-        let of = first.destination.map(|destination| format!("{destination} of ")).unwrap_or_default();
-        parts.push(format!("{} ({of}{}: {})", number(failing, "not done"), first.service, first.reason));
+        parts.push(format!("{} ({}: {})", number(failing, "not done"), first.object(), first.reason));
     }
     if let Some(first) = status.host.first() {
         let host = number(status.host.len(), "not done on the host");
